@@ -1,0 +1,271 @@
+@0xe4c0a97d15f3b268;
+# The public interface of a node, over Cap'n Proto RPC (TCP; TLS when configured). This file is its manual.
+#
+# Object capabilities: the connection's bootstrap offers only `login`. What login returns is what the token may do; a
+# capability that the role does not include is null. A tenant's token can name no other tenant's jobs: they answer
+# `not_found`, as ids that never were do.
+#
+# Errors are values: every result has a `failure`, whose code is a row of the catalogue (schema/errc.hpp); code 0 is
+# success. An RPC exception means a broken connection or a fault in the node itself.
+#
+# Times are microseconds since the Unix epoch, UTC; 0 is "not set". Durations are milliseconds.
+# Bounds (schema/limits.hpp): a message 16 MiB, a submit 1,000 jobs, a page 1,000 rows, 1,024 calls under way on a
+# connection; past them `overloaded` or `invalid_argument`.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("coppice::api");
+using Records = import "records.capnp";
+using Id = Records.Id;
+using State = Records.State;
+
+struct Failure {
+  code @0 :UInt16;            # 0: none
+  detail @1 :Text;            # what was wrong, where, and what to do
+  retryAfterMs @2 :UInt32;    # 0: not known
+}
+
+interface Gate {
+  # The bootstrap capability.
+  login @0 (token :Text, clientVersion :Text) -> (grant :Grant, failure :Failure);
+  # Errors: unauthenticated, token_expired, token_audience. The grant ends with the token's `exp`: calls after it
+  # answer token_expired.
+}
+
+struct Grant {
+  subject @0 :Text;
+  role @1 :Text;
+  tenant @2 :Text;            # empty: all tenants
+  jobs @3 :JobService;
+  workers @4 :WorkerService;
+  platform @5 :PlatformService;
+  nodeVersion @6 :Text;
+}
+
+# ---- jobs ---------------------------------------------------------------------------------------------------------
+
+struct JobSpec {
+  tenant @0 :Text;            # empty: the token's
+  type @1 :Text;
+  payload @2 :Data;           # JSON text; empty stands for null
+  idempotencyKey @3 :Text;    # empty: none; the same key and body within 24 h answers with the first job's id
+  priority @4 :UInt8;         # 1 first .. 5 last; 0: the default, 3
+  after @5 :List(Id);         # starts when all of them succeeded; cancelled when one did not
+  delayMs @6 :UInt64;
+  notBeforeUs @7 :Int64;      # either delayMs or this
+}
+
+struct Submitted {
+  id @0 :Id;
+  existing @1 :Bool;          # the idempotency key was known: this is the first job's id
+  failure @2 :Failure;
+}
+
+struct JobView {
+  id @0 :Id;
+  tenant @1 :Text;
+  type @2 :Text;
+  state @3 :State;
+  priority @4 :UInt8;
+  attempts @5 :UInt32;        # started so far; the number of the newest
+  submittedUs @6 :Int64;
+  startedUs @7 :Int64;        # of the newest attempt
+  finishedUs @8 :Int64;
+  dueUs @9 :Int64;            # scheduled: when
+  progress @10 :Float32;
+  progressText @11 :Text;
+  error @12 :Failure;
+  errorAttempt @13 :UInt32;
+  resultSize @14 :UInt64;
+  pendingAudit @15 :Bool;
+  revision @16 :UInt64;
+  cancelRequested @17 :Bool;
+  parentsPending @18 :UInt32;
+  after @19 :List(Id);
+  idempotencyKey @20 :Text;
+  submitter @21 :Text;
+  payload @22 :Data;          # only in `get`
+  history @23 :List(Records.AttemptEnd); # only in `get`
+}
+
+struct LogLine {
+  attempt @0 :UInt32;
+  sequence @1 :UInt64;        # from 0, without gaps unless lines were dropped
+  atUs @2 :Int64;
+  stream @3 :UInt8;           # 0 out, 1 err, 2 system
+  text @4 :Text;
+}
+
+struct Event {
+  sequence @0 :UInt64;
+  atUs @1 :Int64;
+  job @2 :Id;
+  type @3 :Text;
+  state @4 :State;
+  attempt @5 :UInt32;
+  code @6 :UInt16;
+}
+
+interface JobService {
+  submit @0 (jobs :List(JobSpec)) -> (results :List(Submitted), failure :Failure);
+  # One result a job, in order, after the commit of all. Each job stands for itself: one refused refuses no other.
+
+  get @1 (id :Id) -> (job :JobView, failure :Failure);
+
+  list @2 (filter :Filter, limit :UInt32, cursor :Data) -> (jobs :List(JobView), cursor :Data, failure :Failure);
+  # Newest first within a tenant. An empty cursor starts, an empty cursor returned is the end; a page may hold fewer
+  # rows than asked for, or none, and still have a cursor.
+  struct Filter {
+    tenant @0 :Text;          # empty: all that the token may see
+    type @1 :Text;
+    anyState @2 :Bool = true;
+    state @3 :State;
+  }
+
+  cancel @3 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
+  # A waiting job is cancelled at once; a running one is told to stop, given its grace, then killed.
+
+  logs @4 (id :Id, attempt :UInt32, fromSequence :UInt64, limit :UInt32) -> (lines :List(LogLine), failure :Failure);
+  # attempt 0: the newest.
+
+  result @5 (id :Id) -> (result :Data, failure :Failure);
+  # Errors: illegal_transition when the job has not succeeded.
+
+  watch @6 (id :Id, revision :UInt64, timeoutMs :UInt32) -> (job :JobView, failure :Failure);
+  # Answers as soon as the job's revision is above `revision`, or after the timeout (at most 30 s) with the job as it is.
+
+  follow @7 (after :UInt64, limit :UInt32, timeoutMs :UInt32, newest :Bool) -> (events :List(Event), last :UInt64, failure :Failure);
+  # The durable feed of what happened, in order: events above `after`, as soon as there are any; `last` is the next
+  # `after`. `newest`: answer at once with the newest sequence and no events, to start from now. A tenant's token sees
+  # its own only. Errors: cursor_expired.
+}
+
+# ---- workers ------------------------------------------------------------------------------------------------------
+
+struct AttemptRef {
+  job @0 :Id;
+  attempt @1 :UInt32;
+}
+
+struct ParentResult {
+  job @0 :Id;
+  type @1 :Text;
+  result @2 :Data;
+  truncated @3 :Bool;
+}
+
+struct Assignment {
+  ref @0 :AttemptRef;
+  tenant @1 :Text;
+  type @2 :Text;
+  payload @3 :Data;
+  parents @4 :List(ParentResult);
+  priority @5 :UInt8;
+  attemptTimeoutMs @6 :UInt64;
+  heartbeatTimeoutMs @7 :UInt64;
+  cancelGraceMs @8 :UInt64;
+  resultBytesMax @9 :UInt64;
+}
+
+struct AttemptReport {
+  ref @0 :AttemptRef;
+  logs @1 :List(LogLine);
+  progress @2 :Float32 = -1;  # below 0: none
+  progressText @3 :Text;
+  outcome @4 :Outcome;
+  result @5 :Data;
+  error @6 :Failure;
+  permanent @7 :Bool;
+  retryAfterMs @8 :Int64 = -1;
+
+  enum Outcome {
+    none @0;
+    succeeded @1;
+    failed @2;
+    cancelled @3;
+    lost @4;                  # the worker gives the attempt back; not counted as a try
+  }
+}
+
+interface Worker {
+  # Implemented by the worker; the node calls it.
+  assign @0 (assignments :List(Assignment)) -> ();
+  # Never more than the slots that are free. Each start was committed before.
+  cancel @1 (attempts :List(AttemptRef)) -> ();
+  # Stop these: within their grace report an outcome; after it they are taken away.
+  revoke @2 (attempts :List(AttemptRef)) -> ();
+  # These are no longer yours: kill them; whatever you report of them is stale.
+}
+
+interface WorkerService {
+  attach @0 (name :Text, types :List(Text), slots :UInt32, worker :Worker, running :List(AttemptRef))
+      -> (session :WorkerSession, kept :List(AttemptRef), silenceMaxMs :UInt32, failure :Failure);
+  # `running`: attempts that this worker still runs from a session that broke. `kept` are those that are still its own;
+  # it must kill the others. The worker must let itself be heard (any call) within silenceMaxMs.
+}
+
+interface WorkerSession {
+  report @0 (reports :List(AttemptReport)) -> (results :List(Failure), failure :Failure);
+  # In order; answered after the commit. stale_attempt: that attempt is not yours any more, and nothing was changed.
+  heartbeat @1 (attempts :List(AttemptRef)) -> (failure :Failure);
+  # `attempts`: those with a heartbeat timeout that are alive. An empty list says that the worker itself is.
+  drain @2 () -> (failure :Failure);
+  # No more assignments.
+}
+
+# ---- platform -----------------------------------------------------------------------------------------------------
+
+struct DocumentError {
+  file @0 :Text;
+  line @1 :UInt32;
+  column @2 :UInt32;
+  path @3 :Text;
+  message @4 :Text;
+}
+
+struct Change {
+  kind @0 :Text;
+  name @1 :Text;
+  action @2 :Action;
+  version @3 :UInt64;
+  enum Action {
+    unchanged @0;
+    created @1;
+    updated @2;
+  }
+}
+
+struct DeclaredView {
+  kind @0 :Text;
+  name @1 :Text;
+  version @2 :UInt64;
+  spec @3 :Text;              # JSON
+  changedUs @4 :Int64;
+  changedBy @5 :Text;
+}
+
+struct TreeRow {
+  path @0 :Text;
+  kind @1 :Text;
+  state @2 :Text;
+  mailbox @3 :UInt64;
+  handled @4 :UInt64;
+  restarts @5 :UInt64;
+  lastFailure @6 :Text;
+  ageMs @7 :UInt64;
+  memoryBytes @8 :UInt64;     # 0: not known
+}
+
+interface PlatformService {
+  apply @0 (files :List(File), dryRun :Bool) -> (changes :List(Change), errors :List(DocumentError), failure :Failure);
+  # YAML documents, validated whole before anything changes; applying what is there already changes nothing.
+  struct File {
+    name @0 :Text;
+    text @1 :Text;
+  }
+  get @1 (kind :Text, name :Text) -> (documents :List(DeclaredView), failure :Failure);
+  # An empty name: all of the kind.
+  tree @2 (path :Text, limit :UInt32) -> (rows :List(TreeRow), cut :Bool, failure :Failure);
+  metrics @3 () -> (text :Text, failure :Failure);
+  check @4 () -> (findings :List(Text), rows :UInt64, failure :Failure);
+  # Walks the store and checks its invariants (every job in exactly one index, counters, held slots). Slow on big stores.
+}

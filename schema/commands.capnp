@@ -1,0 +1,138 @@
+@0xd1a7be60f2945c13;
+# Proposed changes. Commands are the only way in which durable state changes: proposed, committed, applied by a pure
+# function. One message is an Entry: the commands of one proposal, applied in order, each with its own result.
+# Every outside input of apply (ids, times, who) is in the command or in the batch's time.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("coppice::cmd");
+using Records = import "records.capnp";
+using Id = Records.Id;
+
+struct Entry {
+  commands @0 :List(Command);
+}
+
+struct Command {
+  union {
+    none @0 :Void;
+    submit @1 :Submit;
+    cancel @2 :Cancel;
+    start @3 :Start;
+    report @4 :Report;
+    adopt @5 :Adopt;
+    tick @6 :Tick;
+    declareTenant @7 :DeclareTenant;
+    declareType @8 :DeclareType;
+    prune @9 :Prune;
+    refuse @10 :Refuse;
+    declare @11 :Declare;
+  }
+}
+
+struct Submit {
+  # A new job. Result: its id, or with an idempotency key the id of the job that the key made first.
+  # Errors: unknown_tenant, unknown_type, type_not_allowed, queue_full, conflict, dependency_unknown, invalid_argument.
+  job @0 :Id;
+  type @1 :UInt32;
+  typeVersion @2 :UInt32;      # whose schema the edge checked the payload against; unavailable when it is not current
+  priority @3 :UInt8;          # 0: the default
+  notBeforeUs @4 :Int64;       # 0: at once
+  payload @5 :Data;
+  idempotencyKey @6 :Text;
+  bodyHigh @7 :UInt64;
+  bodyLow @8 :UInt64;
+  after @9 :List(Id);
+  submitter @10 :Text;
+}
+
+struct Refuse {
+  # The edge refused a submission by governance (a payload that does not meet its schema): leave evidence.
+  job @0 :Id;
+  type @1 :UInt32;
+  typeVersion @2 :UInt32;
+  code @3 :UInt16;
+  detail @4 :Text;
+  submitter @5 :Text;
+}
+
+struct Cancel {
+  # Errors: not_found, illegal_transition (ended already).
+  job @0 :Id;
+  by @1 :Text;
+  reason @2 :Text;
+}
+
+struct Start {
+  # The scheduler's decision. Errors: illegal_transition when the job is no longer queued.
+  job @0 :Id;
+  worker @1 :UInt64;
+}
+
+struct Report {
+  # What an executor says of an attempt: log lines, progress, and at the end the outcome.
+  # Errors: stale_attempt when `attempt` is not the one under way.
+  job @0 :Id;
+  attempt @1 :UInt32;
+  logs @2 :List(LogLine);
+  progress @3 :Float32;        # below 0: none
+  progressText @4 :Text;
+  outcome @5 :Outcome;
+
+  enum Outcome {
+    none @0;                   # the attempt goes on
+    succeeded @1;
+    failed @2;
+    cancelled @3;
+    lost @4;
+    timedOut @5;               # the attempt's timeout or heartbeat; counts as a try; code says which
+  }
+  result @6 :Data;
+  code @7 :UInt16;
+  message @8 :Text;
+  permanent @9 :Bool;
+  retryAfterMs @10 :Int64 = -1; # below 0: the type's backoff
+  worker @11 :UInt64;          # who reports; stale unless it is the one that runs the attempt. 0: the node itself
+}
+
+struct LogLine {
+  sequence @0 :UInt64;
+  atUs @1 :Int64;
+  stream @2 :UInt8;
+  text @3 :Text;
+}
+
+struct Adopt {
+  # An attempt under way goes on under another session of its worker. Errors: stale_attempt.
+  job @0 :Id;
+  attempt @1 :UInt32;
+  worker @2 :UInt64;
+}
+
+struct Tick {
+  # Fires the timers that are due at the batch's time, at most `most` of them.
+  most @0 :UInt32;
+}
+
+struct DeclareTenant {
+  tenant @0 :UInt32;
+  row @1 :Records.TenantRow;   # ignored unless its version is newer than the stored one
+}
+
+struct DeclareType {
+  type @0 :UInt32;
+  row @1 :Records.TypeRow;
+}
+
+struct Prune {
+  # Erases events before `eventsBefore`, at most `most` rows.
+  eventsBefore @0 :UInt64;
+  most @1 :UInt32;
+}
+
+struct Declare {
+  # To the control store: what a document declares. The same spec again changes nothing.
+  kind @0 :Text;
+  name @1 :Text;
+  spec @2 :Text;               # canonical JSON, valid: the edge checked it
+  by @3 :Text;
+}

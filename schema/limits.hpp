@@ -1,0 +1,236 @@
+// Every bound in Coppice: its name, its value, its reason. At a bound the edge refuses with `overloaded` or the
+// code named here; nothing is dropped in silence.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace coppice::limits {
+
+using namespace std::chrono_literals;
+
+// ---- names and ids
+// ------------------------------------------------------------------------------------------------
+inline constexpr std::size_t name_size_max = 63;             // a DNS label, as Kubernetes has it
+inline constexpr std::uint32_t tenants_max = (1U << 24) - 1; // the tenant's field in a job id
+inline constexpr std::size_t idempotency_key_size_max = 255; // what HTTP gateways pass on in a header
+inline constexpr std::size_t types_per_tenant_max = 256;     // heads that the planner holds for a tenant
+
+// ---- jobs
+// ---------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t payload_size_max = 256 * 1024;    // larger input belongs in a file store, named by URL
+inline constexpr std::size_t payload_inline_max = 512;         // kept in the job's row; above it a row of its own
+inline constexpr std::size_t result_size_max = 1024 * 1024;    // a type may allow less (result_max_bytes)
+inline constexpr std::size_t result_inline_max = 512;          // as payload_inline_max
+inline constexpr std::size_t error_size_max = 4 * 1024;        // an error's message; cut beyond it, marked
+inline constexpr std::size_t progress_text_size_max = 256;     // one line on a terminal
+inline constexpr std::size_t log_line_size_max = 8 * 1024;     // cut beyond it, marked
+inline constexpr std::size_t log_lines_per_attempt_max = 1000; // oldest dropped beyond it, marked
+inline constexpr std::size_t parents_max = 1024;               // jobs that one `after` may name
+inline constexpr std::size_t children_max = 10'000;            // jobs that may wait for one
+inline constexpr std::size_t children_per_step = 256;          // resolved in one command; the rest in the next ones
+inline constexpr std::size_t parent_results_size_max = 1024 * 1024; // handed to a child; larger ones by reference
+inline constexpr std::uint32_t attempts_max = 100;                  // a type's attempts_max at the most
+inline constexpr std::uint32_t attempts_default = 3;
+inline constexpr std::uint32_t attempts_lost_max = 20; // attempts lost with their worker are not counted as
+                                                       // tries, but a job that takes workers down must end
+inline constexpr int priority_first = 1;
+inline constexpr int priority_last = 5;
+inline constexpr int priority_default = 3;
+inline constexpr auto priority_step = 5min;         // ageing: a job overtakes one a step of priority above
+                                                    // it once it has waited this much longer
+inline constexpr auto idempotency_kept = 24h;       // a key's answer is remembered this long
+inline constexpr auto delay_max = 366 * 24h;        // furthest `at` or `delay`
+inline constexpr auto cancel_grace_default = 10s;   // between the wish to stop and the kill
+inline constexpr auto attempt_timeout_default = 1h; // no attempt runs for ever
+inline constexpr auto retry_base_default = 1s;
+inline constexpr auto retry_max_default = 5min;
+inline constexpr std::uint32_t tenant_weight_max = 1000;
+inline constexpr std::uint32_t tenant_queued_default = 1'000'000;
+inline constexpr std::uint32_t tenant_running_default = 10'000;
+
+inline constexpr std::size_t history_max = 16;       // ends of attempts that a job remembers, as records.capnp says
+inline constexpr auto duration_max = 10 * 366 * 24h; // a declared timeout or backoff: what parse_duration takes
+inline constexpr auto clock_hold_max =
+    1min; // a clock that steps back is held so long; further back, it is followed
+
+// ---- commit
+// -------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t batch_commands_max = 4096; // one group commit; keeps a commit under some 50 ms
+inline constexpr std::size_t batch_bytes_max = 32 * 1024 * 1024;
+inline constexpr std::size_t inflight_proposals_max =
+    16 * 1024; // proposals on the way to a journal; then `overloaded`
+inline constexpr std::size_t inflight_bytes_max = 64 * 1024 * 1024;
+inline constexpr std::size_t timers_per_tick_max = 1024; // due timers fired by one tick; the rest by the next
+inline constexpr double storage_reserve_part = 0.05;     // of the map, kept for what must still be recorded
+                                                         // when new work is refused with `storage_full`
+inline constexpr std::size_t map_size_default = std::size_t{64} * 1024 * 1024 * 1024; // address space, not disk
+inline constexpr auto reader_age_max = 10s;           // an older reader pins pages and is reported by name
+inline constexpr std::size_t key_size_max = 511;      // LMDB's, as Debian builds it
+inline constexpr std::size_t store_readers_max = 256; // read transactions at a time; more wait for one to end
+inline constexpr std::size_t store_readers_kept = 16; // ended ones kept for the next begin_read
+inline constexpr std::uint64_t store_check_pages_max = 256 * 1024; // 1 GiB read when a store is opened; of a larger
+                                                                   // one, all but the leaves
+inline constexpr auto storage_probe_interval = 100ms; // after `storage_full`, the disk is asked this often
+inline constexpr auto storage_distrust_max = 10s;     // then a commit is tried again, whatever the disk says
+inline constexpr std::size_t storage_disk_room = 64 * 1024 * 1024; // free on the disk before it is trusted again
+inline constexpr std::uint64_t events_kept =
+    1'000'000; // rows of the event feed; a cursor before it `cursor_expired`
+
+// ---- workers
+// ------------------------------------------------------------------------------------------------------
+inline constexpr std::uint32_t worker_slots_max = 65'536;
+inline constexpr std::size_t worker_types_max = 256;
+inline constexpr auto worker_silence_max = 15s;    // then its attempts are taken away
+inline constexpr auto worker_reconnect_grace = 3s; // a broken connection may come back; then its attempts are lost
+inline constexpr auto worker_reattach_grace = 5s;  // after a restart of the node, for workers to come back
+inline constexpr std::uint32_t exec_slots_default = 4; // subprocesses at a time, unless configured
+
+// ---- the worker's side of a session
+// ----------------------------------------------------------------------------------------------------
+inline constexpr std::uint32_t worker_threads_max = 256;   // of a worker whose handlers block: stacks are memory
+inline constexpr std::size_t worker_report_calls_max = 64; // under way; more would only wait in the node
+inline constexpr std::size_t worker_reports_per_call_max = 4096; // as batch_commands_max: one call, one commit
+inline constexpr std::size_t worker_report_bytes_max =
+    4 * 1024 * 1024; // results and lines in one call: a quarter of
+                     // a message, so that one large one more fits
+inline constexpr auto worker_lines_delay =
+    50ms; // progress and lines wait so long for company: a report is a commit
+
+// ---- executors
+// ----------------------------------------------------------------------------------------------------
+inline constexpr std::size_t exec_attempts_max = 1024; // subprocesses of a node at a time; each costs it two
+                                                       // descriptors and a directory
+inline constexpr std::size_t exec_request_size_max = 160 * 1024; // argv and environment of one; fits a socket's
+                                                                 // default send buffer (208 KiB) whole
+inline constexpr std::size_t exec_argument_size_max = 128 * 1024 - 1; // MAX_ARG_STRLEN of Linux
+inline constexpr std::size_t exec_arguments_max = 1024;
+inline constexpr std::size_t exec_environment_max = 256;
+inline constexpr auto exec_pipe_grace = 250ms;     // after the program ended, for what still holds its pipes
+inline constexpr auto exec_kill_patience = 5s;     // from SIGKILL to giving up on a process stuck in the kernel
+inline constexpr auto exec_timeout_grace_max = 2s; // from SIGTERM to SIGKILL at a timeout: the node already counts
+                                                   // the attempt as over, so its cancel_grace would be too long
+inline constexpr auto exec_log_flush_interval = 200ms;        // live enough for a reader, few enough commits
+inline constexpr std::size_t exec_log_flush_size = 32 * 1024; // earlier than the interval from here on ...
+inline constexpr std::size_t exec_log_flushes_per_interval =
+    4; // ... at most so often; then oldest lines drop, marked
+inline constexpr std::size_t exec_log_buffer_size_max = 128 * 1024;        // an attempt's lines not yet reported
+inline constexpr std::size_t exec_log_read_size_per_interval = 256 * 1024; // one that writes faster waits in its
+inline constexpr std::size_t exec_log_read_lines_per_interval = 4096;      // write(): it may not starve the others
+inline constexpr std::size_t exec_last_line_size_max = 512; // of stderr, quoted in a failure's detail
+inline constexpr std::size_t exec_remove_step = 64; // files removed before the cleaning thread looks up again
+inline constexpr std::size_t exec_remove_backlog_max =
+    16 * 1024;                                             // directories that wait for it; beyond, starts slow down
+inline constexpr std::size_t exec_remove_queue_max = 1024; // directories to remove known by name; the rest are
+                                                           // listed again later
+inline constexpr std::size_t exec_remove_tries_max = 20; // a directory that cannot be emptied is left, for the next
+                                                         // start
+inline constexpr std::size_t exec_warden_restarts_max = 5; // in the period; then `unavailable`
+inline constexpr auto exec_warden_restart_period = 60s;
+
+// ---- edge
+// ---------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t rpc_message_size_max = 16 * 1024 * 1024; // one Cap'n Proto message
+inline constexpr std::size_t rpc_connections_max = 4096;
+inline constexpr std::size_t rpc_calls_per_connection_max = 1024; // under way; then `overloaded`
+inline constexpr std::size_t submit_batch_max = 1000;             // jobs in one submit
+inline constexpr std::size_t page_size_max = 1000;
+inline constexpr std::size_t page_size_default = 100;
+inline constexpr std::size_t list_scan_max = 20'000; // rows one page may look at before it returns a cursor
+inline constexpr auto long_poll_max = 30s;
+inline constexpr std::size_t token_size_max = 8 * 1024;
+inline constexpr std::size_t document_size_max = 1024 * 1024; // one YAML file
+inline constexpr std::size_t json_depth_max = 64;
+inline constexpr std::size_t json_values_max = 200'000; // in one text: every payload fits, and a hostile 1 MiB of
+                                                        // "[]," stays under some 20 MB as a tree
+
+// ---- governance
+// ---------------------------------------------------------------------------------------------------
+inline constexpr std::size_t json_schema_size_max = 256 * 1024; // one JSON Schema, as text
+inline constexpr std::size_t json_schema_nodes_max = 20'000;    // subschemas of one schema
+inline constexpr std::size_t json_schema_uri_size_max =
+    2048; // an `$id` as resolved; each anchor and nested id keeps one
+inline constexpr std::size_t json_schema_patterns_max = 256;   // regular expressions of one schema
+inline constexpr std::size_t json_pattern_size_max = 4 * 1024; // one regular expression, as text
+inline constexpr int json_pattern_program_max = 30'000;        // RE2 instructions; matching takes text times this
+inline constexpr std::uint64_t json_schema_pattern_programs_max = 100'000; // all patterns of one schema together
+inline constexpr std::int64_t json_pattern_memory_max =
+    2 * 1024 * 1024;                                              // RE2's automata, each pattern, forward and back
+inline constexpr std::uint64_t json_schema_steps_max = 4'000'000; // of one validation, some 50 to 100 ns each: a
+                                                                  // full payload of 256 KiB needs under a million
+inline constexpr std::size_t json_schema_evaluation_depth_max = 400; // subschemas inside one another during one
+                                                                     // validation; keeps the stack under 1 MB
+inline constexpr std::size_t json_schema_violations_default =
+    16; // told of one payload; a person fixes a few at a time
+
+// ---- tokens and keys
+// ----------------------------------------------------------------------------------------------
+inline constexpr auto token_leeway = 30s; // how far an issuer's clock may run before ours (`nbf`, `iat`); a token
+                                          // that is over is over: `exp` gets none
+inline constexpr std::size_t token_subject_size_max = 255;  // stands in every audit line
+inline constexpr std::size_t token_audiences_max = 32;      // one token, a handful of services
+inline constexpr std::size_t key_id_size_max = 128;         // a thumbprint or a name
+inline constexpr std::size_t hmac_secret_size_min = 32;     // RFC 7518, 3.2: at least the hash's size
+inline constexpr std::size_t hmac_secret_size_max = 1024;   // more than the hash's block adds nothing
+inline constexpr std::size_t key_file_size_max = 64 * 1024; // a JWK Set of `keys_max` keys fits
+inline constexpr std::size_t keys_max = 64;                 // accepted at a time; rotation needs two
+
+// ---- TLS
+// ----------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t tls_file_size_max = 512 * 1024; // a chain, a key, a bundle of CAs; Debian's has 220 KB
+inline constexpr auto tls_handshake_timeout = 10s; // then whoever connected and said nothing is hung up on
+
+// ---- observability
+// ------------------------------------------------------------------------------------------------
+inline constexpr std::size_t log_text_size_max = 4 * 1024; // a message or a value in the node's log; cut beyond
+                                                           // it, marked: one line stays readable
+inline constexpr std::size_t metric_label_size_max = 128;  // a name, an id; cut beyond it
+inline constexpr std::size_t metric_series_max = 10'000;   // of one family, kept to count: a scrape stays a few MB
+inline constexpr std::size_t metric_series_shown = 100;    // of one family, shown by name; the rest as "other"
+inline constexpr std::size_t metric_queue_heads_max =
+    1024; // rows of the queue that a scrape looks up, some 2 us each
+inline constexpr std::size_t metrics_head_size_max = 8 * 1024; // a scraper's request is a few hundred bytes
+inline constexpr std::size_t metrics_connections_max = 64;     // a few scrapers and probes
+inline constexpr std::size_t metrics_requests_per_connection_max = 1000;
+inline constexpr auto metrics_head_timeout = 10s; // from a request's first byte to the end of its head
+inline constexpr auto metrics_idle_timeout = 75s; // between requests; longer than a scrape interval of one minute
+inline constexpr auto metrics_write_timeout = 30s;
+
+// ---- documents and configuration
+// --------------------------------------------------------------------------------------
+inline constexpr std::size_t yaml_values_max = 100'000;  // in one text; a parsed value takes some 150 bytes
+inline constexpr std::size_t yaml_brackets_max = 65'536; // the parser keeps 200 bytes for each that is still open
+inline constexpr std::size_t document_files_max = 1000;  // in one directory given to `apply`
+inline constexpr std::size_t document_errors_max = 100;  // reported in one run; the rest is counted
+inline constexpr std::size_t document_schema_size_max = 64 * 1024; // JSON; as YAML it is larger
+inline constexpr std::size_t argv_items_max = 256;                 // far below what execve takes, and readable
+inline constexpr std::size_t argv_size_max = 64 * 1024; // all of them together, before fields are filled in
+inline constexpr std::uint32_t running_declared_max = 1'000'000; // jobs running at a time: more slots than a node
+inline constexpr std::uint32_t queued_declared_max = 1'000'000'000; // rows on disk; the store's map ends it sooner
+inline constexpr std::uint32_t exec_slots_max = 1024;               // subprocesses of one node
+inline constexpr std::uint64_t map_size_min = 16ULL * 1024 * 1024;
+inline constexpr std::uint64_t map_size_max = 64ULL << 40; // half of what x86-64 lets a process map
+
+// ---- documents and configuration
+// --------------------------------------------------------------------------------------
+
+// ---- command line
+// ----------------------------------------------------------------------------------------------------
+inline constexpr std::size_t job_line_size_max = payload_size_max + 64 * 1024; // a line of `job submit -f`: a
+                                                                               // payload and a thousand parents
+inline constexpr std::size_t submit_calls_max = 8; // of `job submit -f` under way: the node is kept busy
+inline constexpr std::size_t submit_call_bytes_max =
+    1024 * 1024;                                         // of payloads in one, as a quick node answers soon
+inline constexpr std::size_t submit_call_jobs_max = 500; // in one: ids come out as they are committed
+inline constexpr auto submit_patience = 60s; // how long a full queue may accept nothing before lines are refused
+inline constexpr std::uint64_t list_printed_max = 10'000; // of one `job list`, held as text; then by --cursor
+
+// ---- supervision
+// --------------------------------------------------------------------------------------------------
+inline constexpr auto kill_wait = 1s; // between the kill and giving a child up as hung in a handler
+inline constexpr std::size_t dynamic_children_max = 200'000; // of one dynamic supervisor: some 250 MB of actors
+inline constexpr std::size_t stash_max = 1024;               // messages kept for a restarting child
+inline constexpr auto shutdown_grace_default = 5s;
+
+} // namespace coppice::limits

@@ -1,0 +1,173 @@
+@0xc9b5f3a1d2e47081;
+# What is stored: the value of every row. Keys are in actors/jobs/job_keys.hpp; tables in persistence/tables.hpp.
+#
+# Rules of change: an ordinal is never reused, a field never changes its meaning, and a new field's default must mean
+# "as before". Times are microseconds since the Unix epoch, UTC; 0 is "not set". All rows of a shard are the result of
+# its commands alone: no row holds anything that a replica could not compute.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("coppice::rec");
+
+struct Id {
+  # A UUIDv7 as two big-endian halves (schema/ids.hpp says what its bits mean).
+  high @0 :UInt64;
+  low @1 :UInt64;
+}
+
+enum State {
+  # The lifecycle; actors/jobs/job_state.hpp has the one transition table.
+  blocked @0;    # waits for the jobs in `after`
+  scheduled @1;  # waits for a time: its delay, or the backoff after a failed attempt
+  queued @2;     # may start as soon as a slot and its turn come
+  running @3;    # an attempt is under way
+  succeeded @4;
+  failed @5;     # final: tries used up, or a permanent failure; kept as the dead letter
+  cancelled @6;
+  rejected @7;   # refused by governance or entitlement, with evidence; never queued
+}
+
+struct JobRow {
+  type @0 :UInt32;
+  typeVersion @1 :UInt32;     # the declaration that admitted it
+  state @2 :State;
+  priority @3 :UInt8;         # 1 first .. 5 last
+  cancelRequested @4 :Bool;   # running, and told to stop
+  payloadApart @5 :Bool;      # payload is in the table `payloads`
+  resultApart @6 :Bool;       # result is in the table `results`
+  attempt @7 :UInt32;         # number of the newest attempt, 0 before the first: the fencing token
+  tries @8 :UInt32;           # attempts that count against attempts_max
+  lost @9 :UInt32;            # attempts that ended with their worker, which do not
+  parentsPending @10 :UInt32; # of `after`, how many have not succeeded yet
+  progress @11 :Float32;      # 0..1, of the newest attempt
+  submittedUs @12 :Int64;
+  readyUs @13 :Int64;         # when it was queued last; with the priority, its rank
+  dueUs @14 :Int64;           # scheduled: when it becomes ready
+  startedUs @15 :Int64;       # start of the newest attempt
+  finishedUs @16 :Int64;
+  queuedDueUs @17 :Int64;     # a timer is set: queued-to-start
+  jobDueUs @18 :Int64;        # a timer is set: whole job
+  revision @19 :UInt64;       # grows with every change of this row; a watcher waits for it
+  evidence @20 :UInt64;       # terminal: sequence number of its evidence
+  resultSize @21 :UInt64;     # bytes
+  worker @22 :UInt64;         # who runs, or ran, the newest attempt
+  children @23 :UInt32;       # jobs that wait for this one
+  errorCode @24 :UInt16;      # the last failure; schema/errc.hpp
+  errorAttempt @25 :UInt32;
+  errorMessage @26 :Text;
+  progressText @27 :Text;
+  payload @28 :Data;          # JSON
+  result @29 :Data;
+  after @30 :List(Id);
+  idempotencyKey @31 :Text;
+  submitter @32 :Text;        # `sub` of the token
+  history @33 :List(AttemptEnd); # ends of the newest attempts that did not succeed, oldest first, at most 16
+}
+
+struct AttemptEnd {
+  attempt @0 :UInt32;
+  code @1 :UInt16;
+  startedUs @2 :Int64;
+  endedUs @3 :Int64;
+  message @4 :Text;
+}
+
+struct RunningRow {
+  # One for each attempt under way: what a restarted node must know of it without reading the job.
+  attempt @0 :UInt32;
+  type @1 :UInt32;
+  worker @2 :UInt64;
+  startedUs @3 :Int64;
+}
+
+struct CountersRow {
+  # Jobs of one tenant and type, by state; the sum over types is the tenant's.
+  blocked @0 :UInt64;
+  scheduled @1 :UInt64;
+  queued @2 :UInt64;
+  running @3 :UInt64;
+  succeeded @4 :UInt64;
+  failed @5 :UInt64;
+  cancelled @6 :UInt64;
+  rejected @7 :UInt64;
+  refusing @8 :Bool;         # a submission of this type met the tenant's full queue, and evidence of it was given; until
+                             # the tenant's next submission is taken
+}
+
+struct TenantRow {
+  # The shard's copy of a declared tenant: what apply needs of it.
+  name @0 :Text;
+  version @1 :UInt64;
+  weight @2 :UInt32;
+  runningMax @3 :UInt32;
+  queuedMax @4 :UInt32;
+  types @5 :List(Text);      # "*": every type
+}
+
+struct TypeRow {
+  # The shard's copy of a declared job type. Milliseconds; 0 is "none".
+  name @0 :Text;
+  version @1 :UInt64;
+  executor @2 :UInt8;        # actors/jobs/job_type_spec.hpp, executor_kind
+  attemptsMax @3 :UInt32;
+  retryBaseMs @4 :UInt64;
+  retryMaxMs @5 :UInt64;
+  queuedTimeoutMs @6 :UInt64;
+  attemptTimeoutMs @7 :UInt64;
+  jobTimeoutMs @8 :UInt64;
+  heartbeatTimeoutMs @9 :UInt64;
+  cancelGraceMs @10 :UInt64;
+  resultBytesMax @11 :UInt64;
+  runningMax @12 :UInt32;
+}
+
+struct IdempotencyRow {
+  job @0 :Id;
+  bodyHigh @1 :UInt64;       # 128 bits of the body's SHA-256
+  bodyLow @2 :UInt64;
+  expiresUs @3 :Int64;
+}
+
+struct LogRow {
+  atUs @0 :Int64;
+  stream @1 :UInt8;          # actors/jobs/attempt.hpp, log_stream
+  text @2 :Text;
+}
+
+struct EvidenceRow {
+  # Who did what, and what came of it; appended in the commit that it speaks of, never changed.
+  atUs @0 :Int64;
+  kind @1 :Kind;
+  job @2 :Id;
+  type @3 :UInt32;
+  typeVersion @4 :UInt32;
+  state @5 :State;
+  attempt @6 :UInt32;
+  code @7 :UInt16;           # why it failed, was cancelled or was refused
+  submitter @8 :Text;
+  detail @9 :Text;
+
+  enum Kind {
+    jobEnded @0;
+    jobRefused @1;
+    tenantRefused @2;        # from now on the tenant's submissions are refused (queue full); one row until it ends
+  }
+}
+
+struct EventRow {
+  # A fact that a commit produced. Sequence (the key) orders them; tenant is in the job's id.
+  atUs @0 :Int64;
+  job @1 :Id;
+  type @2 :UInt32;
+  state @3 :State;           # the state entered
+  attempt @4 :UInt32;
+  code @5 :UInt16;
+}
+
+struct Declared {
+  # Control data: one declared document.
+  number @0 :UInt32;         # tenant_id or type_id: given at the first apply, never reused
+  version @1 :UInt64;        # grows with every change
+  spec @2 :Text;             # canonical JSON
+  changedUs @3 :Int64;
+  changedBy @4 :Text;
+}
