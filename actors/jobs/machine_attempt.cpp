@@ -1,0 +1,297 @@
+// Attempts: start, report, cancel, adoption by another session. The attempt number is the fencing token: whatever
+// names another number than the one under way is stale and changes nothing.
+#include <algorithm>
+
+#include "actors/jobs/bounded_text.hpp"
+#include "actors/jobs/retry_policy.hpp"
+#include "actors/jobs/shard_machine.hpp"
+
+namespace coppice {
+namespace {
+
+job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
+std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+bytes_view view(capnp::Data::Reader data) { return std::as_bytes(std::span{data.begin(), data.size()}); }
+std::string text_of(capnp::Data::Reader data) { return {reinterpret_cast<const char*>(data.begin()), data.size()}; }
+
+void set(command_result& result, errc code, std::string detail) {
+    result.code = code;
+    result.detail = std::move(detail);
+}
+
+// What was reported, unless the job took it otherwise: a result that is too large, a cancel that nobody asked for.
+outcome_kind counted_as(cmd::Report::Outcome reported, job_state became) {
+    using outcome = cmd::Report::Outcome;
+    if (reported == outcome::LOST) return outcome_kind::lost;
+    if (reported == outcome::SUCCEEDED && became == job_state::SUCCEEDED) return outcome_kind::succeeded;
+    if (reported == outcome::CANCELLED && became == job_state::CANCELLED) return outcome_kind::cancelled;
+    return outcome_kind::failed;
+}
+
+} // namespace
+
+errc shard_machine::start(const job_id& id, worker_id worker) {
+    cell c;
+    if (!open(id, c)) return errc::not_found;
+    if (!may_move(c.row.getState(), job_state::RUNNING)) return errc::illegal_transition;
+    const instant ready = from_us(c.row.getReadyUs());
+    c.row.setAttempt(c.row.getAttempt() + 1);
+    c.row.setWorker(worker.value);
+    c.row.setProgress(0);
+    enter(c, job_state::RUNNING);
+    c.row.setStartedUs(to_us(now_));
+    save(c);
+    auto running = running_row_.init();
+    running.setAttempt(c.row.getAttempt());
+    running.setType(c.type->id.value);
+    running.setWorker(worker.value);
+    running.setStartedUs(to_us(now_));
+    running_row_.put(*t_, table::running, keys::job(id));
+    share_.started(c.tenant->id);
+    out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
+    return errc::ok;
+}
+
+assignment shard_machine::assignment_of(cell& c) {
+    const job_type_spec& spec = c.type->spec;
+    return {.ref = {c.id, c.row.getAttempt()},
+            .tenant_number = c.tenant->id,
+            .tenant = c.tenant->spec.name,
+            .type_number = c.type->id,
+            .type = spec.name,
+            .payload = bytes_of(table::payloads, c.id, c.row.getPayloadApart(), c.row.getPayload().asReader()),
+            .parents = results_of_parents(c.row.asReader()),
+            .priority = c.row.getPriority(),
+            .attempt_timeout = spec.timeouts.attempt,
+            .heartbeat_timeout = spec.timeouts.heartbeat,
+            .cancel_grace = spec.timeouts.cancel_grace,
+            .result_bytes_max = spec.result_bytes_max};
+}
+
+std::string shard_machine::bytes_of(table apart, const job_id& id, bool is_apart,
+                                    capnp::Data::Reader inline_bytes) {
+    if (!is_apart) return text_of(inline_bytes);
+    const auto stored = t_->get(apart, keys::job(id));
+    return stored ? std::string{as_text(*stored)} : std::string{};
+}
+
+std::vector<parent_result> shard_machine::results_of_parents(rec::JobRow::Reader row) {
+    std::vector<parent_result> given;
+    std::size_t total = 0;
+    for (const auto each : row.getAfter()) {
+        parent_result& p = given.emplace_back();
+        p.job = id_of(each);
+        const auto stored = t_->get(table::jobs, keys::job(p.job));
+        if (!stored) continue;
+        const auto parent = read_job_.read(*stored);
+        if (const type_entry* y = book_.type(type_id{parent.getType()})) p.type = y->spec.name;
+        total += parent.getResultSize();
+        p.truncated = total > limits::parent_results_size_max;
+        if (!p.truncated) p.result = bytes_of(table::results, p.job, parent.getResultApart(), parent.getResult());
+    }
+    return given;
+}
+
+void shard_machine::report(cmd::Report::Reader r, command_result& result) {
+    cell c;
+    result.job = id_of(r.getJob());
+    const bool known = open(result.job, c);
+    const bool foreign = known && r.getWorker() != 0 && r.getWorker() != c.row.getWorker();
+    if (!known || foreign || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != r.getAttempt()) {
+        ++out_->stale_reports;
+        return set(result, errc::stale_attempt,
+                   known ? "attempt " + std::to_string(r.getAttempt()) + " of a job that is " +
+                               std::string{to_string(c.row.getState())} + " at attempt " +
+                               std::to_string(c.row.getAttempt())
+                         : "no such job");
+    }
+    if (r.getOutcome() > cmd::Report::Outcome::TIMED_OUT)
+        return set(result, errc::invalid_argument, "an outcome of no known kind");
+    write_logs(c, r.getLogs());
+    if (r.getProgress() >= 0 && r.getOutcome() == cmd::Report::Outcome::NONE) {
+        c.row.setProgress(std::min(r.getProgress(), 1.0F));
+        const auto text = view(r.getProgressText());
+        c.grown = true;
+        c.row.setProgressText(bounded_text(text, limits::progress_text_size_max).c_str());
+    }
+    if (r.getOutcome() != cmd::Report::Outcome::NONE) {
+        end_attempt(c, r);
+    } else if (r.getLogs().size() > 0 || r.getProgress() >= 0) {
+        c.row.setRevision(c.row.getRevision() + 1);
+        out_->changes.push_back({c.id, c.type->id, job_state::RUNNING, job_state::RUNNING, c.row.getRevision()});
+    }
+    save(c);
+}
+
+// The newest lines are kept, as a window over their sequence numbers; a gap in those marks what was dropped.
+void shard_machine::write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines) {
+    if (lines.size() == 0) return;
+    const row_key prefix = keys::logs_of(c.id, c.row.getAttempt());
+    const auto sequence_of = [&](const row& r) { return key_reader{r.key.subspan(prefix.view().size())}.u64(); };
+    std::uint64_t newest = 0;
+    for (const auto line : lines) newest = std::max(newest, line.getSequence());
+    const row_key end = keys::logs_of(c.id, c.row.getAttempt() + 1);
+    if (const auto last = t_->seek_before(table::logs, end); last && has_prefix(last->key, prefix))
+        newest = std::max(newest, sequence_of(*last));
+    const auto too_old = [&](std::uint64_t sequence) {
+        return newest - sequence >= limits::log_lines_per_attempt_max;
+    };
+    for (const auto line : lines) {
+        if (too_old(line.getSequence())) continue;
+        auto r = log_row_.init();
+        r.setAtUs(line.getAtUs());
+        r.setStream(line.getStream());
+        r.setText(bounded_text(view(line.getText()), limits::log_line_size_max).c_str());
+        log_row_.put(*t_, table::logs, keys::log(c.id, c.row.getAttempt(), line.getSequence()));
+    }
+    for (;;) {
+        const auto first = t_->seek(table::logs, prefix);
+        if (!first || !has_prefix(first->key, prefix) || !too_old(sequence_of(*first))) return;
+        t_->erase(table::logs, keys::log(c.id, c.row.getAttempt(), sequence_of(*first)));
+    }
+}
+
+void shard_machine::end_attempt(cell& c, cmd::Report::Reader r) {
+    using outcome = cmd::Report::Outcome;
+    ending e{errc_from_number(r.getCode()), view(r.getMessage())};
+    if (e.code == errc::ok && r.getOutcome() == outcome::FAILED) e.code = errc::job_failed;
+    if (e.code == errc::ok && r.getOutcome() == outcome::TIMED_OUT) e.code = errc::timeout_attempt;
+    if (e.code == errc::ok && r.getOutcome() == outcome::LOST) e.code = errc::worker_lost;
+    const worker_id worker{c.row.getWorker()};
+    const bool revoke = r.getOutcome() != outcome::SUCCEEDED && r.getOutcome() != outcome::FAILED;
+    switch (r.getOutcome()) {
+    case outcome::SUCCEEDED:
+        succeed(c, r);
+        if (c.row.getState() != job_state::SUCCEEDED) e.code = errc::result_too_large;
+        break;
+    case outcome::FAILED:
+    case outcome::TIMED_OUT:
+        fail_attempt(c, r, e, r.getPermanent());
+        break;
+    case outcome::CANCELLED:
+        // Nobody asked for it: to the job it is a failure like any other.
+        if (!c.row.getCancelRequested()) {
+            e = {errc::cancelled, "the attempt said that it was cancelled; nobody had asked for it"};
+            fail_attempt(c, r, e, r.getPermanent());
+            break;
+        }
+        e.code = errc::cancelled;
+        note_attempt_end(c, e);
+        enter(c, job_state::CANCELLED);
+        break;
+    case outcome::LOST:
+        lose_attempt(c, e);
+        break;
+    case outcome::NONE:
+        return;
+    }
+    end_effect_of(c, worker, r.getAttempt(), e.code, revoke);
+    out_->ends.back().outcome = counted_as(r.getOutcome(), c.row.getState());
+}
+
+void shard_machine::succeed(cell& c, cmd::Report::Reader r) {
+    const auto result = r.getResult();
+    if (result.size() > c.type->spec.result_bytes_max) {
+        const std::string detail = "the result has " + std::to_string(result.size()) + " bytes; job type \"" +
+                                   c.type->spec.name + "\" allows " + std::to_string(c.type->spec.result_bytes_max);
+        return fail_attempt(c, r, {errc::result_too_large, detail}, true);
+    }
+    c.row.setResultSize(result.size());
+    if (result.size() > limits::result_inline_max) {
+        c.row.setResultApart(true);
+        t_->put(table::results, keys::job(c.id), view(result));
+    } else if (result.size() > 0) {
+        c.row.setResult(result);
+    }
+    c.row.setProgress(1);
+    enter(c, job_state::SUCCEEDED);
+}
+
+// A job that was told to stop ends as cancelled however its attempt failed, and keeps who asked for it as its
+// error.
+void shard_machine::fail_attempt(cell& c, cmd::Report::Reader r, const ending& e, bool permanent) {
+    c.row.setTries(c.row.getTries() + 1);
+    if (c.row.getCancelRequested()) {
+        note_attempt_end(c, e);
+        return enter(c, job_state::CANCELLED);
+    }
+    record_attempt_end(c, e);
+    retry_or_fail(c, r, permanent);
+}
+
+void shard_machine::retry_or_fail(cell& c, cmd::Report::Reader r, bool permanent) {
+    const job_type_spec& spec = c.type->spec;
+    if (permanent || c.row.getTries() >= spec.attempts_max) return enter(c, job_state::FAILED);
+    milliseconds delay = full_jitter(backoff_ceiling(spec.retry.base, spec.retry.max, c.row.getTries()),
+                                     attempt_random(c.id, c.row.getAttempt()));
+    if (r.getRetryAfterMs() >= 0)
+        delay = milliseconds{std::min<std::int64_t>(
+            r.getRetryAfterMs(), std::chrono::duration_cast<milliseconds>(limits::delay_max).count())};
+    c.row.setReadyUs(0);
+    if (delay.count() == 0) return enter(c, job_state::QUEUED);
+    c.row.setDueUs(to_us(now_ + delay));
+    enter(c, job_state::SCHEDULED);
+}
+
+void shard_machine::lose_attempt(cell& c, const ending& e) {
+    c.row.setLost(c.row.getLost() + 1);
+    if (c.row.getCancelRequested()) {
+        note_attempt_end(c, e);
+        return enter(c, job_state::CANCELLED);
+    }
+    record_attempt_end(c, e);
+    enter(c, c.row.getLost() > limits::attempts_lost_max ? job_state::FAILED : job_state::QUEUED);
+}
+
+void shard_machine::end_effect_of(cell& c, worker_id worker, std::uint32_t attempt, errc code, bool revoke) {
+    out_->ends.push_back({{c.id, attempt}, worker, c.tenant->id, c.type->id, c.row.getState(), code, revoke});
+    out_->ends.back().started_at = from_us(c.row.getStartedUs());
+    out_->ends.back().ended_at = now_;
+}
+
+void shard_machine::cancel(cmd::Cancel::Reader cancel, command_result& result) {
+    cell c;
+    result.job = id_of(cancel.getJob());
+    if (!open(result.job, c)) return set(result, errc::not_found, "no job " + to_string(result.job));
+    const job_state state = c.row.getState();
+    if (is_terminal(state))
+        return set(result, errc::illegal_transition, "the job is " + std::string{to_string(state)} + " already");
+    std::string reason = "cancelled by " + std::string{view(cancel.getBy())};
+    if (cancel.getReason().size() > 0) reason += ": " + std::string{view(cancel.getReason())};
+    if (state != job_state::RUNNING) {
+        set_error(c, {errc::cancelled, reason});
+        enter(c, job_state::CANCELLED);
+    } else if (!c.row.getCancelRequested()) {
+        c.row.setCancelRequested(true);
+        set_error(c, {errc::cancelled, reason});
+        c.row.setRevision(c.row.getRevision() + 1);
+        out_->changes.push_back({c.id, c.type->id, state, state, c.row.getRevision()});
+        out_->cancels.push_back({{c.id, c.row.getAttempt()},
+                                 worker_id{c.row.getWorker()},
+                                 c.tenant->id,
+                                 c.type->spec.timeouts.cancel_grace});
+    }
+    save(c);
+}
+
+void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
+    cell c;
+    result.job = id_of(a.getJob());
+    if (!open(result.job, c) || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != a.getAttempt())
+        return set(result, errc::stale_attempt, "the attempt is not under way any more");
+    pool_.release(worker_id{c.row.getWorker()});
+    pool_.take_from(worker_id{a.getWorker()});
+    c.row.setWorker(a.getWorker());
+    c.row.setRevision(c.row.getRevision() + 1);
+    save(c);
+    out_->changes.push_back({c.id, c.type->id, job_state::RUNNING, job_state::RUNNING, c.row.getRevision()});
+    out_->adopts.push_back({{c.id, a.getAttempt()}, worker_id{a.getWorker()}});
+    auto running = running_row_.init();
+    running.setAttempt(c.row.getAttempt());
+    running.setType(c.type->id.value);
+    running.setWorker(a.getWorker());
+    running.setStartedUs(c.row.getStartedUs());
+    running_row_.put(*t_, table::running, keys::job(c.id));
+}
+
+} // namespace coppice

@@ -1,0 +1,64 @@
+// Starts: while a slot is free, the tenant whose turn it is starts the first of its waiting jobs that some worker
+// can run. A tenant that can start nothing is passed over until the next plan.
+#include "actors/jobs/shard_machine.hpp"
+
+namespace coppice {
+
+void shard_machine::plan(std::size_t most) {
+    std::vector<fair_share::turn> passed_over;
+    std::size_t started = 0;
+    std::size_t bytes = 0;
+    while (pool_.has_free()) {
+        // Those passed over are first in turn order, since nobody's turn moves forward here.
+        const auto& turns = share_.turns();
+        const auto turn = passed_over.empty() ? turns.begin() : turns.upper_bound(passed_over.back());
+        if (turn == turns.end()) break;
+        if (started >= most || bytes >= limits::batch_bytes_max) {
+            out_->starts_left = true;
+            break;
+        }
+        if (!start_next(turn->tenant)) {
+            passed_over.push_back(*turn);
+            continue;
+        }
+        ++started;
+        const assignment& work = out_->starts.back().work;
+        bytes += work.payload.size();
+        for (const parent_result& p : work.parents) bytes += p.result.size();
+    }
+    for (const auto& turn : passed_over) share_.passed_over(turn.tenant);
+}
+
+bool shard_machine::start_next(tenant_id id) {
+    const auto next = next_of(*book_.tenant(id));
+    const auto worker = next ? pool_.take(next->first) : std::nullopt;
+    if (!worker) return false;
+    if (start(next->second, *worker) == errc::ok) return true;
+    // A queue row without its job: store_check reports it; here it must not be picked for ever.
+    pool_.release(*worker);
+    return false;
+}
+
+// The tenant's first waiting job among the types that some worker could run now and whose own bound allows one
+// more.
+std::optional<std::pair<type_id, job_id>> shard_machine::next_of(const tenant_entry& t) {
+    std::optional<std::pair<type_id, job_id>> best;
+    std::uint64_t best_rank = 0;
+    for (const auto& [type, counts] : t.types) {
+        if (counts.in(job_state::QUEUED) == 0 || !pool_.could_run(type)) continue;
+        const type_entry* y = book_.type(type);
+        if (y == nullptr || (y->spec.running_max > 0 && y->running >= y->spec.running_max)) continue;
+        const row_key prefix = keys::queue_of(shard_, t.id, type);
+        const auto head = t_->seek(table::queue, prefix);
+        if (!head || !has_prefix(head->key, prefix)) continue;
+        key_reader k{head->key.subspan(prefix.view().size())};
+        const std::uint64_t rank = k.u64();
+        const job_id id = k.id();
+        if (best && (rank > best_rank || (rank == best_rank && id > best->second))) continue;
+        best_rank = rank;
+        best = {type, id};
+    }
+    return best;
+}
+
+} // namespace coppice

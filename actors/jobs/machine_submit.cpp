@@ -1,0 +1,243 @@
+// Admission: what a submission meets, in order. A known idempotency key answers first; then the declarations (type
+// known and current), the entitlements (type allowed, queue depth), the dependencies. A refusal by entitlement or
+// governance is kept as a job in state `rejected`, with evidence.
+#include <algorithm>
+
+#include "actors/jobs/shard_machine.hpp"
+
+namespace coppice {
+namespace {
+
+constexpr std::uint32_t queue_full_retry_ms = 1000;
+
+job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
+
+int priority_of(cmd::Submit::Reader s) {
+    return s.getPriority() == 0 ? limits::priority_default : static_cast<int>(s.getPriority());
+}
+
+std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+
+void set(command_result& result, errc code, std::string detail) {
+    result.code = code;
+    result.detail = std::move(detail);
+}
+
+} // namespace
+
+void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
+    result.job = id_of(s.getJob());
+    tenant_entry* t = book_.tenant(result.job.tenant());
+    if (t == nullptr || result.job.shard() != shard_)
+        return set(result, errc::unknown_tenant, "no such tenant here");
+    if (s.getIdempotencyKey().size() > limits::idempotency_key_size_max)
+        return set(result, errc::invalid_argument, "an idempotency key has at most 255 bytes");
+    if (answer_known_key(s, t->id, result)) return;
+    type_entry* y = book_.type(type_id{s.getType()});
+    if (y == nullptr) return set(result, errc::unknown_type, "no such job type here");
+    if (y->version != s.getTypeVersion()) {
+        result.retry_after_ms = 1;
+        return set(result, errc::unavailable,
+                   "job type \"" + y->spec.name + "\" was changed meanwhile; submit again");
+    }
+    if (t_->get(table::jobs, keys::job(result.job))) return set(result, errc::already_exists, "job id is taken");
+    if (const auto why = refusal(s, *t, *y))
+        return write_rejected(result.job, *t, *y, view(s.getSubmitter()), *why, result);
+    if (t->waiting >= t->spec.queued_max) return refuse_full(s, *t, *y, result);
+    if (auto wrong = wrong_parent(s); !wrong.empty())
+        return set(result, errc::dependency_unknown, std::move(wrong));
+    if (s.getPriority() > limits::priority_last || s.getPayload().size() > limits::payload_size_max)
+        return set(result, errc::invalid_argument,
+                   "priority is 1 (first) to 5 (last); the payload at most 256 KiB");
+    book_.accepted(*t);
+    write_job(s, *t, *y);
+    remember_key(s, t->id);
+}
+
+// Whether the key was used before: then `result` is the first answer, or conflict.
+bool shard_machine::answer_known_key(cmd::Submit::Reader s, tenant_id tenant, command_result& result) {
+    if (s.getIdempotencyKey().size() == 0) return false;
+    const auto stored = t_->get(table::idempotency, keys::idempotency(shard_, tenant, view(s.getIdempotencyKey())));
+    if (!stored) return false;
+    const auto known = read_key_.read(*stored);
+    if (from_us(known.getExpiresUs()) <= now_) return false;
+    if (known.getBodyHigh() != s.getBodyHigh() || known.getBodyLow() != s.getBodyLow()) {
+        set(result, errc::conflict,
+            "key \"" + std::string{view(s.getIdempotencyKey())} + "\" was used for job " +
+                to_string(id_of(known.getJob())) + " with another body");
+        return true;
+    }
+    result.job = id_of(known.getJob());
+    result.existing = true;
+    return true;
+}
+
+std::optional<shard_machine::ending> shard_machine::refusal(cmd::Submit::Reader, tenant_entry& t, type_entry& y) {
+    if (!t.allows(y.spec.name)) return ending{errc::type_not_allowed, "job type not in the tenant's `types`"};
+    return std::nullopt;
+}
+
+// Names the first parent that can't be waited for, or nothing.
+std::string shard_machine::wrong_parent(cmd::Submit::Reader s) {
+    const auto after = s.getAfter();
+    if (after.size() > limits::parents_max)
+        return "`after` names " + std::to_string(after.size()) + " jobs; at most " +
+               std::to_string(limits::parents_max);
+    const job_id self = id_of(s.getJob());
+    for (const auto each : after) {
+        const job_id parent = id_of(each);
+        if (parent.tenant() != self.tenant() || parent.shard() != shard_ || parent == self)
+            return "`after` names " + to_string(parent) + ", which is not known";
+        const auto stored = t_->get(table::jobs, keys::job(parent));
+        if (!stored) return "`after` names " + to_string(parent) + ", which is not known";
+        const auto row = read_job_.read(*stored);
+        if (!is_terminal(row.getState()) && row.getChildren() >= limits::children_max)
+            return "job " + to_string(parent) + " has as many jobs waiting for it as it may have";
+    }
+    return {};
+}
+
+// A full queue is back-pressure: the answer says when to come again. Evidence is given once for each time that the
+// tenant becomes full, so that a client that hammers can't fill the disk.
+void shard_machine::refuse_full(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, command_result& result) {
+    set(result, errc::queue_full,
+        "tenant \"" + t.spec.name + "\" has " + std::to_string(t.waiting) + " waiting jobs; its queued_max is " +
+            std::to_string(t.spec.queued_max));
+    result.retry_after_ms = queue_full_retry_ms;
+    if (t.refusing) return;
+    book_.refused(t, y);
+    auto evidence = evidence_row_.init();
+    evidence.setKind(rec::EvidenceRow::Kind::TENANT_REFUSED);
+    evidence.setJob(s.getJob());
+    evidence.setType(s.getType());
+    evidence.setTypeVersion(s.getTypeVersion());
+    evidence.setState(job_state::REJECTED);
+    evidence.setCode(static_cast<std::uint16_t>(errc::queue_full));
+    evidence.setSubmitter(s.getSubmitter());
+    append_evidence(evidence);
+}
+
+void shard_machine::write_rejected(const job_id& id, tenant_entry& t, type_entry& y, std::string_view submitter,
+                                   const ending& why, command_result& result) {
+    set(result, why.code, std::string{why.detail});
+    cell c{id, &t, &y, new_job_.init()};
+    c.row.setType(y.id.value);
+    c.row.setTypeVersion(static_cast<std::uint32_t>(y.version));
+    c.row.setState(job_state::REJECTED);
+    c.row.setPriority(limits::priority_default);
+    c.row.setSubmittedUs(to_us(now_));
+    c.row.setFinishedUs(to_us(now_));
+    c.row.setSubmitter(std::string{submitter}.c_str());
+    c.row.setRevision(1);
+    c.row.setEvidence(evidence_next_);
+    set_error(c, why);
+    auto evidence = evidence_row_.init();
+    evidence.setKind(rec::EvidenceRow::Kind::JOB_REFUSED);
+    evidence.getJob().setHigh(id.high());
+    evidence.getJob().setLow(id.low());
+    evidence.setType(y.id.value);
+    evidence.setTypeVersion(static_cast<std::uint32_t>(y.version));
+    evidence.setState(job_state::REJECTED);
+    evidence.setCode(static_cast<std::uint16_t>(why.code));
+    evidence.setDetail(c.row.getErrorMessage().asReader());
+    evidence.setSubmitter(c.row.getSubmitter().asReader());
+    append_evidence(evidence);
+    append_event(c, job_state::REJECTED);
+    new_job_.put(*t_, table::jobs, keys::job(id));
+    book_.moved(t, y, std::nullopt, job_state::REJECTED);
+    out_->changes.push_back({id, y.id, std::nullopt, job_state::REJECTED, 1});
+}
+
+void shard_machine::refuse(cmd::Refuse::Reader r, command_result& result) {
+    result.job = id_of(r.getJob());
+    tenant_entry* t = book_.tenant(result.job.tenant());
+    type_entry* y = book_.type(type_id{r.getType()});
+    if (t == nullptr || y == nullptr || result.job.shard() != shard_)
+        return set(result, errc::invalid_argument, "refusal for an unknown tenant or type");
+    if (errc_from_number(r.getCode()) == errc::ok)
+        return set(result, errc::invalid_argument, "refusal without a reason");
+    if (t_->get(table::jobs, keys::job(result.job))) return set(result, errc::already_exists, "job id is taken");
+    write_rejected(result.job, *t, *y, view(r.getSubmitter()), {errc_from_number(r.getCode()), view(r.getDetail())},
+                   result);
+}
+
+void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y) {
+    cell c{id_of(s.getJob()), &t, &y, new_job_.init()};
+    c.row.setType(y.id.value);
+    c.row.setTypeVersion(s.getTypeVersion());
+    c.row.setPriority(static_cast<std::uint8_t>(priority_of(s)));
+    c.row.setSubmittedUs(to_us(now_));
+    c.row.setRevision(1);
+    if (s.getSubmitter().size() > 0) c.row.setSubmitter(s.getSubmitter());
+    if (s.getIdempotencyKey().size() > 0) c.row.setIdempotencyKey(s.getIdempotencyKey());
+    if (s.getPayload().size() > limits::payload_inline_max) {
+        c.row.setPayloadApart(true);
+        t_->put(table::payloads, keys::job(c.id),
+                std::as_bytes(std::span{s.getPayload().begin(), s.getPayload().size()}));
+    } else if (s.getPayload().size() > 0) {
+        c.row.setPayload(s.getPayload());
+    }
+    if (const milliseconds bound = y.spec.timeouts.job; bound.count() > 0) {
+        const instant due = now_ + bound;
+        c.row.setJobDueUs(to_us(due));
+        t_->put(table::timers, keys::timer(due, keys::timer_kind::job_timeout, c.id), {});
+    }
+    const auto ended_parent = link_parents(s, c);
+    const auto furthest = to_us(now_ + std::chrono::duration_cast<microseconds>(limits::delay_max));
+    const std::int64_t due = std::min(s.getNotBeforeUs(), furthest);
+    job_state state = job_state::QUEUED;
+    if (due > to_us(now_)) {
+        c.row.setDueUs(due);
+        state = job_state::SCHEDULED;
+    }
+    if (c.row.getParentsPending() > 0) state = job_state::BLOCKED;
+    c.row.setState(state);
+    book_.moved(t, y, std::nullopt, state);
+    if (state == job_state::QUEUED) enter_queue(c);
+    if (state == job_state::SCHEDULED)
+        t_->put(table::timers, keys::timer(from_us(due), keys::timer_kind::ready, c.id), {});
+    if (state == job_state::QUEUED) refresh_activity(t.id);
+    out_->changes.push_back({c.id, y.id, std::nullopt, state, 1});
+    new_job_.put(*t_, table::jobs, keys::job(c.id));
+    if (ended_parent) parent_ended_otherwise(c.id, ended_parent->first, ended_parent->second);
+}
+
+// Ties the job to the parents that have not ended; gives a parent that ended without success, if there is one.
+std::optional<std::pair<job_id, job_state>> shard_machine::link_parents(cmd::Submit::Reader s, cell& c) {
+    const auto after = s.getAfter();
+    if (after.size() == 0) return std::nullopt;
+    c.row.setAfter(after);
+    std::optional<std::pair<job_id, job_state>> ended_otherwise;
+    std::uint32_t pending = 0;
+    for (const auto each : after) {
+        const job_id parent = id_of(each);
+        cell p;
+        if (!open(parent, p)) continue;
+        const job_state state = p.row.getState();
+        if (state == job_state::SUCCEEDED) continue;
+        if (is_terminal(state)) ended_otherwise = {parent, state};
+        const row_key link = keys::dependent(parent, c.id);
+        if (t_->get(table::dependents, link)) continue; // named twice
+        ++pending;
+        if (is_terminal(state)) continue;
+        t_->put(table::dependents, link, {});
+        p.row.setChildren(p.row.getChildren() + 1);
+        save(p);
+    }
+    c.row.setParentsPending(pending);
+    return ended_otherwise;
+}
+
+void shard_machine::remember_key(cmd::Submit::Reader s, tenant_id tenant) {
+    if (s.getIdempotencyKey().size() == 0) return;
+    const instant expires = now_ + std::chrono::duration_cast<microseconds>(limits::idempotency_kept);
+    auto r = key_row_.init();
+    r.setJob(s.getJob());
+    r.setBodyHigh(s.getBodyHigh());
+    r.setBodyLow(s.getBodyLow());
+    r.setExpiresUs(to_us(expires));
+    key_row_.put(*t_, table::idempotency, keys::idempotency(shard_, tenant, view(s.getIdempotencyKey())));
+    t_->put(table::timers, keys::timer(expires, keys::timer_kind::forget_idempotency, id_of(s.getJob())), {});
+}
+
+} // namespace coppice

@@ -1,0 +1,34 @@
+// When a failed attempt is tried again: exponential backoff with full jitter (M. Brooker, "Exponential Backoff And
+// Jitter", AWS Architecture Blog, 2015): uniform in [0, min(max, base * 2^(tries-1))].
+#pragma once
+
+#include <cstdint>
+
+#include "schema/ids.hpp"
+#include "schema/time.hpp"
+
+namespace coppice {
+
+// The upper end of the delay after try number `tries` (1 is the first).
+inline milliseconds backoff_ceiling(milliseconds base, milliseconds max, std::uint32_t tries) {
+    const std::uint32_t doublings = tries == 0 ? 0 : tries - 1;
+    if (doublings >= 32 || base.count() > (max.count() >> doublings)) return max;
+    return milliseconds{base.count() << doublings};
+}
+
+// `random`: any 64 bits.
+inline milliseconds full_jitter(milliseconds ceiling, std::uint64_t random) {
+    if (ceiling.count() <= 0) return milliseconds{0};
+    return milliseconds{static_cast<std::int64_t>(random % (static_cast<std::uint64_t>(ceiling.count()) + 1))};
+}
+
+// 64 well-mixed bits that every replica computes alike: the "random" of an attempt's jitter (SplitMix64 finalizer,
+// Steele et al., OOPSLA 2014).
+inline std::uint64_t attempt_random(const job_id& id, std::uint32_t attempt) {
+    std::uint64_t z = id.low() ^ (id.high() << 1) ^ (std::uint64_t{attempt} * 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+} // namespace coppice

@@ -1,0 +1,363 @@
+#include "actors/jobs/shard_actor.hpp"
+
+#include <algorithm>
+#include <caf/send.hpp>
+
+#include "actors/journal/entry_builder.hpp"
+
+namespace coppice {
+namespace {
+
+using pointer = shard_handle::stateful_pointer<shard_state>;
+using options_ptr = std::shared_ptr<const shard_options>;
+
+constexpr milliseconds retry_pause{500};
+constexpr std::size_t lost_per_proposal = 1000;
+
+// ---- deadlines
+// ----------------------------------------------------------------------------------------------------
+
+void arrange_wake(pointer self, const shard_options& options) {
+    shard_state& s = self->state;
+    if (s.deadlines.empty()) return;
+    const instant first = s.deadlines.begin()->first;
+    if (s.wake_at != never && s.wake_at <= first) return;
+    s.wake_at = first;
+    self->delayed_send(self, std::max(first - options.clock(), microseconds{0}), shard_wake{});
+}
+
+void set_deadline(pointer self, const shard_options& options, const attempt_ref& ref, instant at) {
+    shard_state& s = self->state;
+    const auto found = s.live.find(ref);
+    if (found == s.live.end()) return;
+    if (found->second.deadline != never) s.deadlines.erase({found->second.deadline, ref});
+    found->second.deadline = at;
+    s.deadlines.emplace(at, ref);
+    arrange_wake(self, options);
+}
+
+void wake_overdue(pointer self, const shard_options& options) {
+    shard_state& s = self->state;
+    s.wake_at = never;
+    const instant now = options.clock();
+    while (!s.deadlines.empty() && s.deadlines.begin()->first <= now) {
+        const attempt_ref ref = s.deadlines.begin()->second;
+        s.deadlines.erase(s.deadlines.begin());
+        auto& live = s.live.at(ref);
+        live.deadline = never;
+        if (live.actor)
+            self->send(live.actor, deadline_reached{});
+        else // its actor is being started: look again soon
+            set_deadline(self, options, ref, now + retry_pause);
+    }
+    arrange_wake(self, options);
+}
+
+// ---- job actors
+// ---------------------------------------------------------------------------------------------------
+
+void forget(pointer self, const attempt_ref& ref) {
+    shard_state& s = self->state;
+    const auto found = s.live.find(ref);
+    if (found == s.live.end()) return;
+    if (found->second.deadline != never) s.deadlines.erase({found->second.deadline, ref});
+    s.live.erase(found);
+}
+
+executor_handle executor_of(const shard_state& s, worker_id worker) {
+    const auto found = s.executors.find(worker);
+    return found == s.executors.end() ? executor_handle{} : found->second;
+}
+
+void job_actor_started(pointer self, const attempt_ref& ref, const started_child& child) {
+    shard_state& s = self->state;
+    const auto found = s.live.find(ref);
+    if (found == s.live.end() || !child.handle) return;
+    found->second.actor = caf::actor_cast<job_handle>(child.handle);
+    if (found->second.cancelled) self->send(found->second.actor, attempt_cancelled{ref});
+    if (!found->second.over) return;
+    self->send(found->second.actor, attempt_over{ref});
+    forget(self, ref);
+}
+
+// Grows the job actors of these attempts under their tenant's supervisor.
+void grow(pointer self, tenant_id tenant, std::vector<attempt_ref> refs) {
+    shard_state& s = self->state;
+    auto& subtree = s.tenants.at(tenant);
+    start_children request;
+    std::erase_if(refs, [&](const attempt_ref& ref) { return !s.live.contains(ref); });
+    for (const attempt_ref& ref : refs) {
+        const attempt_watch_ptr& watch = s.live.at(ref).watch;
+        request.batch.push_back({"job-" + to_string(ref.job), watch});
+    }
+    if (refs.empty()) return;
+    self->request(subtree.supervisor, caf::infinite, std::move(request))
+        .then(
+            [self, refs](const started_children& started) {
+                for (std::size_t i = 0; i < refs.size(); ++i) job_actor_started(self, refs[i], started.results[i]);
+            },
+            [](const caf::error&) {}); // its end is seen by the monitor, which grows the subtree anew
+}
+
+void tenant_started(pointer self, tenant_id tenant, const started_children& started) {
+    shard_state& s = self->state;
+    const auto found = s.tenants.find(tenant);
+    if (found == s.tenants.end()) return;
+    const started_child& child = started.results.front();
+    if (!child.handle) throw std::runtime_error("no supervisor for a tenant: " + to_string(child.why));
+    found->second.supervisor = child.handle;
+    self->monitor(child.handle);
+    grow(self, tenant, std::exchange(found->second.waiting, {}));
+}
+
+// Sees to it that the attempts of `tenant` get their actors; starts the tenant's supervisor when it has none.
+void grow_under(pointer self, const options_ptr& options, tenant_id tenant, const std::string& name,
+                std::vector<attempt_ref> refs) {
+    shard_state& s = self->state;
+    const auto [found, is_new] = s.tenants.try_emplace(tenant);
+    if (found->second.supervisor) return grow(self, tenant, std::move(refs));
+    std::ranges::move(refs, std::back_inserter(found->second.waiting));
+    if (!is_new) return;
+    self->request(options->tenants.handle(), caf::infinite, start_children{{{name, std::any{}}}})
+        .then([self, tenant](const started_children& started) { tenant_started(self, tenant, started); });
+}
+
+// A tenant's supervisor gave up: its job actors are gone with it, the attempts are not. Grow them again.
+void tenant_down(pointer self, const options_ptr& options, const caf::down_msg& down) {
+    shard_state& s = self->state;
+    for (auto& [tenant, subtree] : s.tenants) {
+        if (!subtree.supervisor || subtree.supervisor.address() != down.source) continue;
+        const tenant_id id = tenant;
+        s.tenants.erase(id);
+        std::vector<attempt_ref> refs;
+        std::string name;
+        for (auto& [ref, live] : s.live) {
+            if (live.watch->tenant != id) continue;
+            live.actor = nullptr;
+            name = live.watch->tenant_name;
+            refs.push_back(ref);
+        }
+        if (!refs.empty()) grow_under(self, options, id, name, std::move(refs));
+        return;
+    }
+}
+
+void watch_attempt(pointer self, const shard_options& options, std::shared_ptr<attempt_watch> watch) {
+    const attempt_ref ref = watch->ref;
+    const auto deadline = attempt_guard{watch->deadlines}.next_deadline();
+    auto& live = self->state.live[ref];
+    live.worker = watch->worker;
+    live.watch = std::move(watch);
+    if (deadline) set_deadline(self, options, ref, *deadline);
+}
+
+// ---- what commits ask for
+// -----------------------------------------------------------------------------------------
+
+void start_attempts(pointer self, const options_ptr& options, const std::shared_ptr<const batch_output>& batch) {
+    shard_state& s = self->state;
+    std::unordered_map<worker_id, std::vector<std::uint32_t>> by_worker;
+    std::unordered_map<tenant_id, std::vector<attempt_ref>> by_tenant;
+    for (std::uint32_t i = 0; i < batch->starts.size(); ++i) {
+        const start_effect& start = batch->starts[i];
+        by_worker[start.worker].push_back(i);
+        if (s.live.contains(start.work.ref)) continue; // read from its row when the shard rebuilt itself
+        auto watch = std::make_shared<attempt_watch>();
+        watch->ref = start.work.ref;
+        watch->worker = start.worker;
+        watch->tenant = start.work.tenant_number;
+        watch->tenant_name = start.work.tenant;
+        watch->deadlines = {start.started_at, start.work.attempt_timeout, start.work.heartbeat_timeout};
+        watch->cancel_grace = start.work.cancel_grace;
+        by_tenant[watch->tenant].push_back(watch->ref);
+        watch_attempt(self, *options, std::move(watch));
+    }
+    for (auto& [worker, indexes] : by_worker) {
+        if (const auto executor = executor_of(s, worker))
+            self->send(executor, assign{batch, std::move(indexes)});
+        else
+            self->send(self, worker_expired{worker});
+    }
+    for (auto& [tenant, refs] : by_tenant) {
+        const std::string& name = s.live.at(refs.front()).watch->tenant_name;
+        grow_under(self, options, tenant, name, std::move(refs));
+    }
+}
+
+void end_attempts(pointer self, const batch_output& batch) {
+    shard_state& s = self->state;
+    for (const end_effect& end : batch.ends) {
+        if (end.revoke)
+            if (const auto executor = executor_of(s, end.worker)) self->send(executor, revoke_attempt{end.ref});
+        const auto found = s.live.find(end.ref);
+        if (found == s.live.end()) continue;
+        if (!found->second.actor) {
+            found->second.over = true;
+            continue;
+        }
+        self->send(found->second.actor, attempt_over{end.ref});
+        forget(self, end.ref);
+    }
+}
+
+void cancel_attempts(pointer self, const batch_output& batch) {
+    for (const cancel_effect& cancel : batch.cancels) {
+        const auto found = self->state.live.find(cancel.ref);
+        if (found == self->state.live.end()) continue;
+        found->second.cancelled = true;
+        if (found->second.actor) self->send(found->second.actor, attempt_cancelled{cancel.ref});
+    }
+}
+
+void adopt_attempts(pointer self, const batch_output& batch) {
+    for (const adopt_effect& adopt : batch.adopts) {
+        const auto found = self->state.live.find(adopt.ref);
+        if (found != self->state.live.end()) found->second.worker = adopt.worker;
+    }
+}
+
+// ---- workers that are gone
+// ----------------------------------------------------------------------------------------
+
+// Everything that runs, by the tables: (attempt, worker, type, started).
+struct running_attempt {
+    attempt_ref ref;
+    worker_id worker;
+    type_id type;
+    instant started;
+};
+std::vector<running_attempt> running_attempts(const shard_options& options) {
+    std::vector<running_attempt> found;
+    const auto tables = options.data->begin_read();
+    record_reader<rec::RunningRow> reader;
+    const row_key prefix = keys::shard(options.shard);
+    for (auto r = tables->seek(table::running, prefix); r && has_prefix(r->key, prefix);
+         r = tables->next(table::running)) {
+        key_reader k{r->key};
+        k.u16();
+        k.u32();
+        const auto row = reader.read(r->value);
+        found.push_back({{k.id(), row.getAttempt()},
+                         worker_id{row.getWorker()},
+                         type_id{row.getType()},
+                         from_us(row.getStartedUs())});
+    }
+    return found;
+}
+
+void propose_lost(pointer self, const shard_options& options, worker_id worker, std::span<const attempt_ref> refs) {
+    caf::weak_actor_ptr me = self->ctrl();
+    caf::actor_system& system = self->system();
+    const auto done = [me, worker, &system](std::span<command_result> results) {
+        const bool again =
+            std::ranges::any_of(results, [](const command_result& r) { return describe(r.code).retryable; });
+        if (const auto strong = me.lock(); again && strong)
+            system.clock().schedule_message(
+                system.clock().now() + retry_pause, strong,
+                caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, worker_expired{worker}));
+    };
+    options.journal.propose(make_proposal(refs.size(), false, done, [&](auto commands) {
+        for (unsigned i = 0; i < refs.size(); ++i)
+            write_ending(refs[i], cmd::Report::Outcome::LOST, errc::worker_lost, "its worker is gone",
+                         commands[i].initReport());
+    }));
+}
+
+void lose_attempts_of(pointer self, const shard_options& options, worker_id worker) {
+    if (self->state.executors.contains(worker)) return;
+    std::vector<attempt_ref> refs;
+    for (const running_attempt& r : running_attempts(options))
+        if (r.worker == worker) refs.push_back(r.ref);
+    for (std::size_t at = 0; at < refs.size(); at += lost_per_proposal)
+        propose_lost(self, options, worker,
+                     std::span{refs}.subspan(at, std::min(lost_per_proposal, refs.size() - at)));
+}
+
+// A shard that starts grows its job actors from the tables, and gives the workers of an earlier life time to
+// return.
+void rebuild(pointer self, const options_ptr& options) {
+    shard_state& s = self->state;
+    s.book = tenant_book{options->shard};
+    s.book.load(*options->data->begin_read());
+    std::set<worker_id> absent;
+    std::unordered_map<tenant_id, std::vector<attempt_ref>> by_tenant;
+    for (const running_attempt& r : running_attempts(*options)) {
+        absent.insert(r.worker);
+        const tenant_entry* tenant = s.book.tenant(r.ref.job.tenant());
+        const type_entry* type = s.book.type(r.type);
+        if (tenant == nullptr || type == nullptr) continue;
+        auto watch = std::make_shared<attempt_watch>();
+        watch->ref = r.ref;
+        watch->worker = r.worker;
+        watch->tenant = tenant->id;
+        watch->tenant_name = tenant->spec.name;
+        watch->deadlines = {r.started, type->spec.timeouts.attempt, type->spec.timeouts.heartbeat};
+        watch->cancel_grace = type->spec.timeouts.cancel_grace;
+        watch->incarnations = 1; // so that the job actor reads its row
+        by_tenant[tenant->id].push_back(r.ref);
+        watch_attempt(self, *options, std::move(watch));
+    }
+    for (auto& [tenant, refs] : by_tenant)
+        grow_under(self, options, tenant, s.book.tenant(tenant)->spec.name, std::move(refs));
+    for (const worker_id worker : absent)
+        self->delayed_send(self, is_local(worker) ? milliseconds{0} : options->reattach_grace,
+                           worker_expired{worker});
+}
+
+} // namespace
+
+dynamic_spec tenant_supervisors(const std::shared_ptr<const job_actor_options>& options) {
+    dynamic_spec jobs{
+        .start = dynamic_start<attempt_watch_ptr>(
+            [options](supervised_context& context, const attempt_watch_ptr& watch) -> start_result {
+                return context.spawn(job_actor, options, watch);
+            }),
+        .restart = restart_type::transient,
+        // Backoff, not this bound, holds back a job actor that keeps failing; the bound is for a storm of many.
+        .intensity = {100'000, milliseconds{60'000}},
+        .kind = "job"};
+    return {.start = [jobs](supervised_context& context, const std::any&) { return dynamic_of(jobs)(context); },
+            .restart = restart_type::temporary, // the shard starts it anew, and grows its jobs from what it knows
+            .kind = "tenant"};
+}
+
+shard_handle::behavior_type shard_actor(pointer self, tree_handle card, shard_options given) {
+    const auto options = std::make_shared<const shard_options>(std::move(given));
+    self->state.card = std::move(card);
+    self->set_down_handler([self, options](const caf::down_msg& down) { tenant_down(self, options, down); });
+    rebuild(self, options);
+    return {
+        [self, options](const committed& message) {
+            adopt_attempts(self, *message.what);
+            end_attempts(self, *message.what);
+            cancel_attempts(self, *message.what);
+            start_attempts(self, options, message.what);
+        },
+        [self](const executor_up& message) { self->state.executors[message.worker] = message.handle; },
+        [self](const executor_down& message) {
+            self->state.executors.erase(message.worker);
+            self->delayed_send(self, message.grace, worker_expired{message.worker});
+        },
+        [self, options](const worker_expired& message) { lose_attempts_of(self, *options, message.worker); },
+        [self](const attempt_heard& message) {
+            const auto found = self->state.live.find(message.ref);
+            if (found != self->state.live.end() && found->second.actor) self->send(found->second.actor, message);
+        },
+        [self](const job_up& message) {
+            const auto found = self->state.live.find(message.ref);
+            if (found == self->state.live.end())
+                self->send(message.handle, attempt_over{message.ref});
+            else
+                found->second.actor = message.handle;
+        },
+        [self, options](const deadline_wanted& message) { set_deadline(self, *options, message.ref, message.at); },
+        [self](const cancel_attempt& message) {
+            const auto found = self->state.live.find(message.ref);
+            if (found == self->state.live.end()) return;
+            if (const auto executor = executor_of(self->state, found->second.worker)) self->send(executor, message);
+        },
+        [self, options](shard_wake) { wake_overdue(self, *options); },
+    };
+}
+
+} // namespace coppice

@@ -1,0 +1,54 @@
+// The shard's scheduler as an actor: carries out what commits ask for. It hands started attempts to their
+// executors, grows a job actor for each under its tenant's supervisor, wakes them at their deadlines, and passes on
+// ends and cancels. All of it is rebuilt from the running rows when it starts.
+#pragma once
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "actors/jobs/job_actor.hpp"
+
+namespace coppice {
+
+struct shard_options {
+    store* data = nullptr;
+    shard_id shard{};
+    journal_port journal;
+    std::function<instant()> clock = wall_clock_now;
+    relay_ptr self;    // its own address, for its job actors
+    relay_ptr tenants; // a dynamic supervisor; a child for each tenant: the dynamic supervisor of its job actors
+    milliseconds reattach_grace = limits::worker_reattach_grace; // for the workers of an earlier life
+    bool may_fail_on_purpose = false;
+};
+
+// The template of the supervisor at `tenants`; a tenant's child is the dynamic supervisor of its job
+// actors, each of which is started with an attempt_watch_ptr.
+dynamic_spec tenant_supervisors(const std::shared_ptr<const job_actor_options>& options);
+
+struct shard_state {
+    struct tenant_subtree {
+        caf::actor supervisor;            // null: being started
+        std::vector<attempt_ref> waiting; // to be grown once it is there
+    };
+    struct live_attempt {
+        attempt_watch_ptr watch;
+        worker_id worker; // who runs it now
+        job_handle actor; // null: being started
+        instant deadline = never;
+        bool over = false; // it ended while its actor was being started
+        bool cancelled = false;
+    };
+    std::unordered_map<worker_id, executor_handle> executors;
+    std::unordered_map<tenant_id, tenant_subtree> tenants;
+    std::unordered_map<attempt_ref, live_attempt> live;
+    std::set<std::pair<instant, attempt_ref>> deadlines;
+    instant wake_at = never;
+    tree_handle card;
+    tenant_book book{shard_id{}}; // declarations, read when the shard rebuilds itself
+};
+
+shard_handle::behavior_type shard_actor(shard_handle::stateful_pointer<shard_state> self, tree_handle card,
+                                        shard_options options);
+
+} // namespace coppice

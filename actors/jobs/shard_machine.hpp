@@ -1,0 +1,174 @@
+// The heart: a shard's jobs, as a pure machine. `apply` turns committed commands into rows; `plan` decides starts.
+// No actor, no clock, no storage engine: tables, time and commands come in, rows and a batch_output go out, and the
+// same inputs give the same rows on every replica.
+//
+// A batch is: begin, apply (any number of entries), plan, finish; then commit, and only then act on the output.
+// When the commit fails, `load` again: everything kept in memory is a cache of the tables.
+//
+// Invariants (store_check.cpp verifies them on a real store):
+//  - a job that waits or runs is in exactly one of: `queue` (queued), `running` (running), `timers` of kind ready
+//    (scheduled), or blocked with parents_pending > 0; an ended job is in none;
+//  - for each tenant and type the counters equal the rows; held slots equal `running` rows;
+//  - attempt numbers of a job only grow, and a terminal state never changes;
+//  - a terminal row, its evidence and its event are written in one commit.
+//
+// The parts, by noun: machine_submit.cpp, machine_attempt.cpp, machine_children.cpp, machine_timers.cpp,
+// machine_plan.cpp; `enter` in shard_machine.cpp is the one place that moves a job between states.
+#pragma once
+
+#include <deque>
+
+#include "actors/jobs/batch_output.hpp"
+#include "actors/jobs/fair_share.hpp"
+#include "actors/jobs/job_keys.hpp"
+#include "actors/jobs/slot_pool.hpp"
+#include "actors/tenants/tenant_book.hpp"
+#include "persistence/record.hpp"
+#include "schema/commands.capnp.h"
+
+namespace coppice {
+
+class shard_machine {
+  public:
+    explicit shard_machine(shard_id shard) : shard_(shard), book_(shard) {}
+
+    // Rebuilds every cache from the tables. Workers stay attached, their used slots are counted anew.
+    void load(read_tables& from);
+
+    // One batch at a time. `out` gathers until the caller clears it. A clock that steps back is held, up to
+    // limits::clock_hold_max, so that it doesn't reorder what was committed; only this machine's memory holds it,
+    // so whoever repeats a batch elsewhere passes on `now()`.
+    void begin(tables& t, instant now, batch_output& out);
+    instant now() const { return now_; }
+    // Entries are made by this process, field by field; what comes over a socket never gets here unread. Whether an
+    // entry's bytes are a sound message shows only while it is read: if they are not, kj::Exception is thrown
+    // half-way, and the caller drops the transaction and calls `load` (group_commit does). Values are checked here,
+    // all of them.
+    void apply(cmd::Entry::Reader entry);
+    // Starts what may start, at most `most` jobs, and no more once they carry limits::batch_bytes_max.
+    void plan(std::size_t most);
+    void finish();
+
+    // When the next timer is due, if any.
+    std::optional<instant> next_due(read_tables& from) const;
+
+    // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
+    // adopted or reported lost.
+    void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots);
+    void detach_worker(worker_id id) { pool_.detach(id); }
+    void drain_worker(worker_id id) { pool_.drain(id); }
+
+    const tenant_book& book() const { return book_; }
+    const slot_pool& pool() const { return pool_; }
+    shard_id shard() const { return shard_; }
+
+  private:
+    // One job's row under change, with what belongs to it.
+    struct cell {
+        job_id id;
+        tenant_entry* tenant = nullptr;
+        type_entry* type = nullptr;
+        rec::JobRow::Builder row{nullptr};
+        bool grown = false; // a text or list was replaced: write the row anew, without the old one's bytes
+    };
+    // How a job's attempt or wait came to an end.
+    struct ending {
+        errc code = errc::ok;
+        std::string_view detail;
+    };
+
+    // ---- shard_machine.cpp
+    void apply_one(cmd::Command::Reader command, command_result& result);
+    void declare(cmd::DeclareTenant::Reader d, command_result& result);
+    void declare(cmd::DeclareType::Reader d, command_result& result);
+    // One stored job is open at a time: the next `open` ends the cell of the last one.
+    bool open(const job_id& id, cell& into);
+    void save(cell& c);
+    void enter(cell& c, job_state to);
+    void leave(cell& c, job_state from);
+    void enter_queue(cell& c);
+    void enter_terminal(cell& c, job_state to);
+    void append_event(cell& c, job_state to);
+    void append_evidence(rec::EvidenceRow::Builder row);
+    void set_error(cell& c, const ending& e);
+    void refresh_activity(tenant_id t);
+    void resolve_type_names();
+    void forget_job_timers(cell& c);
+
+    // ---- machine_submit.cpp
+    void submit(cmd::Submit::Reader s, command_result& result);
+    bool answer_known_key(cmd::Submit::Reader s, tenant_id tenant, command_result& result);
+    std::optional<ending> refusal(cmd::Submit::Reader s, tenant_entry& t, type_entry& y);
+    std::string wrong_parent(cmd::Submit::Reader s);
+    void refuse_full(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, command_result& result);
+    void write_rejected(const job_id& id, tenant_entry& t, type_entry& y, std::string_view submitter,
+                        const ending& why, command_result& result);
+    void write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y);
+    std::optional<std::pair<job_id, job_state>> link_parents(cmd::Submit::Reader s, cell& c);
+    void remember_key(cmd::Submit::Reader s, tenant_id tenant);
+    void refuse(cmd::Refuse::Reader r, command_result& result);
+
+    // ---- machine_attempt.cpp
+    errc start(const job_id& id, worker_id worker);
+    assignment assignment_of(cell& c);
+    std::vector<parent_result> results_of_parents(rec::JobRow::Reader row);
+    std::string bytes_of(table apart, const job_id& id, bool is_apart, capnp::Data::Reader inline_bytes);
+    void report(cmd::Report::Reader r, command_result& result);
+    void write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines);
+    void end_attempt(cell& c, cmd::Report::Reader r);
+    void succeed(cell& c, cmd::Report::Reader r);
+    void fail_attempt(cell& c, cmd::Report::Reader r, const ending& e, bool permanent);
+    void lose_attempt(cell& c, const ending& e);
+    void record_attempt_end(cell& c, const ending& e);
+    void note_attempt_end(cell& c, const ending& e);
+    void retry_or_fail(cell& c, cmd::Report::Reader r, bool permanent);
+    void end_effect_of(cell& c, worker_id worker, std::uint32_t attempt, errc code, bool revoke);
+    void cancel(cmd::Cancel::Reader c, command_result& result);
+    void adopt(cmd::Adopt::Reader a, command_result& result);
+
+    // ---- machine_children.cpp
+    void resolve_children();
+    bool resolve_some(const job_id& parent, job_state outcome, std::size_t& budget);
+    void parent_succeeded(const job_id& child);
+    void parent_ended_otherwise(const job_id& child, const job_id& parent, job_state outcome);
+
+    // ---- machine_timers.cpp
+    void tick(std::uint32_t most);
+    void fire(keys::timer_kind kind, const job_id& id);
+    void fire_ready(const job_id& id);
+    void fire_timeout(const job_id& id, job_state wanted, const ending& e);
+    void fire_job_timeout(const job_id& id);
+    void forget_key(const job_id& id);
+    void prune(cmd::Prune::Reader p);
+
+    // ---- machine_plan.cpp
+    bool start_next(tenant_id id);
+    std::optional<std::pair<type_id, job_id>> next_of(const tenant_entry& t);
+
+    shard_id shard_;
+    tenant_book book_;
+    slot_pool pool_;
+    fair_share share_;
+    std::uint64_t evidence_next_ = 1;
+    std::uint64_t event_next_ = 1;
+    std::deque<std::pair<job_id, job_state>> ended_parents_; // their children are told before the command is over
+
+    // The batch under way.
+    tables* t_ = nullptr;
+    instant now_ = never;
+    batch_output* out_ = nullptr;
+
+    // Scratch, kept so that a row costs no allocation.
+    record_reader<rec::JobRow> read_job_;
+    record_editor<rec::JobRow> edit_job_;
+    record_writer<rec::JobRow> new_job_;
+    record_writer<rec::JobRow> job_row_;
+    record_writer<rec::EvidenceRow> evidence_row_;
+    record_writer<rec::EventRow> event_row_;
+    record_writer<rec::RunningRow> running_row_;
+    record_writer<rec::LogRow> log_row_;
+    record_reader<rec::IdempotencyRow> read_key_;
+    record_writer<rec::IdempotencyRow> key_row_;
+};
+
+} // namespace coppice

@@ -1,0 +1,100 @@
+#include "actors/jobs/slot_pool.hpp"
+
+#include <algorithm>
+
+namespace coppice {
+
+// Every change of a worker goes through here, so that the total of free slots can't drift.
+template <class Change>
+void slot_pool::change(worker_id id, Change&& how) {
+    const auto found = workers_.find(id);
+    if (found == workers_.end()) return;
+    free_ -= found->second.free();
+    how(found->second);
+    free_ += found->second.free();
+}
+
+void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots) {
+    const auto [found, is_new] = workers_.try_emplace(id);
+    if (const auto held = absent_.find(id); is_new && held != absent_.end()) {
+        found->second.used = held->second; // no slots yet, so none of them counts as free
+        absent_.erase(held);
+    }
+    change(id, [&](worker& w) {
+        w.type_names = std::move(type_names);
+        w.slots = slots;
+    });
+}
+
+void slot_pool::detach(worker_id id) {
+    const auto found = workers_.find(id);
+    if (found == workers_.end()) return;
+    free_ -= found->second.free();
+    for (auto& [type, of] : by_type_) std::erase(of.members, id);
+    if (found->second.used > 0) absent_[id] = found->second.used;
+    workers_.erase(found);
+}
+
+void slot_pool::drain(worker_id id) {
+    change(id, [](worker& w) { w.draining = true; });
+}
+
+std::optional<worker_id> slot_pool::take(type_id type) {
+    const auto found = by_type_.find(type);
+    if (found == by_type_.end()) return std::nullopt;
+    members_of_type& of = found->second;
+    for (std::size_t tried = 0; tried < of.members.size(); ++tried) {
+        of.next = (of.next + 1) % of.members.size();
+        const worker_id id = of.members[of.next];
+        if (workers_.at(id).free() == 0) continue;
+        take_from(id);
+        return id;
+    }
+    return std::nullopt;
+}
+
+void slot_pool::take_from(worker_id id) {
+    if (!workers_.contains(id)) {
+        ++absent_[id];
+        return;
+    }
+    change(id, [](worker& w) { ++w.used; });
+}
+
+void slot_pool::release(worker_id id) {
+    if (const auto held = absent_.find(id); held != absent_.end() && --held->second == 0) absent_.erase(held);
+    change(id, [](worker& w) {
+        if (w.used > 0) --w.used;
+    });
+}
+
+bool slot_pool::could_run(type_id type) const {
+    const auto found = by_type_.find(type);
+    return found != by_type_.end() &&
+           std::ranges::any_of(found->second.members, [&](worker_id id) { return workers_.at(id).free() > 0; });
+}
+
+const slot_pool::worker* slot_pool::find(worker_id id) const {
+    const auto found = workers_.find(id);
+    return found == workers_.end() ? nullptr : &found->second;
+}
+
+std::uint32_t slot_pool::held(worker_id id) const {
+    if (const worker* w = find(id)) return w->used;
+    const auto held = absent_.find(id);
+    return held == absent_.end() ? 0 : held->second;
+}
+
+std::uint64_t slot_pool::held() const {
+    std::uint64_t sum = 0;
+    for (const auto& [id, w] : workers_) sum += w.used;
+    for (const auto& [id, used] : absent_) sum += used;
+    return sum;
+}
+
+void slot_pool::clear_used() {
+    absent_.clear();
+    for (auto& [id, w] : workers_) change(id, [](worker& each) { each.used = 0; });
+}
+
+} // namespace coppice

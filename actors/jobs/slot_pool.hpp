@@ -1,0 +1,83 @@
+// Who can run what: the workers that are attached, their types, and how many of their slots are free. Lives in
+// memory only: workers attach anew after a restart. A slot is taken when a start is decided and given back when the
+// attempt ends, so held slots equal running jobs, also for workers that are not attached: one that went away still
+// holds what it runs until that is adopted or lost, and finds it held when it attaches after a restart of the
+// journal. Pure; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "schema/ids.hpp"
+
+namespace coppice {
+
+class slot_pool {
+  public:
+    struct worker {
+        std::set<std::string> type_names;
+        std::vector<type_id> types; // those of the names that are declared
+        std::uint32_t slots = 0;
+        std::uint32_t used = 0;
+        bool draining = false;
+        std::uint32_t free() const { return draining || used >= slots ? 0 : slots - used; }
+    };
+
+    void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots);
+    void detach(worker_id id);
+    void drain(worker_id id);
+    // Resolves names to declared types, for all workers; `find(name, is_local)` gives nullopt for a name
+    // that is not declared, or not for that kind of worker.
+    template <class Find>
+    void resolve(Find&& find) {
+        by_type_.clear();
+        for (auto& [id, w] : workers_) {
+            w.types.clear();
+            for (const auto& name : w.type_names)
+                if (const auto type = find(name, is_local(id))) {
+                    w.types.push_back(*type);
+                    by_type_[*type].members.push_back(id);
+                }
+        }
+    }
+
+    // The types of the node's own executor.
+    void offer_locally(const std::set<std::string>& names) {
+        for (auto& [id, w] : workers_)
+            if (is_local(id)) w.type_names = names;
+    }
+
+    bool has_free() const { return free_ > 0; }
+    std::uint64_t free_slots() const { return free_; }
+    // A worker with a free slot for the type, in turn; the slot is taken.
+    std::optional<worker_id> take(type_id type);
+    // A slot of this very worker, for an attempt that it already runs.
+    void take_from(worker_id id);
+    void release(worker_id id);
+    bool could_run(type_id type) const;
+    const worker* find(worker_id id) const;
+    const std::unordered_map<worker_id, worker>& workers() const { return workers_; }
+    // Slots held, also those of a worker that is not attached.
+    std::uint32_t held(worker_id id) const;
+    std::uint64_t held() const;
+    void clear_used();
+
+  private:
+    struct members_of_type {
+        std::vector<worker_id> members;
+        std::size_t next = 0;
+    };
+    template <class Change>
+    void change(worker_id id, Change&& how);
+
+    std::unordered_map<worker_id, worker> workers_;
+    std::unordered_map<worker_id, std::uint32_t> absent_; // slots that workers hold which are not attached; never 0
+    std::unordered_map<type_id, members_of_type> by_type_;
+    std::uint64_t free_ = 0;
+};
+
+} // namespace coppice

@@ -1,0 +1,212 @@
+// The rows that point at jobs: each must point at one that fits.
+#include "actors/jobs/store_checker.hpp"
+
+namespace coppice {
+namespace {
+
+std::string number(std::uint64_t n) { return std::to_string(n); }
+
+job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
+
+} // namespace
+
+void store_checker::indexes() {
+    queue_rows();
+    running_rows();
+    dependents_rows();
+}
+
+void store_checker::queue_rows() {
+    each_row(table::queue, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const tenant_id tenant{k.u32()};
+        const type_id type{k.u32()};
+        const std::uint64_t rank = k.u64();
+        const job_id id = k.id();
+        const auto row = job(id);
+        if (!k.ok() || !row) return find(id, "in the queue, but there is no such job");
+        if (row->getState() != job_state::QUEUED || id.tenant() != tenant || row->getType() != type.value ||
+            keys::rank(from_us(row->getReadyUs()), row->getPriority()) != rank)
+            find(id, "in the queue at a place that is not its own");
+    });
+}
+
+void store_checker::running_rows() {
+    record_reader<rec::RunningRow> reader;
+    each_row(table::running, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id id = k.id();
+        const auto row = job(id);
+        if (!k.ok() || !row) return find(id, "a running row, but there is no such job");
+        const auto running = reader.read(r.value);
+        if (row->getState() != job_state::RUNNING || running.getAttempt() != row->getAttempt() ||
+            running.getType() != row->getType() || running.getWorker() != row->getWorker() ||
+            running.getStartedUs() != row->getStartedUs())
+            find(id, "a running row that says something else than the job's");
+    });
+}
+
+void store_checker::dependents_rows() {
+    each_row(table::dependents, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const job_id parent = k.id();
+        const job_id child = k.id();
+        if (!k.ok() || !job(parent)) return find(parent, "children wait for it, but there is no such job");
+        const auto row = job(child);
+        if (!row) return find(child, "waits for a parent, but there is no such job");
+        bool named = false;
+        for (const auto after : row->getAfter()) named = named || id_of(after) == parent;
+        if (!named) find(child, "waits for a job that it did not name");
+        // One that was cancelled or timed out meanwhile stays until its parent ends.
+        if (row->getState() != job_state::BLOCKED && !is_terminal(row->getState()))
+            find(child, "waits for a parent, but is not blocked");
+    });
+}
+
+void store_checker::bytes_apart() {
+    each_row(table::payloads, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id id = k.id();
+        const auto row = job(id);
+        if (!k.ok() || !row || !row->getPayloadApart()) find(id, "a payload apart that no job has");
+    });
+    each_row(table::results, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id id = k.id();
+        const auto row = job(id);
+        if (!k.ok() || !row || !row->getResultApart()) find(id, "a result apart that no job has");
+    });
+}
+
+void store_checker::idempotency() {
+    record_reader<rec::IdempotencyRow> reader;
+    each_row(table::idempotency, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const tenant_id tenant{k.u32()};
+        const auto known = reader.read(r.value);
+        const job_id id = id_of(known.getJob());
+        const auto row = job(id);
+        if (!k.ok() || !row) return find(id, "an idempotency key names it, but there is no such job");
+        const auto text = row->getIdempotencyKey();
+        if (id.tenant() != tenant || as_text(r.key.subspan(6)) != std::string_view{text.begin(), text.size()})
+            find(id, "an idempotency key names it that is not its own");
+        if (!has_timer(known.getExpiresUs(), keys::timer_kind::forget_idempotency, id))
+            find(id, "its idempotency key will never be forgotten");
+    });
+}
+
+void store_checker::logs() {
+    job_id current;
+    std::uint32_t attempt = 0;
+    std::uint64_t lines = 0;
+    each_row(table::logs, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id id = k.id();
+        const std::uint32_t of = k.u32();
+        if (id != current || of != attempt) {
+            current = id;
+            attempt = of;
+            lines = 0;
+            const auto row = job(id);
+            if (!k.ok() || !row || of == 0 || of > row->getAttempt())
+                find(id, "log lines of attempt " + number(of) + ", which it never had");
+        }
+        if (++lines == limits::log_lines_per_attempt_max + 1)
+            find(id, "more log lines of attempt " + number(of) + " than are kept");
+    });
+}
+
+void store_checker::counters() {
+    record_reader<rec::CountersRow> reader;
+    const auto name = [](tenant_id t, type_id y) {
+        return "tenant " + number(t.value) + ", job type " + number(y.value) + ": ";
+    };
+    each_row(table::counters, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const tenant_id t{k.u32()};
+        const type_id y{k.u32()};
+        const auto c = reader.read(r.value);
+        const tally stored{c.getBlocked(),   c.getScheduled(), c.getQueued(),    c.getRunning(),
+                           c.getSucceeded(), c.getFailed(),    c.getCancelled(), c.getRejected()};
+        const tally real = counted[{t, y}];
+        counted.erase({t, y});
+        for (const job_state s : all_job_states)
+            if (stored[index_of(s)] != real[index_of(s)])
+                find(name(t, y) + number(stored[index_of(s)]) + " jobs counted as " + std::string{to_string(s)} +
+                     ", there are " + number(real[index_of(s)]));
+    });
+    if (full()) return;
+    for (const auto& [of, real] : counted) find(name(of.first, of.second) + "jobs, but no counters");
+}
+
+// Evidence has no gaps; each row about a job's end agrees with the job; and from the newest backwards, the event
+// feed tells the same ends in the same order, as far as it was not pruned.
+void store_checker::feeds() {
+    evidence_rows();
+    guarded(table::events, [this] { compare_feeds(); });
+}
+
+void store_checker::compare_feeds() {
+    std::uint64_t before_evidence = ~std::uint64_t{0};
+    std::uint64_t before_event = ~std::uint64_t{0};
+    std::optional<std::uint64_t> newer_event;
+    for (;;) {
+        const auto event = event_before(before_event);
+        const auto evidence = full() ? std::nullopt : evidence_of_job_before(before_evidence);
+        if (!event) {
+            // The newest event is never pruned.
+            if (evidence && !newer_event) find(evidence->job, "ended, and the event feed is empty");
+            return;
+        }
+        ++report.rows;
+        if (!evidence) {
+            if (!full()) find(event->job, "an event " + number(event->sequence) + " without evidence");
+            return;
+        }
+        if (newer_event && *newer_event != event->sequence + 1)
+            find(event->job, "a gap in the events after " + number(event->sequence));
+        if (event->job != evidence->job || event->state != evidence->state || event->at_us != evidence->at_us ||
+            (event->state != job_state::SUCCEEDED && event->code != evidence->code))
+            return find(event->job, "event " + number(event->sequence) + " and evidence " +
+                                        number(evidence->sequence) + " (job " + to_string(evidence->job) +
+                                        ") don't tell the same end");
+        newer_event = before_event = event->sequence;
+        before_evidence = evidence->sequence;
+    }
+}
+
+void store_checker::evidence_rows() {
+    std::optional<std::uint64_t> older;
+    each_row(table::evidence, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const std::uint64_t sequence = k.u64();
+        if (older && *older + 1 != sequence) find("a gap in the evidence before " + number(sequence));
+        older = sequence;
+        const auto e = evidence_reader.read(r.value);
+        if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) return;
+        const job_id id = id_of(e.getJob());
+        const auto row = job(id);
+        if (!row || row->getEvidence() != sequence)
+            find(id, "evidence " + number(sequence) + " that the job does not name");
+    });
+}
+
+std::optional<store_checker::feed_row> store_checker::evidence_of_job_before(std::uint64_t sequence) {
+    for (;;) {
+        const auto r = from.seek_before(table::evidence, keys::evidence(shard, sequence));
+        if (!r || !has_prefix(r->key, keys::shard(shard))) return std::nullopt;
+        sequence = key_reader{r->key.subspan(2)}.u64();
+        const auto e = evidence_reader.read(r->value);
+        if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) continue;
+        return feed_row{sequence, id_of(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
+    }
+}
+
+std::optional<store_checker::feed_row> store_checker::event_before(std::uint64_t sequence) {
+    const auto r = from.seek_before(table::events, keys::event(shard, sequence));
+    if (!r || !has_prefix(r->key, keys::shard(shard))) return std::nullopt;
+    const auto e = event_reader.read(r->value);
+    return feed_row{key_reader{r->key.subspan(2)}.u64(), id_of(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
+}
+
+} // namespace coppice

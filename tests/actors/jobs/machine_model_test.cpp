@@ -1,0 +1,379 @@
+// The machine against the model: random histories, on memory and on LMDB in lock-step, with reloads and
+// transactions that come to nothing. A third machine is made anew from its store before each batch, and is told the
+// starts as commands: what a replica would do.
+#include <algorithm>
+#include <deque>
+
+#include "tests/actors/jobs/job_model.hpp"
+#include "tests/actors/jobs/machine_world.hpp"
+#include "tests/persistence/store_fixture.hpp"
+
+namespace coppice::testing {
+namespace {
+
+const std::array<std::string, 4> type_names{"build", "deploy", "scan", "report"};
+
+struct history {
+    std::mt19937_64 random;
+    job_model model;
+    job_id_minter ids;
+    instant clock = test_start;
+    std::uint64_t declared = 0;
+    std::uint64_t workers_made = 0;
+
+    std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); }
+    bool one_in(std::size_t n) { return below(n) == 0; }
+
+    tenant_id any_tenant() { return tenant_id{static_cast<std::uint32_t>(1 + below(one_in(50) ? 4 : 3))}; }
+    type_id any_type() { return type_id{static_cast<std::uint32_t>(1 + below(one_in(50) ? 5 : 4))}; }
+    worker_id any_worker() {
+        const auto& all = model.workers();
+        if (all.empty() || one_in(20)) return worker_id{1'000'000 + below(3)};
+        return all[below(all.size())].id;
+    }
+    // Mostly one of the newest, so that histories meet.
+    job_id any_job() {
+        const auto& all = model.jobs();
+        if (all.empty() || one_in(100)) return ids.next(to_ms(clock), test_shard, any_tenant(), random());
+        const std::size_t back = below(std::min<std::size_t>(all.size(), one_in(5) ? all.size() : 30));
+        return all[all.size() - 1 - back].id;
+    }
+    const model_job* any_running() {
+        std::vector<const model_job*> running;
+        for (const model_job& j : model.jobs())
+            if (j.state == job_state::RUNNING) running.push_back(&j);
+        return running.empty() ? nullptr : running[below(running.size())];
+    }
+
+    op a_tenant(std::uint32_t n) {
+        tenant_op o{.tenant = tenant_id{n}, .version = one_in(5) && declared > 0 ? declared : ++declared};
+        o.spec.name = "tenant-" + std::to_string(n);
+        o.spec.weight = static_cast<std::uint32_t>(1 + below(3));
+        o.spec.running_max = static_cast<std::uint32_t>(below(6));
+        o.spec.queued_max = static_cast<std::uint32_t>(5 + below(25));
+        o.spec.types = one_in(3) ? std::vector<std::string>{"*"}
+                                 : std::vector{type_names[0], type_names[1], type_names[below(4)]};
+        return o;
+    }
+    op a_type(std::uint32_t n) {
+        type_op o{.type = type_id{n}, .version = one_in(5) && declared > 0 ? declared : ++declared};
+        o.spec.name = type_names[n - 1];
+        o.spec.attempts_max = static_cast<std::uint32_t>(1 + below(3));
+        o.spec.retry = {milliseconds{one_in(3) ? 0 : 500}, milliseconds{4000}};
+        o.spec.timeouts.queued = milliseconds{one_in(3) ? 20'000 : 0};
+        o.spec.timeouts.job = milliseconds{one_in(3) ? 60'000 : 0};
+        o.spec.result_bytes_max = 2000;
+        o.spec.running_max = static_cast<std::uint32_t>(one_in(2) ? 0 : 1 + below(4));
+        return o;
+    }
+    op a_submit() {
+        submit_op o;
+        o.job = one_in(60) ? any_job() : ids.next(to_ms(clock), test_shard, any_tenant(), random());
+        o.type = any_type();
+        o.version = one_in(30) ? 0 : model.type_version(o.type);
+        o.priority = static_cast<int>(one_in(60) ? 6 : below(6));
+        if (one_in(4)) o.not_before_us = to_us(clock + milliseconds{below(20'000)});
+        o.payload = std::string(one_in(4) ? 600 : below(200), 'p');
+        if (one_in(4)) o.key = "key-" + std::to_string(below(8));
+        o.body = below(2);
+        if (one_in(3))
+            for (std::size_t n = 1 + below(3); n > 0; --n) {
+                const job_id parent = any_job();
+                if (parent.tenant() == o.job.tenant() || one_in(30)) o.after.push_back(parent);
+            }
+        return o;
+    }
+    op a_report() {
+        static constexpr std::array outcomes{outcome::SUCCEEDED, outcome::SUCCEEDED, outcome::SUCCEEDED,
+                                             outcome::FAILED,    outcome::FAILED,    outcome::CANCELLED,
+                                             outcome::LOST,      outcome::TIMED_OUT, outcome::NONE};
+        report_op o;
+        const model_job* j = any_running();
+        o.job = j == nullptr || one_in(15) ? any_job() : j->id;
+        if (const model_job* known = model.find(o.job)) o.attempt = known->attempt;
+        if (one_in(15)) o.attempt += static_cast<std::uint32_t>(below(3)) - 1;
+        o.what = outcomes[below(outcomes.size())];
+        o.result = std::string(one_in(5) ? 400 + below(2000) : below(50), 'r');
+        o.code = o.what == outcome::SUCCEEDED ? errc::ok : errc::exit_status;
+        o.message = "went wrong";
+        o.permanent = one_in(10);
+        if (one_in(8)) o.retry_after_ms = static_cast<std::int64_t>(below(4) * 1000);
+        if (one_in(3)) o.progress = static_cast<float>(below(120)) / 100;
+        for (std::size_t n = one_in(4) ? below(20) : 0; n > 0; --n) o.lines.push_back(below(one_in(5) ? 5000 : 50));
+        return o;
+    }
+    op any_op() {
+        switch (below(100)) {
+        case 0:
+            return a_tenant(static_cast<std::uint32_t>(1 + below(3)));
+        case 1:
+            return a_type(static_cast<std::uint32_t>(1 + below(4)));
+        case 2:
+            return prune_op{random() % 200, static_cast<std::uint32_t>(below(50))};
+        case 3:
+            return refuse_op{.job = ids.next(to_ms(clock), test_shard, any_tenant(), random()), .type = any_type()};
+        case 4:
+        case 5:
+            return start_op{any_job(), any_worker()};
+        case 6:
+        case 7: {
+            const model_job* j = any_running();
+            if (j == nullptr) return adopt_op{any_job(), 1, any_worker()};
+            return adopt_op{j->id, one_in(5) ? 7 : j->attempt, any_worker()};
+        }
+        case 8:
+        case 9:
+        case 10:
+        case 11:
+        case 12:
+            return cancel_op{any_job(), "no longer wanted"};
+        case 13:
+        case 14:
+        case 15:
+        case 16:
+        case 17:
+        case 18:
+            return tick_op{static_cast<std::uint32_t>(one_in(3) ? below(4) : 1024)};
+        default:
+            return one_in(2) ? a_submit() : a_report();
+        }
+    }
+    void pass_time() {
+        switch (below(40)) {
+        case 0:
+            clock += std::chrono::hours{25};
+            return;
+        case 1:
+            clock -= std::chrono::seconds{below(60)};
+            return;
+        case 2:
+            clock -= std::chrono::minutes{below(10)};
+            return;
+        case 3:
+            clock += std::chrono::minutes{below(10)};
+            return;
+        case 4:
+            return;
+        default:
+            clock += milliseconds{below(3000)};
+        }
+    }
+};
+
+// A machine, its store, and what it gave last.
+struct side {
+    std::unique_ptr<store> data;
+    std::unique_ptr<shard_machine> machine;
+    batch_output out;
+
+    void reload(const std::vector<model_worker>& workers) {
+        machine = std::make_unique<shard_machine>(test_shard);
+        machine->load(*data->begin_read());
+        for (const model_worker& w : workers) {
+            machine->attach_worker(w.id, w.types, w.slots);
+            if (w.draining) machine->drain_worker(w.id);
+        }
+    }
+    void apply(const std::vector<op>& ops) {
+        const auto flat = entry_of(ops);
+        capnp::FlatArrayMessageReader message(flat, {.traversalLimitInWords = std::uint64_t{1} << 30});
+        machine->apply(message.getRoot<cmd::Entry>());
+    }
+    void batch(const std::vector<op>& ops, instant now, bool plan, bool keep) {
+        const auto transaction = data->begin_write();
+        out.clear();
+        machine->begin(*transaction, now, out);
+        apply(ops);
+        if (plan) machine->plan(4096);
+        machine->finish();
+        if (keep) {
+            BOOST_REQUIRE(transaction->commit().has_value());
+            return;
+        }
+        transaction->abort();
+        machine->load(*data->begin_read());
+    }
+};
+
+void compare_with_model(read_tables& rows, const job_model& model) {
+    for (const model_job& j : model.jobs()) {
+        const auto row = read_job(rows, j.id);
+        BOOST_REQUIRE_MESSAGE(row.has_value(), to_string(j.id) << " is missing");
+        const bool same = row->state == j.state && row->attempt == j.attempt && row->tries == j.tries &&
+                          row->lost == j.lost && row->cancel_requested == j.cancel_requested &&
+                          (j.state != job_state::RUNNING || row->worker == j.worker.value) &&
+                          (j.state != job_state::SCHEDULED || row->due_us == to_us(j.due)) &&
+                          (j.state != job_state::QUEUED || row->ready_us == to_us(j.ready)) &&
+                          row->result_size == j.result.size();
+        BOOST_REQUIRE_MESSAGE(same, to_string(j.id)
+                                        << ": the machine says " << to_string(row->state) << " attempt "
+                                        << row->attempt << " tries " << row->tries << " lost " << row->lost
+                                        << " due " << row->due_us << " ready " << row->ready_us << "; the model "
+                                        << to_string(j.state) << " " << j.attempt << " " << j.tries << " " << j.lost
+                                        << " due " << to_us(j.due) << " ready " << to_us(j.ready));
+    }
+    const row_key shard = keys::shard(test_shard);
+    BOOST_REQUIRE_EQUAL(count_rows(rows, table::jobs, shard), model.jobs().size());
+    BOOST_REQUIRE_EQUAL(count_rows(rows, table::evidence, shard), model.evidence());
+    BOOST_REQUIRE_EQUAL(count_rows(rows, table::timers, shard), model.timers());
+}
+
+class lock_step {
+  public:
+    // With an LMDB store in `directory`, if one is given.
+    lock_step(std::uint64_t seed, const std::filesystem::path& directory) {
+        h_.random.seed(seed);
+        memory_.data = make_memory_store();
+        replica_.data = make_memory_store();
+        if (!directory.empty()) {
+            lmdb_.data = open_or_fail(options_for(directory));
+            sides_.push_back(&lmdb_);
+        }
+        for (side* s : sides_) s->reload({});
+        std::vector<op> first;
+        for (std::uint32_t n = 1; n <= 3; ++n) first.push_back(h_.a_tenant(n));
+        for (std::uint32_t n = 1; n <= 4; ++n) first.push_back(h_.a_type(n));
+        commit(first, true);
+    }
+
+    void step(int number) {
+        h_.pass_time();
+        if (h_.one_in(4)) change_workers();
+        if (h_.one_in(12)) {
+            for (side* s : sides_) s->reload(h_.model.workers());
+            h_.model.restarted();
+        }
+        if (h_.one_in(15)) come_to_nothing();
+        std::vector<op> ops;
+        for (std::size_t n = h_.one_in(3) ? h_.below(25) : 1 + h_.below(4); n > 0; --n) ops.push_back(h_.any_op());
+        commit(ops, !h_.one_in(6));
+        if (number % 20 != 0 || !lmdb_.data) return;
+        const std::string differs = difference(*memory_.data->begin_read(), *lmdb_.data->begin_read());
+        BOOST_REQUIRE_MESSAGE(differs.empty(), "memory and LMDB: " << differs);
+    }
+
+    std::array<std::uint64_t, job_state_count> census() const {
+        std::array<std::uint64_t, job_state_count> n{};
+        for (const model_job& j : h_.model.jobs()) ++n[index_of(j.state)];
+        return n;
+    }
+
+  private:
+    void change_workers() {
+        const std::size_t what = h_.below(4);
+        if (what == 3 || (what == 2 && h_.model.workers().size() < 2)) {
+            model_worker w{worker_id{++h_.workers_made}, {}, static_cast<std::uint32_t>(h_.below(5)), false};
+            for (const std::string& name : type_names)
+                if (h_.one_in(2)) w.types.insert(name);
+            if (h_.model.workers().size() > 4) detach(h_.model.workers().front().id);
+            h_.model.attach(w);
+            for (side* s : sides_) s->machine->attach_worker(w.id, w.types, w.slots);
+        } else if (what == 2) {
+            detach(h_.any_worker());
+        } else if (what == 1 && h_.one_in(3)) {
+            const worker_id id = h_.any_worker();
+            h_.model.drain(id);
+            for (side* s : sides_) s->machine->drain_worker(id);
+        } else if (!h_.model.workers().empty()) { // an attached worker says anew what it can do
+            model_worker w = h_.model.workers()[h_.below(h_.model.workers().size())];
+            w.slots = static_cast<std::uint32_t>(h_.below(5));
+            h_.model.attach(w);
+            for (side* s : sides_) s->machine->attach_worker(w.id, w.types, w.slots);
+        }
+    }
+    void detach(worker_id id) {
+        h_.model.detach(id);
+        for (side* s : sides_) s->machine->detach_worker(id);
+    }
+
+    void come_to_nothing() {
+        history what_if = h_;
+        std::vector<op> ops;
+        for (std::size_t n = 1 + h_.below(10); n > 0; --n) ops.push_back(what_if.any_op());
+        h_.model.set_clock(h_.clock);
+        for (side* s : sides_) s->batch(ops, h_.clock, true, false);
+        require_sound(*memory_.data->begin_read(), *memory_.machine);
+    }
+
+    void commit(const std::vector<op>& ops, bool plan) {
+        h_.model.set_clock(h_.clock);
+        for (side* s : sides_) s->batch(ops, h_.clock, plan, true);
+        BOOST_REQUIRE(memory_.machine->now() == h_.model.now());
+        BOOST_REQUIRE_EQUAL(memory_.out.results.size(), ops.size());
+        for (std::size_t i = 0; i < ops.size(); ++i) {
+            const job_model::answer expected = h_.model.apply(ops[i]);
+            const command_result& given = memory_.out.results[i];
+            BOOST_REQUIRE_MESSAGE(given.code == expected.code && given.existing == expected.existing &&
+                                      (expected.job.is_nil() || given.job == expected.job),
+                                  "command " << i << " of kind " << ops[i].index() << ": the machine says "
+                                             << to_string(given.code) << " (" << given.detail << "), the model "
+                                             << to_string(expected.code));
+        }
+        judge_starts(ops, plan);
+        compare_with_model(*memory_.data->begin_read(), h_.model);
+        require_sound(*memory_.data->begin_read(), *memory_.machine);
+        follow(ops);
+    }
+
+    void judge_starts(const std::vector<op>& ops, bool plan) {
+        std::size_t commanded = 0; // starts by command come first, and the model did those
+        for (std::size_t i = 0; i < ops.size(); ++i)
+            if (std::holds_alternative<start_op>(ops[i]) && memory_.out.results[i].code == errc::ok) ++commanded;
+        planned_.clear();
+        for (std::size_t i = commanded; i < memory_.out.starts.size(); ++i) {
+            const start_effect& s = memory_.out.starts[i];
+            const std::string wrong = h_.model.judge_start(s);
+            BOOST_REQUIRE_MESSAGE(wrong.empty(), "start of " << to_string(s.work.ref.job) << ": " << wrong);
+            planned_.push_back(start_op{s.work.ref.job, s.worker});
+        }
+        if (!plan) return;
+        const job_id forgotten = h_.model.startable();
+        BOOST_REQUIRE_MESSAGE(forgotten.is_nil(), to_string(forgotten) << " could start, and nobody started it");
+    }
+
+    void follow(std::vector<op> ops) {
+        ops.insert(ops.end(), planned_.begin(), planned_.end());
+        replica_.reload({});
+        replica_.batch(ops, memory_.machine->now(), false, true);
+        const std::string differs = difference(*memory_.data->begin_read(), *replica_.data->begin_read());
+        BOOST_REQUIRE_MESSAGE(differs.empty(), "the machine and its replica: " << differs);
+        require_sound(*replica_.data->begin_read(), *replica_.machine);
+    }
+
+    history h_;
+    side memory_, lmdb_, replica_;
+    std::vector<side*> sides_{&memory_};
+    std::vector<op> planned_;
+};
+
+void run_history(std::uint64_t seed, int steps, const std::filesystem::path& directory = {}) {
+    BOOST_TEST_MESSAGE("seed " << seed);
+    BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed) {
+        lock_step both{seed, directory};
+        for (int i = 1; i <= steps; ++i) BOOST_TEST_CONTEXT("step " << i) both.step(i);
+        // A history that never reaches a state proves nothing about it.
+        const auto census = both.census();
+        for (const job_state s :
+             {job_state::SUCCEEDED, job_state::FAILED, job_state::CANCELLED, job_state::REJECTED})
+            BOOST_TEST(census[index_of(s)] > 0U, to_string(s));
+    }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(machine_model)
+
+BOOST_AUTO_TEST_CASE(the_machine_and_the_model_agree_over_random_histories) {
+    if (std::getenv("COPPICE_SEED") != nullptr) return run_history(seed_or(0), 250);
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) run_history(seed, 250);
+    run_history(std::random_device{}(), 250);
+}
+
+BOOST_AUTO_TEST_CASE(the_machine_does_the_same_on_lmdb_row_for_row) {
+    const scratch_directory directory;
+    run_history(seed_or(std::random_device{}()), 200, directory.path());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace coppice::testing

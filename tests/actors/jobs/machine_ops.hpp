@@ -1,0 +1,88 @@
+// Commands as plain values: what a test's history is made of, for the machine (as an entry) and for the model.
+#pragma once
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <kj/array.h>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "actors/jobs/job_type_spec.hpp"
+#include "actors/tenants/tenant_spec.hpp"
+#include "schema/commands.capnp.h"
+#include "schema/errc.hpp"
+#include "schema/ids.hpp"
+
+namespace coppice::testing {
+
+using outcome = cmd::Report::Outcome;
+
+struct submit_op {
+    job_id job;
+    type_id type{1};
+    std::uint32_t version = 1;
+    int priority = 0;
+    std::int64_t not_before_us = 0;
+    std::string payload;
+    std::string key;
+    std::uint64_t body = 0;
+    std::vector<job_id> after;
+    std::string submitter = "someone";
+};
+struct refuse_op {
+    job_id job;
+    type_id type{1};
+    errc code = errc::payload_invalid;
+};
+struct cancel_op {
+    job_id job;
+    std::string reason;
+};
+struct start_op {
+    job_id job;
+    worker_id worker;
+};
+struct report_op {
+    job_id job;
+    std::uint32_t attempt = 1;
+    outcome what = outcome::SUCCEEDED;
+    std::string result;
+    errc code = errc::ok;
+    std::string message;
+    bool permanent = false;
+    std::int64_t retry_after_ms = -1;
+    float progress = -1;
+    std::string progress_text;
+    std::vector<std::uint64_t> lines; // sequence numbers of log lines
+};
+struct adopt_op {
+    job_id job;
+    std::uint32_t attempt = 1;
+    worker_id worker;
+};
+struct tick_op {
+    std::uint32_t most = 1024;
+};
+struct tenant_op {
+    tenant_id tenant{1};
+    std::uint64_t version = 1;
+    tenant_spec spec;
+};
+struct type_op {
+    type_id type{1};
+    std::uint64_t version = 1;
+    job_type_spec spec;
+};
+struct prune_op {
+    std::uint64_t before = 0;
+    std::uint32_t most = 1000;
+};
+using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
+                        prune_op>;
+
+void build(const op& what, cmd::Command::Builder to);
+kj::Array<capnp::word> entry_of(std::span<const op> ops);
+
+} // namespace coppice::testing

@@ -1,0 +1,153 @@
+#include <boost/test/unit_test.hpp>
+#include <map>
+#include <random>
+
+#include "actors/jobs/slot_pool.hpp"
+#include "tests/actors/jobs/machine_world.hpp"
+
+namespace coppice::testing {
+namespace {
+
+const std::map<std::string, type_id> declared{{"build", type_id{1}}, {"deploy", type_id{2}}, {"scan", type_id{3}}};
+
+void resolve(slot_pool& pool) {
+    pool.resolve([](const std::string& name, bool) -> std::optional<type_id> {
+        const auto found = declared.find(name);
+        return found == declared.end() ? std::nullopt : std::optional{found->second};
+    });
+}
+
+struct model_worker {
+    bool attached = false, draining = false;
+    std::set<std::string> types;
+    std::uint32_t slots = 0;
+};
+
+struct pool_model {
+    std::map<std::uint64_t, model_worker> workers;
+    std::map<std::uint64_t, std::uint32_t> held;
+
+    std::uint32_t free(std::uint64_t id) {
+        const model_worker& w = workers[id];
+        return !w.attached || w.draining || held[id] >= w.slots ? 0 : w.slots - held[id];
+    }
+    bool runs(std::uint64_t id, type_id y) {
+        for (const auto& name : workers[id].types)
+            if (const auto d = declared.find(name); d != declared.end() && d->second == y) return true;
+        return false;
+    }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(slots)
+
+BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
+    const std::uint64_t seed = seed_or(std::random_device{}());
+    std::mt19937_64 random{seed};
+    const auto below = [&](std::uint64_t n) { return random() % n; };
+    slot_pool pool;
+    pool_model model;
+    BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed) {
+        for (int step = 0; step < 20'000; ++step) {
+            const std::uint64_t id = 1 + below(6);
+            model_worker& w = model.workers[id];
+            const type_id type{static_cast<std::uint32_t>(1 + below(4))};
+            switch (below(12)) {
+            case 0: {
+                w.attached = true;
+                w.slots = static_cast<std::uint32_t>(below(5));
+                w.types.clear();
+                for (const char* name : {"build", "deploy", "scan", "unheard-of"})
+                    if (below(2) == 0) w.types.insert(name);
+                pool.attach(worker_id{id}, w.types, w.slots);
+                resolve(pool);
+                break;
+            }
+            case 1:
+                w.attached = w.draining = false;
+                pool.detach(worker_id{id});
+                break;
+            case 2:
+                if (below(3) != 0) break;
+                w.draining = w.attached;
+                pool.drain(worker_id{id});
+                break;
+            case 3:
+                ++model.held[id];
+                pool.take_from(worker_id{id});
+                break;
+            case 4:
+            case 5:
+            case 6:
+            case 7:
+                if (model.held[id] > 0) --model.held[id];
+                pool.release(worker_id{id});
+                break;
+            default: {
+                bool possible = false;
+                for (std::uint64_t each = 1; each <= 6; ++each)
+                    possible = possible || (model.free(each) > 0 && model.runs(each, type));
+                BOOST_REQUIRE_EQUAL(pool.could_run(type), possible);
+                const auto taken = pool.take(type);
+                BOOST_REQUIRE_EQUAL(taken.has_value(), possible);
+                if (!taken) break;
+                BOOST_REQUIRE(model.free(taken->value) > 0 && model.runs(taken->value, type));
+                ++model.held[taken->value];
+            }
+            }
+            std::uint64_t free = 0, held = 0;
+            for (std::uint64_t each = 1; each <= 6; ++each) {
+                free += model.free(each);
+                held += model.held[each];
+                BOOST_REQUIRE_EQUAL(pool.held(worker_id{each}), model.held[each]);
+            }
+            BOOST_REQUIRE_EQUAL(pool.free_slots(), free);
+            BOOST_REQUIRE_EQUAL(pool.has_free(), free > 0);
+            BOOST_REQUIRE_EQUAL(pool.held(), held);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(work_goes_to_workers_in_turn) {
+    slot_pool pool;
+    for (std::uint64_t id = 1; id <= 4; ++id) pool.attach(worker_id{id}, {"build"}, 100);
+    resolve(pool);
+    std::map<std::uint64_t, int> taken;
+    for (int i = 0; i < 40; ++i) ++taken[pool.take(type_id{1})->value];
+    for (const auto& [id, n] : taken) BOOST_TEST(n == 10);
+    BOOST_TEST(taken.size() == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_still_holds_what_it_runs) {
+    slot_pool pool;
+    pool.attach(worker_id{1}, {"build"}, 2);
+    resolve(pool);
+    pool.take(type_id{1});
+    pool.take(type_id{1});
+    pool.detach(worker_id{1});
+    BOOST_TEST(pool.held() == 2U);
+    pool.release(worker_id{1});
+    pool.attach(worker_id{1}, {"build"}, 2);
+    resolve(pool);
+    BOOST_TEST(pool.free_slots() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_with_fewer_slots_than_it_runs_gets_nothing_new) {
+    slot_pool pool;
+    pool.attach(worker_id{1}, {"build"}, 3);
+    resolve(pool);
+    for (int i = 0; i < 3; ++i) pool.take(type_id{1});
+    pool.attach(worker_id{1}, {"build"}, 1);
+    resolve(pool);
+    BOOST_TEST(!pool.has_free());
+    pool.release(worker_id{1});
+    pool.release(worker_id{1});
+    BOOST_TEST(!pool.has_free());
+    pool.release(worker_id{1});
+    BOOST_TEST(pool.free_slots() == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace coppice::testing
