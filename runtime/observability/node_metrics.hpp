@@ -1,0 +1,86 @@
+// Everything that a node tells Prometheus; METRICS.md says what each of it means and what to do about it.
+//
+// Two ways in: what happens is counted as it happens (commit_meter, on the journal's thread; logins), and what
+// simply is (depths, stores, actors, the process) is looked at once for each scrape, before the text is made, so
+// that the numbers of one scrape belong together.
+//
+// Bounds: what a scrape looks at does not grow with jobs; it grows with tenants, by some 100 ns each, of which
+// limits::metric_series_shown are named. A store that cannot be read costs its own numbers, not the scrape, and
+// shows as operations_metrics_faults_total.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "actors/supervision/actor_tree.hpp"
+#include "runtime/observability/commit_meter.hpp"
+#include "runtime/observability/log.hpp"
+#include "runtime/observability/process_stats.hpp"
+
+namespace coppice {
+
+// What there is to look at; all of it outlives the metrics. Null or empty: the node has none, its numbers are 0.
+struct metrics_sources {
+    store* data = nullptr; // needed
+    store* control = nullptr;
+    shard_id shard{};
+    std::shared_ptr<const inflight_gate> gate;
+    std::shared_ptr<const actor_tree> tree;
+    std::vector<std::string> actors; // paths in the tree of those that are always there: "node/journal-data"
+    std::optional<logger> log;
+    std::function<std::size_t()> rpc_connections; // called by render, on its thread
+    std::function<instant()> clock = wall_clock_now;
+};
+
+class node_metrics {
+  public:
+    // Before the journal of `sources.data` starts: reads the counters of all tenants there. Throws what begin_read
+    // throws.
+    explicit node_metrics(metrics_sources sources);
+    node_metrics(const node_metrics&) = delete;
+    node_metrics& operator=(const node_metrics&) = delete;
+
+    // The journal's thread: journal_options::on_commit and on_workers.
+    void committed(const commit_report& report) { meter_.committed(report); }
+    void workers_changed(const slot_pool& pool) { meter_.workers_changed(pool); }
+    // Any thread.
+    void login_refused() { logins_refused_.increment(); }
+    // For whoever has more to count. Names begin with "operations_"; each gets its row in METRICS.md.
+    metrics_registry& registry() { return registry_; }
+
+    // The text of a scrape, of type metrics_content_type. Some milliseconds; any thread, one at a time.
+    std::string render();
+
+  private:
+    struct named_store {
+        std::string name;
+        store* of = nullptr;
+        store_stats stats;
+    };
+
+    void register_jobs();
+    void register_workers_and_edge();
+    void register_actors();
+    void register_stores();
+    void register_process();
+
+    void look();
+    void look_at_queues();
+    void look_at_actors();
+
+    metrics_sources sources_;
+    metrics_registry registry_;
+    commit_meter meter_;
+    counter& logins_refused_;
+    counter& faults_;
+
+    std::mutex rendering_; // and what one scrape sees:
+    std::vector<commit_meter::tenant_jobs> tenants_;
+    commit_meter::worker_totals workers_;
+    std::vector<metric_sample> oldest_;
+    std::vector<tree_row> actors_;
+    std::vector<named_store> stores_;
+    process_stats process_;
+};
+
+} // namespace coppice
