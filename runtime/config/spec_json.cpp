@@ -1,0 +1,62 @@
+#include "runtime/config/spec_json.hpp"
+
+#include <string>
+
+#include "runtime/config/specs.hpp"
+#include "schema/time.hpp"
+
+namespace coppice {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+// With sorted keys. A text that is no JSON, which only code could have made, stays a string, and is refused when
+// read.
+ordered_json schema_object(const std::string& schema) {
+    const nlohmann::json sorted = nlohmann::json::parse(schema, nullptr, false);
+    if (sorted.is_discarded()) return schema;
+    return ordered_json::parse(sorted.dump());
+}
+
+std::string canonical(const ordered_json& object) {
+    return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+} // namespace
+
+ordered_json to_object(const tenant_spec& spec) {
+    ordered_json object;
+    object["name"] = spec.name;
+    object["weight"] = spec.weight;
+    object["running_max"] = spec.running_max;
+    object["queued_max"] = spec.queued_max;
+    object["types"] = spec.types;
+    return object;
+}
+
+ordered_json to_object(const job_type_spec& spec) {
+    ordered_json object;
+    object["name"] = spec.name;
+    object["executor"] = spec.executor == executor_kind::exec ? "exec" : "worker";
+    if (spec.argv_from_payload) object["argv_from_payload"] = true;
+    if (!spec.argv.empty()) object["argv"] = spec.argv;
+    if (!spec.schema.empty()) object["schema"] = schema_object(spec.schema);
+    object["attempts_max"] = spec.attempts_max;
+    object["retry"]["base"] = format_duration(spec.retry.base);
+    object["retry"]["max"] = format_duration(spec.retry.max);
+    ordered_json& timeouts = object["timeouts"];
+    timeouts["queued"] = format_duration(spec.timeouts.queued);
+    timeouts["attempt"] = format_duration(spec.timeouts.attempt);
+    timeouts["job"] = format_duration(spec.timeouts.job);
+    timeouts["heartbeat"] = format_duration(spec.timeouts.heartbeat);
+    timeouts["cancel_grace"] = format_duration(spec.timeouts.cancel_grace);
+    object["result_max_bytes"] = spec.result_bytes_max;
+    object["running_max"] = spec.running_max;
+    return object;
+}
+
+std::string to_json(const tenant_spec& spec) { return canonical(to_object(spec)); }
+std::string to_json(const job_type_spec& spec) { return canonical(to_object(spec)); }
+
+} // namespace coppice
