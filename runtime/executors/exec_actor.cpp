@@ -1,0 +1,142 @@
+#include "runtime/executors/exec_actor.hpp"
+
+#include <caf/send.hpp>
+
+#include "actors/journal/entry_builder.hpp"
+#include "runtime/executors/argv_template.hpp"
+
+namespace coppice {
+namespace {
+
+using pointer = exec_handle::stateful_pointer<exec_state>;
+using options_ptr = std::shared_ptr<const exec_actor_options>;
+using reports_ptr = std::shared_ptr<std::vector<attempt_report>>;
+
+constexpr milliseconds retry_pause{200};
+
+kj::ArrayPtr<const kj::byte> bytes_of(const std::string& text) {
+    return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
+}
+
+// Proposes them; what is refused for want of room comes back to the actor after a pause.
+void propose_reports(const caf::weak_actor_ptr& actor, caf::actor_system& system, const options_ptr& options,
+                     const reports_ptr& reports) {
+    const auto done = [actor, &system, options, reports](std::span<command_result> results) {
+        auto rest = std::make_shared<std::vector<attempt_report>>();
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            if (describe(results[i].code).retryable) rest->push_back(std::move((*reports)[i]));
+            if (results[i].code == errc::stale_attempt)
+                options->log.warn("stale report refused",
+                                  {{"job", to_string(results[i].job)}, {"detail", results[i].detail}});
+        }
+        if (const auto strong = actor.lock(); strong && !rest->empty())
+            system.clock().schedule_message(
+                system.clock().now() + retry_pause, strong,
+                caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, report_again{rest}));
+    };
+    options->journal.propose(make_proposal(reports->size(), false, done, [&](auto commands) {
+        for (unsigned i = 0; i < reports->size(); ++i)
+            write_report((*reports)[i], options->worker, commands[i].initReport());
+    }));
+}
+
+// An attempt that could not even be started: its failure is its report.
+void report_failure(pointer self, const options_ptr& options, const attempt_ref& ref, const failure& why) {
+    auto reports = std::make_shared<std::vector<attempt_report>>();
+    attempt_outcome outcome;
+    outcome.kind =
+        why.code == errc::unavailable || why.code == errc::overloaded ? outcome_kind::lost : outcome_kind::failed;
+    outcome.error = why;
+    outcome.permanent = true;
+    reports->push_back({ref, {}, std::nullopt, std::move(outcome)});
+    propose_reports(self->ctrl(), self->system(), options, reports);
+}
+
+void start_attempt(pointer self, const options_ptr& options, const assignment& work) {
+    const catalog_ptr declared = options->board->get();
+    const declared_type* type = declared->type(work.type_number);
+    if (type == nullptr)
+        return report_failure(self, options, work.ref, {errc::unknown_type, "the job type is not declared", 0});
+    auto input = resolve_exec_input(type->spec, work.payload);
+    if (!input) return report_failure(self, options, work.ref, input.error());
+    exec_job job{work, std::move(input->argv), std::move(input->stdin_bytes), {}, options->rlimits};
+    if (auto started = self->state.runner->start(std::move(job)); !started)
+        report_failure(self, options, work.ref, started.error());
+}
+
+} // namespace
+
+void write_report(const attempt_report& report, worker_id worker, cmd::Report::Builder to) {
+    write_id(report.ref.job, to.initJob());
+    to.setAttempt(report.ref.attempt);
+    to.setWorker(worker.value);
+    to.setProgress(-1);
+    if (report.latest_progress) {
+        to.setProgress(static_cast<float>(report.latest_progress->fraction));
+        to.setProgressText(report.latest_progress->text.c_str());
+    }
+    if (!report.logs.empty()) {
+        auto lines = to.initLogs(static_cast<unsigned>(report.logs.size()));
+        for (unsigned i = 0; i < lines.size(); ++i) {
+            lines[i].setSequence(report.logs[i].sequence);
+            lines[i].setAtUs(to_us(report.logs[i].at));
+            lines[i].setStream(static_cast<std::uint8_t>(report.logs[i].stream));
+            lines[i].setText(report.logs[i].text.c_str());
+        }
+    }
+    if (!report.outcome) return;
+    const attempt_outcome& o = *report.outcome;
+    using outcome = cmd::Report::Outcome;
+    switch (o.kind) {
+    case outcome_kind::succeeded:
+        to.setOutcome(outcome::SUCCEEDED);
+        break;
+    case outcome_kind::failed:
+        to.setOutcome(outcome::FAILED);
+        break;
+    case outcome_kind::cancelled:
+        to.setOutcome(outcome::CANCELLED);
+        break;
+    case outcome_kind::lost:
+        to.setOutcome(outcome::LOST);
+        break;
+    }
+    if (!o.result.empty()) to.setResult(bytes_of(o.result));
+    if (o.kind != outcome_kind::succeeded) {
+        to.setCode(static_cast<std::uint16_t>(o.error.code));
+        to.setMessage(o.error.detail.c_str());
+    }
+    to.setPermanent(o.permanent);
+    if (o.retry_after) to.setRetryAfterMs(o.retry_after->count());
+}
+
+exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_ptr options) {
+    self->state.card = std::move(card);
+    auto runner =
+        exec_runner::open(options->runner, [me = caf::weak_actor_ptr{self->ctrl()}, &system = self->system(),
+                                            options](std::vector<attempt_report> r) {
+            propose_reports(me, system, options, std::make_shared<std::vector<attempt_report>>(std::move(r)));
+        });
+    if (!runner) throw std::runtime_error("exec executor: " + to_string(runner.error()));
+    self->state.runner = std::move(*runner);
+    self->state.card.state(std::to_string(options->slots) + " slots");
+    self->set_exit_handler([self, options](caf::exit_msg& message) {
+        self->state.runner->stop(options->stop_grace);
+        self->quit(std::move(message.reason));
+    });
+    self->send(options->shard, executor_up{options->worker, self});
+    self->send(options->journal.journal(), worker_attached{options->worker, {}, options->slots});
+    return {
+        [self, options](const assign& message) {
+            for (const std::uint32_t i : message.indexes)
+                start_attempt(self, options, message.batch->starts[i].work);
+        },
+        [self](const cancel_attempt& message) { self->state.runner->cancel(message.ref, message.grace); },
+        [self](const revoke_attempt& message) { self->state.runner->kill(message.ref); },
+        [self, options](const report_again& message) {
+            propose_reports(self->ctrl(), self->system(), options, message.reports);
+        },
+    };
+}
+
+} // namespace coppice

@@ -1,0 +1,48 @@
+// The node's own executor as an actor: attempts of types with executor exec run as subprocesses. It owns the
+// runner, turns assignments into programs, and proposes what the runner reports. A report that the store has no
+// room for is proposed again until it has.
+#pragma once
+
+#include "actors/governance/catalog.hpp"
+#include "actors/jobs/shard_actor.hpp"
+#include "runtime/executors/exec_runner.hpp"
+#include "runtime/observability/log.hpp"
+
+namespace coppice {
+
+struct exec_actor_options {
+    exec_config runner;
+    exec_rlimits rlimits;
+    std::uint32_t slots = limits::exec_slots_default;
+    worker_id worker;
+    journal_port journal;
+    shard_handle shard;
+    std::shared_ptr<catalog_board> board;
+    logger log;
+    milliseconds stop_grace = limits::shutdown_grace_default;
+};
+
+struct exec_state {
+    tree_handle card;
+    std::unique_ptr<exec_runner> runner;
+};
+
+// Reports that were refused for want of room, to be proposed again; to itself.
+struct report_again {
+    std::shared_ptr<std::vector<attempt_report>> reports;
+};
+using exec_handle = executor_handle::extend<caf::reacts_to<report_again>>;
+
+// Needs a thread of its own only to stop: spawn it detached.
+exec_handle::behavior_type exec_actor(exec_handle::stateful_pointer<exec_state> self, tree_handle card,
+                                      std::shared_ptr<const exec_actor_options> options);
+
+// One report as a command.
+void write_report(const attempt_report& report, worker_id worker, cmd::Report::Builder to);
+
+} // namespace coppice
+
+namespace caf {
+template <>
+struct allowed_unsafe_message_type<coppice::report_again> : std::true_type {};
+} // namespace caf
