@@ -1,0 +1,42 @@
+// What every call on a granted capability begins with: the token still holds, the role allows it. And how a failure
+// is written into an answer.
+#pragma once
+
+#include "runtime/auth/roles.hpp"
+#include "runtime/edge/edge_context.hpp"
+#include "schema/api.capnp.h"
+
+namespace coppice {
+
+// Who is connected, for as long as their token lasts.
+struct session_identity {
+    principal who;
+    instant expires_at = never;
+};
+
+inline void write_failure(const failure& f, api::Failure::Builder to) {
+    to.setCode(static_cast<std::uint16_t>(f.code));
+    to.setDetail(f.detail.c_str());
+    to.setRetryAfterMs(f.retry_after_ms);
+}
+
+inline std::optional<failure> expired(const session_identity& identity, instant now) {
+    if (now < identity.expires_at) return std::nullopt;
+    return failure{errc::token_expired, "connect again with a new token", 0};
+}
+
+// `tenant`: the name whose things are touched; empty: the platform's.
+inline std::optional<failure> denied(const session_identity& identity, permission wanted, std::string_view tenant,
+                                     instant now) {
+    if (auto over = expired(identity, now)) return over;
+    if (allows(identity.who, wanted, tenant)) return std::nullopt;
+    return failure{errc::permission_denied,
+                   "role " + std::string{to_string(identity.who.role)} + " may not " +
+                       std::string{to_string(wanted)} +
+                       (tenant.empty() ? std::string{} : " of tenant \"" + std::string{tenant} + "\""),
+                   0};
+}
+
+inline std::string_view view_of(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
+
+} // namespace coppice

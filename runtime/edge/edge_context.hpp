@@ -1,0 +1,37 @@
+// What every service of the edge is given: where to propose, where to read, who may. One for the node; it outlives
+// the edge's thread.
+#pragma once
+
+#include "actors/governance/control_actor.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/jobs/shard_actor.hpp"
+#include "actors/supervision/actor_tree.hpp"
+#include "runtime/auth/jwt.hpp"
+#include "runtime/edge/kj_inbox.hpp"
+#include "runtime/edge/watch_hub.hpp"
+#include "runtime/observability/log.hpp"
+
+namespace coppice {
+
+struct edge_context {
+    shard_id shard{};
+    store* data = nullptr;
+    store* control = nullptr;
+    journal_port journal;
+    shard_handle shard_actor;
+    control_handle control_actor;
+    caf::actor worker_sessions; // the dynamic supervisor of session actors
+    std::shared_ptr<catalog_board> board;
+    std::shared_ptr<const actor_tree> tree;
+    std::shared_ptr<watch_hub> hub;
+    std::shared_ptr<kj_inbox> inbox;
+    token_verifier verifier;
+    logger log;
+    std::function<instant()> clock = wall_clock_now;
+    std::function<std::string()> metrics_text;
+    std::function<void()> login_refused;
+    std::uint32_t life = 1; // of the node, for worker ids
+    bool development = false;
+};
+
+} // namespace coppice

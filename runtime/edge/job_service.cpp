@@ -1,0 +1,346 @@
+#include "runtime/edge/job_service.hpp"
+
+#include <algorithm>
+#include <kj/timer.h>
+
+#include "runtime/edge/job_views.hpp"
+#include "runtime/edge/propose_call.hpp"
+#include "runtime/edge/submission.hpp"
+
+namespace coppice {
+namespace {
+
+job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
+
+failure no_such_job(const job_id& id) { return {errc::not_found, "no job " + to_string(id), 0}; }
+
+void write_result_failure(const command_result& r, api::Failure::Builder to) {
+    write_failure({r.code, r.detail, r.retry_after_ms}, to);
+}
+
+kj::Duration bounded_wait(std::uint32_t timeout_ms) {
+    const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max).count();
+    return std::min<std::int64_t>(timeout_ms, most) * kj::MILLISECONDS;
+}
+
+// Which command answers which job of a submit; a refused job has its failure instead.
+struct submit_plan {
+    struct slot {
+        std::optional<failure> refused;
+        bool evidence = false;
+        unsigned command = 0;
+    };
+    std::vector<slot> slots;
+    unsigned commands = 0;
+};
+
+} // namespace
+
+std::optional<failure> job_service::barred(const job_id& id, permission wanted) const {
+    const catalog_ptr declared = edge_.board->get();
+    const declared_tenant* tenant = declared->tenant(id.tenant());
+    // Another tenant's job and a job that never was are told alike.
+    if (tenant == nullptr || (identity_.who.tenant && *identity_.who.tenant != tenant->spec.name))
+        return no_such_job(id);
+    return denied(identity_, wanted, tenant->spec.name, edge_.clock());
+}
+
+kj::Promise<void> job_service::submit(SubmitContext context) {
+    const auto jobs = context.getParams().getJobs();
+    if (jobs.size() > limits::submit_batch_max || jobs.size() == 0) {
+        write_failure({errc::invalid_argument,
+                       "a submit has 1 to " + std::to_string(limits::submit_batch_max) + " jobs, not " +
+                           std::to_string(jobs.size()),
+                       0},
+                      context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    if (const auto over = expired(identity_, edge_.clock())) {
+        write_failure(*over, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    const catalog_ptr declared = edge_.board->get();
+    capnp::MallocMessageBuilder entry;
+    auto commands = entry.initRoot<cmd::Entry>().initCommands(jobs.size());
+    submission_builder builder{identity_, *declared, minter_, edge_.shard, edge_.clock()};
+    submit_plan plan;
+    plan.slots.resize(jobs.size());
+    for (unsigned i = 0; i < jobs.size(); ++i) {
+        auto& slot = plan.slots[i];
+        slot.refused = builder.build(jobs[i], commands[plan.commands], slot.evidence);
+        if (!slot.refused || slot.evidence) slot.command = plan.commands++;
+    }
+    // Commands beyond those filled stay `none`; they are not counted and not applied.
+    auto pending = plan.commands == 0 ? kj::Promise<std::vector<command_result>>(std::vector<command_result>{})
+                                      : propose_call(edge_, entry, commands.size(), true);
+    context.releaseParams();
+    return pending.then([context, plan = std::move(plan)](std::vector<command_result> results) mutable {
+        auto answers = context.getResults().initResults(static_cast<unsigned>(plan.slots.size()));
+        for (unsigned i = 0; i < answers.size(); ++i) {
+            const auto& slot = plan.slots[i];
+            if (slot.refused) write_failure(*slot.refused, answers[i].initFailure());
+            if (slot.refused && !slot.evidence) continue;
+            const command_result& r = results[slot.command];
+            if (!slot.refused && r.code != errc::ok) write_result_failure(r, answers[i].initFailure());
+            const bool has_job = r.code == errc::ok || r.code == errc::type_not_allowed || slot.evidence;
+            if (!has_job) continue;
+            answers[i].initId().setHigh(r.job.high());
+            answers[i].getId().setLow(r.job.low());
+            answers[i].setExisting(r.existing);
+        }
+    });
+}
+
+kj::Promise<void> job_service::get(GetContext context) {
+    const job_id id = id_of(context.getParams().getId());
+    if (const auto no = barred(id, permission::read_jobs)) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    const auto tables = edge_.data->begin_read();
+    const auto stored = tables->get(table::jobs, keys::job(id));
+    record_reader<rec::JobRow> reader;
+    if (!stored)
+        write_failure(no_such_job(id), context.getResults().initFailure());
+    else
+        write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true, context.getResults().initJob());
+    return kj::READY_NOW;
+}
+
+std::optional<failure> job_service::list_filter(ListParams::Reader params, const catalog& declared,
+                                                job_filter& to) const {
+    const auto filter = params.getFilter();
+    std::string_view tenant = view_of(filter.getTenant());
+    if (tenant.empty() && identity_.who.tenant) tenant = *identity_.who.tenant;
+    if (auto no = denied(identity_, permission::read_jobs, tenant, edge_.clock())) return no;
+    if (!tenant.empty()) {
+        const declared_tenant* found = declared.tenant(tenant);
+        if (found == nullptr) return failure{errc::unknown_tenant, "no tenant \"" + std::string{tenant} + "\"", 0};
+        to.tenant = found->id;
+    }
+    if (filter.getType().size() > 0) {
+        const declared_type* found = declared.type(view_of(filter.getType()));
+        if (found == nullptr)
+            return failure{errc::unknown_type, "no job type \"" + std::string{view_of(filter.getType())} + "\"", 0};
+        to.type = found->id;
+    }
+    if (!filter.getAnyState()) to.state = filter.getState();
+    return std::nullopt;
+}
+
+kj::Promise<void> job_service::list(ListContext context) {
+    const auto params = context.getParams();
+    const catalog_ptr declared = edge_.board->get();
+    job_filter filter;
+    if (const auto no = list_filter(params, *declared, filter)) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
+    const auto cursor = params.getCursor();
+    const auto tables = edge_.data->begin_read();
+    const job_page page =
+        list_jobs(*tables, edge_.shard, filter, std::min(wanted, limits::page_size_max),
+                  {reinterpret_cast<const char*>(cursor.begin()), std::min(cursor.size(), limits::name_size_max)});
+    auto rows = context.getResults().initJobs(static_cast<unsigned>(page.ids.size()));
+    record_reader<rec::JobRow> reader;
+    for (unsigned i = 0; i < rows.size(); ++i)
+        if (const auto stored = tables->get(table::jobs, keys::job(page.ids[i])))
+            write_job(*tables, *declared, page.ids[i], reader.read(*stored), false, rows[i]);
+    context.getResults().setCursor({reinterpret_cast<const kj::byte*>(page.cursor.data()), page.cursor.size()});
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> job_service::cancel(CancelContext context) {
+    const auto ids = context.getParams().getIds();
+    if (ids.size() == 0 || ids.size() > limits::submit_batch_max) {
+        write_failure({errc::invalid_argument, "a cancel names 1 to 1000 jobs", 0},
+                      context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    const auto reason = view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max);
+    capnp::MallocMessageBuilder entry;
+    auto commands = entry.initRoot<cmd::Entry>().initCommands(ids.size());
+    std::vector<std::optional<failure>> refused(ids.size());
+    for (unsigned i = 0; i < ids.size(); ++i) {
+        refused[i] = barred(id_of(ids[i]), permission::cancel_jobs);
+        if (refused[i]) continue;
+        auto command = commands[i].initCancel();
+        command.setJob(ids[i]);
+        command.setBy(identity_.who.subject.c_str());
+        command.setReason(std::string{reason}.c_str());
+    }
+    return propose_call(edge_, entry, ids.size(), false)
+        .then([context, refused = std::move(refused)](std::vector<command_result> results) mutable {
+            auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
+            for (unsigned i = 0; i < answers.size(); ++i) {
+                if (refused[i])
+                    write_failure(*refused[i], answers[i]);
+                else if (results[i].code != errc::ok)
+                    write_result_failure(results[i], answers[i]);
+            }
+        });
+}
+
+kj::Promise<void> job_service::logs(LogsContext context) {
+    const auto params = context.getParams();
+    const job_id id = id_of(params.getId());
+    auto answer = context.getResults();
+    if (const auto no = barred(id, permission::read_jobs)) {
+        write_failure(*no, answer.initFailure());
+        return kj::READY_NOW;
+    }
+    const auto tables = edge_.data->begin_read();
+    const auto stored = tables->get(table::jobs, keys::job(id));
+    if (!stored) {
+        write_failure(no_such_job(id), answer.initFailure());
+        return kj::READY_NOW;
+    }
+    record_reader<rec::JobRow> job;
+    const std::uint32_t attempt = params.getAttempt() == 0 ? job.read(*stored).getAttempt() : params.getAttempt();
+    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
+    std::vector<std::pair<std::uint64_t, bytes>> lines;
+    const row_key prefix = keys::logs_of(id, attempt);
+    for (auto r = tables->seek(table::logs, keys::log(id, attempt, params.getFromSequence()));
+         r && has_prefix(r->key, prefix) && lines.size() < std::min(wanted, limits::page_size_max);
+         r = tables->next(table::logs))
+        lines.emplace_back(key_reader{r->key.subspan(prefix.view().size())}.u64(),
+                           bytes{r->value.begin(), r->value.end()});
+    auto rows = answer.initLines(static_cast<unsigned>(lines.size()));
+    record_reader<rec::LogRow> reader;
+    for (unsigned i = 0; i < rows.size(); ++i) {
+        const auto line = reader.read(lines[i].second);
+        rows[i].setAttempt(attempt);
+        rows[i].setSequence(lines[i].first);
+        rows[i].setAtUs(line.getAtUs());
+        rows[i].setStream(line.getStream());
+        rows[i].setText(line.getText());
+    }
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> job_service::result(ResultContext context) {
+    const job_id id = id_of(context.getParams().getId());
+    auto answer = context.getResults();
+    if (const auto no = barred(id, permission::read_jobs)) {
+        write_failure(*no, answer.initFailure());
+        return kj::READY_NOW;
+    }
+    const auto tables = edge_.data->begin_read();
+    const auto stored = tables->get(table::jobs, keys::job(id));
+    record_reader<rec::JobRow> reader;
+    if (!stored) {
+        write_failure(no_such_job(id), answer.initFailure());
+        return kj::READY_NOW;
+    }
+    const auto row = reader.read(*stored);
+    if (row.getState() != job_state::SUCCEEDED) {
+        write_failure(
+            {errc::illegal_transition,
+             "the job is " + std::string{to_string(row.getState())} + "; only a job that succeeded has a result",
+             0},
+            answer.initFailure());
+    } else if (!row.getResultApart()) {
+        answer.setResult(row.getResult());
+    } else if (const auto apart = tables->get(table::results, keys::job(id))) {
+        answer.setResult({reinterpret_cast<const kj::byte*>(apart->data()), apart->size()});
+    }
+    return kj::READY_NOW;
+}
+
+// Whether the job was written: its revision is news to the caller, or they want it whatever it is.
+bool job_service::answer_watch(WatchContext& context, const job_id& id, bool whatever) {
+    const auto tables = edge_.data->begin_read();
+    const auto stored = tables->get(table::jobs, keys::job(id));
+    if (!stored) {
+        write_failure(no_such_job(id), context.getResults().initFailure());
+        return true;
+    }
+    record_reader<rec::JobRow> reader;
+    const auto row = reader.read(*stored);
+    if (!whatever && row.getRevision() <= context.getParams().getRevision() && !is_terminal(row.getState()))
+        return false;
+    write_job(*tables, *edge_.board->get(), id, row, true, context.getResults().initJob());
+    return true;
+}
+
+kj::Promise<void> job_service::watch(WatchContext context) {
+    const job_id id = id_of(context.getParams().getId());
+    if (const auto no = barred(id, permission::read_jobs)) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    const auto wait = bounded_wait(context.getParams().getTimeoutMs());
+    // Registered before the read, so that no change falls between.
+    auto change = edge_.hub->changed(id);
+    if (answer_watch(context, id, wait == 0 * kj::MILLISECONDS)) return kj::READY_NOW;
+    return change.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, id]() mutable {
+        answer_watch(context, id, true);
+    });
+}
+
+expected<std::optional<tenant_id>> job_service::feed_tenant() const {
+    const std::string_view name =
+        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
+    if (const auto no = denied(identity_, permission::read_jobs, name, edge_.clock())) return tl::unexpected(*no);
+    if (name.empty()) return std::optional<tenant_id>{};
+    const catalog_ptr declared = edge_.board->get();
+    const declared_tenant* tenant = declared->tenant(name);
+    if (tenant == nullptr) return fail(errc::unknown_tenant, "no tenant \"" + std::string{name} + "\"");
+    return std::optional{tenant->id};
+}
+
+bool job_service::answer_follow(FollowContext& context, std::optional<tenant_id> tenant, bool whatever) {
+    const auto params = context.getParams();
+    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
+    auto answer = context.getResults();
+    event_page page;
+    {
+        const auto tables = edge_.data->begin_read();
+        page =
+            read_events(*tables, edge_.shard, tenant, params.getAfter(), std::min(wanted, limits::page_size_max));
+    }
+    if (page.expired) {
+        write_failure(
+            {errc::cursor_expired, "events after " + std::to_string(params.getAfter()) + " were pruned", 0},
+            answer.initFailure());
+        return true;
+    }
+    // Events of others move the cursor, so that the next call does not look at them again.
+    if (page.rows.empty() && !whatever && page.last == params.getAfter()) return false;
+    answer.setLast(page.last);
+    auto events = answer.initEvents(static_cast<unsigned>(page.rows.size()));
+    const catalog_ptr declared = edge_.board->get();
+    record_reader<rec::EventRow> reader;
+    for (unsigned i = 0; i < events.size(); ++i) {
+        const auto row = reader.read(page.rows[i].second);
+        events[i].setSequence(page.rows[i].first);
+        events[i].setAtUs(row.getAtUs());
+        events[i].setJob(row.getJob());
+        if (const auto* type = declared->type(type_id{row.getType()})) events[i].setType(type->spec.name.c_str());
+        events[i].setState(row.getState());
+        events[i].setAttempt(row.getAttempt());
+        events[i].setCode(row.getCode());
+    }
+    return true;
+}
+
+kj::Promise<void> job_service::follow(FollowContext context) {
+    const auto tenant = feed_tenant();
+    if (!tenant) {
+        write_failure(tenant.error(), context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    if (context.getParams().getNewest()) {
+        context.getResults().setLast(edge_.hub->newest_event());
+        return kj::READY_NOW;
+    }
+    const auto wait = bounded_wait(context.getParams().getTimeoutMs());
+    if (answer_follow(context, *tenant, wait == 0 * kj::MILLISECONDS)) return kj::READY_NOW;
+    auto news = edge_.hub->event_after(context.getParams().getAfter());
+    return news.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, tenant]() mutable {
+        answer_follow(context, *tenant, true);
+    });
+}
+
+} // namespace coppice

@@ -1,0 +1,40 @@
+// JobService of api.capnp: submit, look, cancel, watch. Changes go to the journal and are answered after the
+// commit; reads are served here from a read transaction.
+#pragma once
+
+#include "runtime/edge/call_guard.hpp"
+
+namespace coppice {
+
+class job_service final : public api::JobService::Server {
+  public:
+    job_service(edge_context& edge, job_id_minter& minter, kj::Timer& timer, session_identity identity)
+        : edge_(edge), minter_(minter), timer_(timer), identity_(std::move(identity)) {}
+
+  protected:
+    kj::Promise<void> submit(SubmitContext context) override;
+    kj::Promise<void> get(GetContext context) override;
+    kj::Promise<void> list(ListContext context) override;
+    kj::Promise<void> cancel(CancelContext context) override;
+    kj::Promise<void> logs(LogsContext context) override;
+    kj::Promise<void> result(ResultContext context) override;
+    kj::Promise<void> watch(WatchContext context) override;
+    kj::Promise<void> follow(FollowContext context) override;
+
+  private:
+    // Why the caller may not touch this job: no such job to them, or no permission.
+    std::optional<failure> barred(const job_id& id, permission wanted) const;
+    std::optional<failure> list_filter(ListParams::Reader params, const catalog& declared,
+                                       struct job_filter& to) const;
+    // Whose events the caller sees; absent: everybody's.
+    expected<std::optional<tenant_id>> feed_tenant() const;
+    bool answer_watch(WatchContext& context, const job_id& id, bool whatever);
+    bool answer_follow(FollowContext& context, std::optional<tenant_id> tenant, bool whatever);
+
+    edge_context& edge_;
+    job_id_minter& minter_;
+    kj::Timer& timer_;
+    session_identity identity_;
+};
+
+} // namespace coppice

@@ -1,0 +1,109 @@
+#include "runtime/edge/job_views.hpp"
+
+namespace coppice {
+namespace {
+
+void write_error(rec::JobRow::Reader row, api::JobView::Builder to) {
+    if (row.getErrorCode() == 0) return;
+    auto error = to.initError();
+    error.setCode(row.getErrorCode());
+    error.setDetail(row.getErrorMessage());
+    to.setErrorAttempt(row.getErrorAttempt());
+}
+
+void write_payload(read_tables& t, const job_id& id, rec::JobRow::Reader row, api::JobView::Builder to) {
+    if (!row.getPayloadApart()) return to.setPayload(row.getPayload());
+    const auto stored = t.get(table::payloads, keys::job(id));
+    if (stored) to.setPayload({reinterpret_cast<const kj::byte*>(stored->data()), stored->size()});
+}
+
+bool matches(const job_filter& filter, rec::JobRow::Reader row) {
+    return (!filter.type || filter.type->value == row.getType()) &&
+           (!filter.state || *filter.state == row.getState());
+}
+
+// The first key after everything that begins with (shard[, tenant]).
+row_key end_of(shard_id shard, const std::optional<tenant_id>& tenant) {
+    if (!tenant) return row_key{}.u32((std::uint32_t{shard.value} + 1) << 16);
+    return keys::shard(shard).u64((std::uint64_t{tenant->value} + 1) << 32);
+}
+
+} // namespace
+
+void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
+               api::JobView::Builder to) {
+    to.initId().setHigh(id.high());
+    to.getId().setLow(id.low());
+    if (const auto* tenant = declared.tenant(id.tenant())) to.setTenant(tenant->spec.name.c_str());
+    if (const auto* type = declared.type(type_id{row.getType()})) to.setType(type->spec.name.c_str());
+    to.setState(row.getState());
+    to.setPriority(row.getPriority());
+    to.setAttempts(row.getAttempt());
+    to.setSubmittedUs(row.getSubmittedUs());
+    to.setStartedUs(row.getStartedUs());
+    to.setFinishedUs(row.getFinishedUs());
+    to.setDueUs(row.getDueUs());
+    to.setProgress(row.getProgress());
+    to.setProgressText(row.getProgressText());
+    to.setResultSize(row.getResultSize());
+    to.setPendingAudit(is_terminal(row.getState()) && row.getEvidence() == 0);
+    to.setRevision(row.getRevision());
+    to.setCancelRequested(row.getCancelRequested());
+    to.setParentsPending(row.getParentsPending());
+    to.setIdempotencyKey(row.getIdempotencyKey());
+    to.setSubmitter(row.getSubmitter());
+    if (row.getAfter().size() > 0) to.setAfter(row.getAfter());
+    write_error(row, to);
+    if (!whole) return;
+    write_payload(t, id, row, to);
+    to.setHistory(row.getHistory());
+}
+
+job_page list_jobs(read_tables& t, shard_id shard, const job_filter& filter, std::size_t limit,
+                   std::string_view cursor) {
+    job_page page;
+    record_reader<rec::JobRow> reader;
+    const row_key prefix = filter.tenant ? keys::tenant(shard, *filter.tenant) : keys::shard(shard);
+    std::string before{as_text(end_of(shard, filter.tenant))};
+    if (!cursor.empty()) before = cursor;
+    for (std::size_t looked = 0; looked < limits::list_scan_max; ++looked) {
+        const auto r = t.seek_before(table::jobs, as_bytes_view(before));
+        if (!r || !has_prefix(r->key, prefix)) return page;
+        if (page.ids.size() == limit) break;
+        before = as_text(r->key);
+        if (!matches(filter, reader.read(r->value))) continue;
+        key_reader k{r->key};
+        k.u16();
+        k.u32();
+        page.ids.push_back(k.id());
+    }
+    page.cursor = before;
+    return page;
+}
+
+event_page read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+                       std::size_t limit) {
+    event_page page;
+    page.last = after;
+    const row_key prefix = keys::shard(shard);
+    record_reader<rec::EventRow> reader;
+    std::size_t looked = 0;
+    for (auto r = t.seek(table::events, keys::event(shard, after + 1)); r && has_prefix(r->key, prefix);
+         r = t.next(table::events)) {
+        key_reader k{r->key};
+        k.u16();
+        const std::uint64_t sequence = k.u64();
+        if (looked == 0 && sequence > after + 1) {
+            page.expired = true;
+            return page;
+        }
+        if (++looked > limits::list_scan_max || page.rows.size() == limit) return page;
+        page.last = sequence;
+        const auto job = reader.read(r->value).getJob();
+        if (tenant && job_id::from_halves(job.getHigh(), job.getLow()).tenant() != *tenant) continue;
+        page.rows.emplace_back(sequence, bytes{r->value.begin(), r->value.end()});
+    }
+    return page;
+}
+
+} // namespace coppice

@@ -1,0 +1,38 @@
+// From rows to what a caller sees of them, and the reads behind list, get, logs, result and the event feed. All
+// take a read transaction and give back plain answers; none waits.
+#pragma once
+
+#include "actors/jobs/job_keys.hpp"
+#include "persistence/record.hpp"
+#include "runtime/edge/call_guard.hpp"
+
+namespace coppice {
+
+// `whole`: with payload and history.
+void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
+               api::JobView::Builder to);
+
+struct job_filter {
+    std::optional<tenant_id> tenant; // absent: all
+    std::optional<type_id> type;
+    std::optional<job_state> state;
+};
+struct job_page {
+    std::vector<job_id> ids;
+    std::string cursor; // empty: that was all
+};
+// Newest first within a tenant. Looks at no more than limits::list_scan_max rows.
+job_page list_jobs(read_tables& t, shard_id shard, const job_filter& filter, std::size_t limit,
+                   std::string_view cursor);
+
+struct event_page {
+    std::vector<std::pair<std::uint64_t, bytes>> rows; // sequence, EventRow
+    std::uint64_t last = 0;                            // where to go on
+    bool expired = false;                              // what follows `after` was pruned
+};
+// Events above `after` of `tenant` (absent: all), at most `limit`; looks at no more than limits::list_scan_max
+// rows.
+event_page read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+                       std::size_t limit);
+
+} // namespace coppice

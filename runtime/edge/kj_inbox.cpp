@@ -1,0 +1,36 @@
+#include "runtime/edge/kj_inbox.hpp"
+
+namespace coppice {
+
+void kj_inbox::post(work w) {
+    const std::lock_guard guard{lock_};
+    if (closed_) return;
+    waiting_.push_back(std::move(w));
+    if (std::exchange(sleeping_, false)) sleeper_->fulfill();
+}
+
+void kj_inbox::close() {
+    const std::lock_guard guard{lock_};
+    closed_ = true;
+    waiting_.clear();
+    if (std::exchange(sleeping_, false)) sleeper_->fulfill();
+}
+
+kj::Promise<void> kj_inbox::run() {
+    std::vector<work> batch;
+    {
+        const std::lock_guard guard{lock_};
+        if (closed_) return kj::READY_NOW;
+        batch.swap(waiting_);
+        if (batch.empty()) {
+            auto paf = kj::newPromiseAndCrossThreadFulfiller<void>();
+            sleeper_ = kj::mv(paf.fulfiller);
+            sleeping_ = true;
+            return paf.promise.then([this] { return run(); });
+        }
+    }
+    for (work& w : batch) w();
+    return kj::evalLater([this] { return run(); });
+}
+
+} // namespace coppice

@@ -1,0 +1,228 @@
+#include "runtime/edge/platform_service.hpp"
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "actors/jobs/store_check.hpp"
+#include "runtime/config/documents.hpp"
+
+namespace coppice {
+namespace {
+
+constexpr std::size_t apply_files_max = 1000;
+
+permission permission_to_apply(const declared_document& d) {
+    return d.kind == declared_kind::tenant ? permission::apply_tenants : permission::apply_declared;
+}
+
+// Everything in the files, or all that is wrong with them.
+loaded_documents load_files(capnp::List<api::PlatformService::File>::Reader files) {
+    std::vector<declared_document> all;
+    document_errors errors;
+    std::set<std::pair<declared_kind, std::string>> seen;
+    for (const auto file : files) {
+        auto loaded = load_documents(view_of(file.getText()), view_of(file.getName()));
+        if (!loaded) {
+            errors.append(std::move(loaded.error()));
+            continue;
+        }
+        for (declared_document& d : *loaded) {
+            if (!seen.emplace(d.kind, d.name).second)
+                errors.add({d.file,
+                            {d.line, 1},
+                            "metadata.name",
+                            std::string{to_string(d.kind)} + " \"" + d.name + "\" is declared twice"});
+            all.push_back(std::move(d));
+        }
+    }
+    if (!errors.empty()) return tl::unexpected(std::move(errors));
+    return all;
+}
+
+// What one document alone cannot show: schemas must compile, and a tenant's types must be declared somewhere.
+document_errors check_whole(const std::vector<declared_document>& documents, const catalog& declared) {
+    document_errors errors;
+    std::set<std::string, std::less<>> types;
+    for (const declared_document& d : documents)
+        if (d.kind == declared_kind::job_type) types.insert(d.name);
+    for (const declared_document& d : documents) {
+        if (const auto* type = std::get_if<job_type_spec>(&d.spec); type != nullptr && !type->schema.empty())
+            if (const auto compiled = compiled_schema::compile(type->schema); !compiled)
+                errors.add({d.file, {d.line, 1}, "spec.schema", compiled.error().detail});
+        if (const auto* tenant = std::get_if<tenant_spec>(&d.spec))
+            for (const std::string& name : tenant->types)
+                if (name != "*" && !types.contains(name) && declared.type(name) == nullptr)
+                    errors.add({d.file,
+                                {d.line, 1},
+                                "spec.types",
+                                "job type " + shown(name) + " is declared neither here nor on the node"});
+    }
+    return errors;
+}
+
+void write_errors(const document_errors& errors, api::PlatformService::ApplyResults::Builder to) {
+    write_failure({errc::document_invalid,
+                   std::to_string(errors.list.size() + errors.unreported) + " errors; nothing was applied", 0},
+                  to.initFailure());
+    auto rows = to.initErrors(static_cast<unsigned>(errors.list.size()));
+    for (unsigned i = 0; i < rows.size(); ++i) {
+        const document_error& e = errors.list[i];
+        rows[i].setFile(e.file.c_str());
+        rows[i].setLine(static_cast<std::uint32_t>(e.at.line));
+        rows[i].setColumn(static_cast<std::uint32_t>(e.at.column));
+        rows[i].setPath(e.path.c_str());
+        rows[i].setMessage(e.message.c_str());
+    }
+}
+
+void write_changes(const std::vector<document_change>& changes, api::PlatformService::ApplyResults::Builder to) {
+    auto rows = to.initChanges(static_cast<unsigned>(changes.size()));
+    for (unsigned i = 0; i < rows.size(); ++i) {
+        rows[i].setKind(changes[i].kind.c_str());
+        rows[i].setName(changes[i].name.c_str());
+        rows[i].setAction(static_cast<api::Change::Action>(changes[i].change));
+        rows[i].setVersion(changes[i].version);
+    }
+}
+
+} // namespace
+
+kj::Promise<void> platform_service::apply(ApplyContext context) {
+    const auto params = context.getParams();
+    auto answer = context.getResults();
+    const auto refuse = [&](const failure& f) -> kj::Promise<void> {
+        write_failure(f, answer.initFailure());
+        return kj::READY_NOW;
+    };
+    if (const auto over = expired(identity_, edge_.clock())) return refuse(*over);
+    if (params.getFiles().size() > apply_files_max)
+        return refuse({errc::invalid_argument, "at most 1000 files", 0});
+    const auto loaded = load_files(params.getFiles());
+    if (!loaded) {
+        write_errors(loaded.error(), answer);
+        return kj::READY_NOW;
+    }
+    auto request = std::make_shared<declare_documents>();
+    for (const declared_document& d : *loaded) {
+        if (const auto no = denied(identity_, permission_to_apply(d), "", edge_.clock())) return refuse(*no);
+        request->documents.push_back({std::string{to_string(d.kind)}, d.name,
+                                      std::visit([](const auto& spec) { return to_json(spec); }, d.spec)});
+    }
+    if (const auto errors = check_whole(*loaded, *edge_.board->get()); !errors.empty()) {
+        write_errors(errors, answer);
+        return kj::READY_NOW;
+    }
+    using outcome = expected<std::vector<document_change>>;
+    auto paf = kj::newPromiseAndFulfiller<outcome>();
+    auto fulfiller = std::make_shared<kj::Own<kj::PromiseFulfiller<outcome>>>(kj::mv(paf.fulfiller));
+    request->by = identity_.who.subject;
+    request->dry_run = params.getDryRun();
+    request->done = [inbox = edge_.inbox, fulfiller](outcome result) {
+        inbox->post([fulfiller, result = std::move(result)]() mutable { (*fulfiller)->fulfill(kj::mv(result)); });
+    };
+    caf::anon_send(edge_.control_actor, std::move(request));
+    return paf.promise.then([context](outcome result) mutable {
+        if (result)
+            write_changes(*result, context.getResults());
+        else
+            write_failure(result.error(), context.getResults().initFailure());
+    });
+}
+
+kj::Promise<void> platform_service::get(GetContext context) {
+    const auto params = context.getParams();
+    auto answer = context.getResults();
+    const std::string_view own =
+        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
+    if (const auto no = denied(identity_, permission::read_declared, own, edge_.clock())) {
+        write_failure(*no, answer.initFailure());
+        return kj::READY_NOW;
+    }
+    auto rows = declared_rows(*edge_.control->begin_read(), view_of(params.getKind()));
+    std::erase_if(rows, [&](const declared_row& r) {
+        const bool foreign = !own.empty() && r.kind == tenant_kind && r.name != own;
+        return foreign || (params.getName().size() > 0 && r.name != view_of(params.getName()));
+    });
+    if (rows.empty() && params.getName().size() > 0) {
+        write_failure({errc::not_found,
+                       "no " + std::string{view_of(params.getKind())} + " \"" +
+                           std::string{view_of(params.getName())} + "\" is declared",
+                       0},
+                      answer.initFailure());
+        return kj::READY_NOW;
+    }
+    auto to = answer.initDocuments(static_cast<unsigned>(rows.size()));
+    for (unsigned i = 0; i < to.size(); ++i) {
+        to[i].setKind(rows[i].kind.c_str());
+        to[i].setName(rows[i].name.c_str());
+        to[i].setVersion(rows[i].version);
+        to[i].setSpec(rows[i].spec.c_str());
+        to[i].setChangedUs(to_us(rows[i].changed_at));
+        to[i].setChangedBy(rows[i].changed_by.c_str());
+    }
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> platform_service::tree(TreeContext context) {
+    const auto params = context.getParams();
+    auto answer = context.getResults();
+    if (const auto no = denied(identity_, permission::read_tree, "", edge_.clock())) {
+        write_failure(*no, answer.initFailure());
+        return kj::READY_NOW;
+    }
+    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
+    auto rows = edge_.tree->snapshot(view_of(params.getPath()), std::min(wanted, limits::page_size_max));
+    if (!rows.empty() && rows.back().cut) {
+        answer.setCut(true);
+        rows.pop_back();
+    }
+    auto to = answer.initRows(static_cast<unsigned>(rows.size()));
+    const instant now = edge_.clock();
+    for (unsigned i = 0; i < to.size(); ++i) {
+        to[i].setPath(rows[i].path.c_str());
+        to[i].setKind(rows[i].kind.c_str());
+        to[i].setState(rows[i].state.c_str());
+        to[i].setMailbox(rows[i].mailbox);
+        to[i].setHandled(rows[i].handled);
+        to[i].setRestarts(rows[i].restarts);
+        to[i].setLastFailure(rows[i].last_failure.c_str());
+        to[i].setMemoryBytes(rows[i].memory_bytes);
+        if (rows[i].started_at != never)
+            to[i].setAgeMs(to_ms(now) - std::min(to_ms(now), to_ms(rows[i].started_at)));
+    }
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> platform_service::metrics(MetricsContext context) {
+    auto answer = context.getResults();
+    if (const auto no = denied(identity_, permission::read_tree, "", edge_.clock()))
+        write_failure(*no, answer.initFailure());
+    else
+        answer.setText(edge_.metrics_text().c_str());
+    return kj::READY_NOW;
+}
+
+// In a thread of its own: a walk over a big store must not hold up the calls of others.
+kj::Promise<void> platform_service::check(CheckContext context) {
+    if (const auto no = denied(identity_, permission::operate, "", edge_.clock())) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    auto paf = kj::newPromiseAndCrossThreadFulfiller<check_report>();
+    auto walker = kj::heap<kj::Thread>(
+        [store = edge_.data, shard = edge_.shard, fulfiller = kj::mv(paf.fulfiller)]() mutable {
+            const auto tables = store->begin_read();
+            fulfiller->fulfill(check_store(*tables, shard));
+        });
+    return paf.promise
+        .then([context](check_report report) mutable {
+            auto answer = context.getResults();
+            answer.setRows(report.rows);
+            auto findings = answer.initFindings(static_cast<unsigned>(report.findings.size()));
+            for (unsigned i = 0; i < findings.size(); ++i) findings.set(i, report.findings[i].c_str());
+        })
+        .attach(kj::mv(walker));
+}
+
+} // namespace coppice

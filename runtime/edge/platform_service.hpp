@@ -1,0 +1,24 @@
+// PlatformService of api.capnp: declared things, the actor tree, metrics, the store check.
+#pragma once
+
+#include "runtime/edge/call_guard.hpp"
+
+namespace coppice {
+
+class platform_service final : public api::PlatformService::Server {
+  public:
+    platform_service(edge_context& edge, session_identity identity) : edge_(edge), identity_(std::move(identity)) {}
+
+  protected:
+    kj::Promise<void> apply(ApplyContext context) override;
+    kj::Promise<void> get(GetContext context) override;
+    kj::Promise<void> tree(TreeContext context) override;
+    kj::Promise<void> metrics(MetricsContext context) override;
+    kj::Promise<void> check(CheckContext context) override;
+
+  private:
+    edge_context& edge_;
+    session_identity identity_;
+};
+
+} // namespace coppice

@@ -1,0 +1,37 @@
+// The RPC edge: accepts connections and serves api.capnp on them. Each connection begins with the gate alone; a
+// token opens the rest. Runs on the caller's KJ event loop.
+#pragma once
+
+#include <capnp/rpc-twoparty.h>
+#include <kj/async-io.h>
+
+#include "runtime/edge/tls.hpp"
+#include "runtime/edge/worker_service.hpp"
+
+namespace coppice {
+
+class rpc_server final : private kj::TaskSet::ErrorHandler {
+  public:
+    rpc_server(edge_context& edge, kj::Timer& timer) : edge_(edge), timer_(timer), tasks_(*this) {}
+
+    // From now on connections begin with a handshake; `tls` outlives this.
+    void use_tls(const tls_server& tls) { tls_ = &tls; }
+    // Accepts for as long as the promise lives.
+    kj::Promise<void> serve(kj::Own<kj::ConnectionReceiver> listener);
+    std::size_t connections() const { return open_; }
+
+  private:
+    void taskFailed(kj::Exception&& exception) override;
+    void accepted(kj::Own<kj::AsyncIoStream> stream);
+    kj::Promise<void> talk(kj::Own<kj::AsyncIoStream> stream);
+
+    edge_context& edge_;
+    kj::Timer& timer_;
+    job_id_minter minter_;
+    worker_counter workers_;
+    const tls_server* tls_ = nullptr;
+    std::size_t open_ = 0;
+    kj::TaskSet tasks_;
+};
+
+} // namespace coppice

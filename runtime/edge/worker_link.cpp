@@ -1,0 +1,123 @@
+#include "runtime/edge/worker_link.hpp"
+
+#include <kj/debug.h>
+
+namespace coppice {
+namespace {
+
+void write_ref(const attempt_ref& ref, api::AttemptRef::Builder to) {
+    to.initJob().setHigh(ref.job.high());
+    to.getJob().setLow(ref.job.low());
+    to.setAttempt(ref.attempt);
+}
+
+capnp::Data::Reader data_of(const std::string& text) {
+    return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
+}
+
+void write_parents(const std::vector<parent_result>& parents, api::Assignment::Builder to) {
+    if (parents.empty()) return;
+    auto rows = to.initParents(static_cast<unsigned>(parents.size()));
+    for (unsigned i = 0; i < rows.size(); ++i) {
+        rows[i].initJob().setHigh(parents[i].job.high());
+        rows[i].getJob().setLow(parents[i].job.low());
+        rows[i].setType(parents[i].type.c_str());
+        rows[i].setResult(data_of(parents[i].result));
+        rows[i].setTruncated(parents[i].truncated);
+    }
+}
+
+void write_assignment(const assignment& a, api::Assignment::Builder to) {
+    write_ref(a.ref, to.initRef());
+    to.setTenant(a.tenant.c_str());
+    to.setType(a.type.c_str());
+    to.setPayload(data_of(a.payload));
+    write_parents(a.parents, to);
+    to.setPriority(static_cast<std::uint8_t>(a.priority));
+    to.setAttemptTimeoutMs(static_cast<std::uint64_t>(a.attempt_timeout.count()));
+    to.setHeartbeatTimeoutMs(static_cast<std::uint64_t>(a.heartbeat_timeout.count()));
+    to.setCancelGraceMs(static_cast<std::uint64_t>(a.cancel_grace.count()));
+    to.setResultBytesMax(a.result_bytes_max);
+}
+
+} // namespace
+
+void worker_link::post_assign(std::shared_ptr<const batch_output> batch, std::vector<std::uint32_t> indexes) {
+    edge_.inbox->post([self = shared_from_this(), batch = std::move(batch), indexes = std::move(indexes)] {
+        self->assign(*batch, indexes);
+    });
+}
+
+void worker_link::post_cancel(attempt_ref ref) {
+    edge_.inbox->post([self = shared_from_this(), ref] {
+        if (self->closed_) return;
+        auto call = self->worker_.cancelRequest();
+        write_ref(ref, call.initAttempts(1)[0]);
+        self->watched(call.send().ignoreResult()).detach([](kj::Exception&&) {});
+    });
+}
+
+void worker_link::post_revoke(attempt_ref ref) {
+    edge_.inbox->post([self = shared_from_this(), ref] {
+        self->forget(ref);
+        if (self->closed_) return;
+        auto call = self->worker_.revokeRequest();
+        write_ref(ref, call.initAttempts(1)[0]);
+        self->watched(call.send().ignoreResult()).detach([](kj::Exception&&) {});
+    });
+}
+
+void worker_link::post_up(executor_handle actor) {
+    edge_.inbox->post([self = shared_from_this(), actor = std::move(actor)] {
+        self->actor_ = actor;
+        if (self->up_) self->up_->fulfill();
+        if (self->closed_) caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    });
+}
+
+void worker_link::post_down() {
+    edge_.inbox->post([self = shared_from_this()] { self->close(milliseconds{0}, "its session actor ended"); });
+}
+
+kj::Promise<void> worker_link::when_up() {
+    auto paf = kj::newPromiseAndFulfiller<void>();
+    up_ = kj::mv(paf.fulfiller);
+    return kj::mv(paf.promise);
+}
+
+// A message holds at most some megabytes of payloads; what is beyond goes in the next call.
+void worker_link::assign(const batch_output& batch, const std::vector<std::uint32_t>& indexes) {
+    if (closed_) return;
+    constexpr std::size_t bytes_per_call = limits::rpc_message_size_max / 4;
+    for (std::size_t at = 0; at < indexes.size();) {
+        std::size_t end = at, total = 0;
+        while (end < indexes.size() && (end == at || total < bytes_per_call)) {
+            const assignment& a = batch.starts[indexes[end++]].work;
+            total += a.payload.size() + sizeof(assignment);
+            for (const parent_result& p : a.parents) total += p.result.size() + sizeof(parent_result);
+            if (a.heartbeat_timeout.count() > 0) with_heartbeat_.insert(a.ref);
+        }
+        auto call = worker_.assignRequest();
+        auto list = call.initAssignments(static_cast<unsigned>(end - at));
+        for (unsigned i = 0; i < list.size(); ++i) write_assignment(batch.starts[indexes[at + i]].work, list[i]);
+        watched(call.send().ignoreResult()).detach([](kj::Exception&&) {});
+        at = end;
+    }
+}
+
+// A call that fails shows that the worker is gone, or speaks another language: either way the session is over.
+kj::Promise<void> worker_link::watched(kj::Promise<void> call) {
+    return call.catch_([self = shared_from_this()](kj::Exception&& e) {
+        self->close(limits::worker_reconnect_grace, kj::str(e.getDescription()).cStr());
+    });
+}
+
+void worker_link::close(milliseconds grace, std::string_view why) {
+    if (std::exchange(closed_, true)) return;
+    edge_.log.info("worker left", {{"worker", id_.value}, {"name", name_}, {"why", std::string{why}}});
+    caf::anon_send(edge_.journal.journal(), worker_detached{id_});
+    caf::anon_send(edge_.shard_actor, executor_down{id_, grace});
+    if (actor_) caf::anon_send_exit(actor_, caf::exit_reason::user_shutdown);
+}
+
+} // namespace coppice

@@ -1,0 +1,57 @@
+// The loop's half of a worker's session: calls on the worker's capability, and when it was heard last.
+//
+// Lives as long as the session's capability, the session actor and calls under way hold it. Everything but `post_*`
+// belongs to the loop's thread.
+#pragma once
+
+#include <unordered_set>
+
+#include "runtime/edge/call_guard.hpp"
+
+namespace coppice {
+
+class worker_link : public std::enable_shared_from_this<worker_link> {
+  public:
+    worker_link(edge_context& edge, worker_id id, std::string name, api::Worker::Client worker)
+        : edge_(edge), id_(id), name_(std::move(name)), worker_(kj::mv(worker)), heard_(edge.clock()) {}
+
+    // From the session actor's thread.
+    void post_assign(std::shared_ptr<const batch_output> batch, std::vector<std::uint32_t> indexes);
+    void post_cancel(attempt_ref ref);
+    void post_revoke(attempt_ref ref);
+    // The session actor runs; it ended.
+    void post_up(executor_handle actor);
+    void post_down();
+
+    worker_id id() const { return id_; }
+    const std::string& name() const { return name_; }
+    void heard() { heard_ = edge_.clock(); }
+    instant heard_at() const { return heard_; }
+    bool closed() const { return closed_; }
+
+    // Fulfilled when the session actor runs and the shard knows it.
+    kj::Promise<void> when_up();
+
+    // The session is over: tells shard and journal once. `grace`: how long its attempts wait for the worker.
+    void close(milliseconds grace, std::string_view why);
+
+    // Attempts that have a heartbeat of their own: a report or heartbeat is passed on to their job actors.
+    bool has_heartbeat(const attempt_ref& ref) const { return with_heartbeat_.contains(ref); }
+    void forget(const attempt_ref& ref) { with_heartbeat_.erase(ref); }
+
+  private:
+    void assign(const batch_output& batch, const std::vector<std::uint32_t>& indexes);
+    kj::Promise<void> watched(kj::Promise<void> call);
+
+    edge_context& edge_;
+    worker_id id_;
+    std::string name_;
+    api::Worker::Client worker_;
+    instant heard_;
+    bool closed_ = false;
+    executor_handle actor_;
+    kj::Own<kj::PromiseFulfiller<void>> up_;
+    std::unordered_set<attempt_ref> with_heartbeat_;
+};
+
+} // namespace coppice

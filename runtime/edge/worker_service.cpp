@@ -1,0 +1,231 @@
+#include "runtime/edge/worker_service.hpp"
+
+#include <algorithm>
+
+#include "runtime/edge/propose_call.hpp"
+#include "runtime/edge/worker_link.hpp"
+
+namespace coppice {
+namespace {
+
+using pointer = executor_handle::stateful_pointer<session_state>;
+
+attempt_ref ref_of(api::AttemptRef::Reader ref) {
+    return {job_id::from_halves(ref.getJob().getHigh(), ref.getJob().getLow()), ref.getAttempt()};
+}
+
+void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) {
+    if (from.size() == 0) return;
+    auto lines = to.initLogs(from.size());
+    for (unsigned i = 0; i < from.size(); ++i) {
+        lines[i].setSequence(from[i].getSequence());
+        lines[i].setAtUs(from[i].getAtUs());
+        lines[i].setStream(from[i].getStream());
+        lines[i].setText(from[i].getText());
+    }
+}
+
+void copy_report(api::AttemptReport::Reader from, cmd::Report::Builder to) {
+    to.setJob(from.getRef().getJob());
+    to.setAttempt(from.getRef().getAttempt());
+    copy_logs(from.getLogs(), to);
+    to.setProgress(from.getProgress());
+    if (from.hasProgressText()) to.setProgressText(from.getProgressText());
+    // The wire's outcomes are the first of the command's: `timedOut` is the node's own to say.
+    if (from.getOutcome() <= api::AttemptReport::Outcome::LOST)
+        to.setOutcome(static_cast<cmd::Report::Outcome>(from.getOutcome()));
+    if (from.hasResult()) to.setResult(from.getResult());
+    if (from.hasError()) {
+        to.setCode(from.getError().getCode());
+        to.setMessage(from.getError().getDetail());
+    }
+    to.setPermanent(from.getPermanent());
+    to.setRetryAfterMs(from.getRetryAfterMs());
+}
+
+// The session of one attached worker. Dropped with the connection.
+class worker_session final : public api::WorkerSession::Server {
+  public:
+    worker_session(edge_context& edge, kj::Timer& timer, std::shared_ptr<worker_link> link,
+                   session_identity identity)
+        : edge_(edge), timer_(timer), link_(std::move(link)), identity_(std::move(identity)),
+          silence_(watch_silence().eagerlyEvaluate(nullptr)) {}
+    ~worker_session() noexcept(false) { link_->close(limits::worker_reconnect_grace, "its connection ended"); }
+
+  protected:
+    kj::Promise<void> report(ReportContext context) override;
+    kj::Promise<void> heartbeat(HeartbeatContext context) override;
+    kj::Promise<void> drain(DrainContext context) override;
+
+  private:
+    // Why a call is not taken: the session is over, or the token is.
+    std::optional<failure> barred() const {
+        if (link_->closed())
+            return failure{errc::stale_attempt, "the session is over; attach again and present what you still run",
+                           0};
+        return expired(identity_, edge_.clock());
+    }
+    kj::Promise<void> watch_silence();
+    void note_alive(const attempt_ref& ref) {
+        if (link_->has_heartbeat(ref)) caf::anon_send(edge_.shard_actor, attempt_heard{ref});
+    }
+
+    edge_context& edge_;
+    kj::Timer& timer_;
+    std::shared_ptr<worker_link> link_;
+    session_identity identity_;
+    kj::Promise<void> silence_;
+};
+
+kj::Promise<void> worker_session::watch_silence() {
+    return timer_.afterDelay(1 * kj::SECONDS).then([this]() -> kj::Promise<void> {
+        const auto silent = edge_.clock() - link_->heard_at();
+        if (silent >= limits::worker_silence_max) {
+            link_->close(milliseconds{0}, "it was silent for too long");
+            return kj::READY_NOW;
+        }
+        return watch_silence();
+    });
+}
+
+kj::Promise<void> worker_session::report(ReportContext context) {
+    const auto reports = context.getParams().getReports();
+    if (const auto no = barred()) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    link_->heard();
+    if (reports.size() == 0) return kj::READY_NOW;
+    capnp::MallocMessageBuilder entry(reports.size() * 32 + 64);
+    auto commands = entry.initRoot<cmd::Entry>().initCommands(reports.size());
+    for (unsigned i = 0; i < reports.size(); ++i) {
+        copy_report(reports[i], commands[i].initReport());
+        commands[i].getReport().setWorker(link_->id().value);
+        const attempt_ref ref = ref_of(reports[i].getRef());
+        if (reports[i].getOutcome() == api::AttemptReport::Outcome::NONE)
+            note_alive(ref);
+        else
+            link_->forget(ref);
+    }
+    return propose_call(edge_, entry, reports.size(), false)
+        .then([context, &log = edge_.log, worker = link_->id()](std::vector<command_result> results) mutable {
+            auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
+            for (unsigned i = 0; i < answers.size(); ++i) {
+                if (results[i].code == errc::ok) continue;
+                write_failure({results[i].code, results[i].detail, results[i].retry_after_ms}, answers[i]);
+                if (results[i].code == errc::stale_attempt)
+                    log.warn("stale report refused", {{"job", to_string(results[i].job)},
+                                                      {"worker", worker.value},
+                                                      {"detail", results[i].detail}});
+            }
+        });
+}
+
+kj::Promise<void> worker_session::heartbeat(HeartbeatContext context) {
+    if (const auto no = barred()) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    link_->heard();
+    for (const auto ref : context.getParams().getAttempts()) note_alive(ref_of(ref));
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> worker_session::drain(DrainContext) {
+    link_->heard();
+    caf::anon_send(edge_.journal.journal(), worker_draining{link_->id()});
+    return kj::READY_NOW;
+}
+
+} // namespace
+
+session_state::~session_state() {
+    if (link) link->post_down();
+}
+
+executor_handle::behavior_type worker_session_actor(pointer self, tree_handle card, session_start start) {
+    self->state.link = start.link;
+    card.state("worker " + start.link->name());
+    self->send(start.shard, executor_up{start.worker, self});
+    start.link->post_up(self);
+    return {
+        [link = start.link](const assign& message) { link->post_assign(message.batch, message.indexes); },
+        [link = start.link](const cancel_attempt& message) { link->post_cancel(message.ref); },
+        [link = start.link](const revoke_attempt& message) { link->post_revoke(message.ref); },
+    };
+}
+
+dynamic_spec worker_session_supervisor() {
+    return {.start = dynamic_start<session_start>([](supervised_context& context, const session_start& start) {
+                return start_result{context.spawn(worker_session_actor, context.node(), start)};
+            }),
+            .restart = restart_type::temporary,
+            .kind = "session"};
+}
+
+// Attaches in three steps: the shard knows the session; the attempts that the worker still runs are adopted; only
+// then are its slots offered, so that it is never given more than it has.
+kj::Promise<void> worker_service::attach(AttachContext context) {
+    const auto params = context.getParams();
+    auto answer = context.getResults();
+    const auto refuse = [&](failure f) -> kj::Promise<void> {
+        write_failure(f, answer.initFailure());
+        return kj::READY_NOW;
+    };
+    if (const auto over = expired(identity_, edge_.clock())) return refuse(*over);
+    if (!allows_somewhere(identity_.who, permission::work))
+        return refuse({errc::permission_denied, "the token's role does not run attempts", 0});
+    const std::uint32_t slots = params.getSlots();
+    if (slots == 0 || slots > limits::worker_slots_max || params.getTypes().size() == 0 ||
+        params.getTypes().size() > limits::worker_types_max ||
+        params.getRunning().size() > limits::worker_slots_max)
+        return refuse({errc::invalid_argument, "a worker has 1 to 65536 slots and 1 to 256 types", 0});
+    const worker_id id = make_worker_id(edge_.life, ++counter_.last, false);
+    const std::string name{view_of(params.getName()).substr(0, limits::name_size_max)};
+    auto link = std::make_shared<worker_link>(edge_, id, name, params.getWorker());
+    std::set<std::string> types;
+    for (const auto type : params.getTypes()) types.emplace(view_of(type));
+    capnp::MallocMessageBuilder entry;
+    const auto running = params.getRunning();
+    auto commands = entry.initRoot<cmd::Entry>().initCommands(running.size());
+    for (unsigned i = 0; i < running.size(); ++i) {
+        auto adopt = commands[i].initAdopt();
+        adopt.setJob(running[i].getJob());
+        adopt.setAttempt(running[i].getAttempt());
+        adopt.setWorker(id.value);
+    }
+    auto flat = kj::heap<capnp::MallocMessageBuilder>();
+    flat->setRoot(entry.getRoot<cmd::Entry>().asReader());
+    const unsigned presented = running.size();
+    auto up = link->when_up();
+    caf::anon_send(edge_.worker_sessions, start_children{{{"session-" + std::to_string(counter_.last),
+                                                           session_start{id, link, edge_.shard_actor}}}});
+    return up
+        .then([this, id, types, presented,
+               flat = kj::mv(flat)]() mutable -> kj::Promise<std::vector<command_result>> {
+            if (presented == 0) return std::vector<command_result>{};
+            caf::anon_send(edge_.journal.journal(), worker_attached{id, types, 0});
+            auto call = propose_call(edge_, *flat, presented, false);
+            return call.attach(kj::mv(flat));
+        })
+        .then([this, context, id, types, slots, link](std::vector<command_result> adopted) mutable {
+            auto results = context.getResults();
+            const auto presented_refs = context.getParams().getRunning();
+            std::vector<unsigned> kept;
+            for (unsigned i = 0; i < adopted.size(); ++i)
+                if (adopted[i].code == errc::ok) kept.push_back(i);
+            auto list = results.initKept(static_cast<unsigned>(kept.size()));
+            for (unsigned i = 0; i < kept.size(); ++i) list.setWithCaveats(i, presented_refs[kept[i]]);
+            results.setSilenceMaxMs(static_cast<std::uint32_t>(
+                std::chrono::duration_cast<milliseconds>(limits::worker_silence_max).count()));
+            link->heard();
+            edge_.log.info("worker attached", {{"worker", id.value},
+                                               {"name", link->name()},
+                                               {"slots", std::uint64_t{slots}},
+                                               {"kept", std::uint64_t{kept.size()}}});
+            results.setSession(kj::heap<worker_session>(edge_, timer_, link, identity_));
+            caf::anon_send(edge_.journal.journal(), worker_attached{id, types, slots});
+        });
+}
+
+} // namespace coppice

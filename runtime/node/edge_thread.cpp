@@ -1,0 +1,70 @@
+#include "runtime/node/edge_thread.hpp"
+
+#include "runtime/edge/rpc_server.hpp"
+#include "runtime/edge/tls.hpp"
+
+namespace coppice {
+namespace {
+
+kj::Own<kj::ConnectionReceiver> bind(kj::AsyncIoContext& io, const endpoint& where) {
+    const std::string host = where.host.find(':') == std::string::npos ? where.host : "[" + where.host + "]";
+    auto address = io.provider->getNetwork().parseAddress(host, where.port).wait(io.waitScope);
+    return address->listen();
+}
+
+} // namespace
+
+edge_thread::edge_thread(edge_context& edge, const node_config& config, metrics_routes routes)
+    : edge_(edge), config_(config), routes_(std::move(routes)) {}
+
+expected<bound_ports> edge_thread::start() {
+    std::promise<expected<bound_ports>> bound;
+    auto result = bound.get_future();
+    thread_ = std::thread([this, bound = std::move(bound)]() mutable { run(std::move(bound)); });
+    return result.get();
+}
+
+void edge_thread::stop() {
+    edge_.inbox->close();
+    if (thread_.joinable()) thread_.join();
+}
+
+void edge_thread::run(std::promise<expected<bound_ports>> bound) {
+    auto io = kj::setupAsyncIo();
+    kj::Timer& timer = io.provider->getTimer();
+    rpc_server rpc{edge_, timer};
+    metrics_server metrics{timer, routes_};
+    kj::Maybe<kj::Own<kj::ConnectionReceiver>> rpc_port, metrics_port;
+    std::optional<tls_server> tls;
+    std::string where;
+    try {
+        where = to_string(config_.listen);
+        auto plain = bind(io, config_.listen);
+        bound_ports ports{static_cast<std::uint16_t>(plain->getPort()), 0};
+        rpc_port = kj::mv(plain);
+        where = to_string(config_.metrics_listen);
+        auto http = bind(io, config_.metrics_listen);
+        ports.metrics = static_cast<std::uint16_t>(http->getPort());
+        metrics_port = kj::mv(http);
+        if (config_.tls.enabled()) {
+            auto loaded = tls_server::load({config_.tls.certificate, config_.tls.key, {}}, timer);
+            if (!loaded) return bound.set_value(tl::unexpected(loaded.error()));
+            tls.emplace(std::move(*loaded));
+            rpc.use_tls(*tls);
+        }
+        bound.set_value(ports);
+    } catch (const kj::Exception& e) {
+        return bound.set_value(
+            fail(errc::unavailable, "cannot listen on " + where + ": " + std::string{e.getDescription().cStr()}));
+    }
+    auto serving = rpc.serve(kj::mv(KJ_ASSERT_NONNULL(rpc_port))).eagerlyEvaluate([this](kj::Exception&& e) {
+        edge_.log.error("the RPC port failed", {{"why", std::string{e.getDescription().cStr()}}});
+    });
+    auto measuring =
+        metrics.listen(kj::mv(KJ_ASSERT_NONNULL(metrics_port))).eagerlyEvaluate([this](kj::Exception&& e) {
+            edge_.log.error("the metrics port failed", {{"why", std::string{e.getDescription().cStr()}}});
+        });
+    edge_.inbox->run().wait(io.waitScope);
+}
+
+} // namespace coppice

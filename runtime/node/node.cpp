@@ -1,0 +1,252 @@
+#include "runtime/node/node.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <random>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "actors/supervision/system_config_actor.hpp"
+#include "persistence/data_directory.hpp"
+#include "persistence/lmdb_store.hpp"
+#include "runtime/auth/key_file.hpp"
+#include "runtime/config/specs.hpp"
+#include "runtime/node/edge_thread.hpp"
+#include "runtime/node/node_tree.hpp"
+#include "runtime/observability/node_metrics.hpp"
+
+namespace coppice {
+namespace {
+
+constexpr std::uint32_t format_version = 1;
+constexpr std::size_t scheduler_threads = 2;
+constexpr milliseconds stop_wait{30'000};
+constexpr std::size_t control_map_bytes = std::size_t{1} << 30;
+constexpr std::array control_tables{table::meta, table::declared};
+constexpr std::array data_tables{table::meta,    table::tenants,  table::types,      table::counters,
+                                 table::jobs,    table::payloads, table::results,    table::queue,
+                                 table::running, table::timers,   table::dependents, table::idempotency,
+                                 table::logs,    table::evidence, table::events};
+
+struct stores {
+    std::unique_ptr<store> control;
+    std::unique_ptr<store> data;
+    std::uint32_t life = 0;
+};
+
+expected<stores> open_stores(const std::filesystem::path& directory, std::size_t map_bytes) {
+    stores s;
+    auto control = open_lmdb_store({directory / "control.mdb", control_map_bytes, control_tables, format_version});
+    if (!control) return tl::unexpected(control.error());
+    auto data = open_lmdb_store({directory / "data.mdb", map_bytes, data_tables, format_version});
+    if (!data) return tl::unexpected(data.error());
+    s.control = std::move(*control);
+    s.data = std::move(*data);
+    const auto transaction = s.control->begin_write();
+    s.life = begin_life(*transaction);
+    if (auto done = transaction->commit(); !done) return tl::unexpected(done.error());
+    return s;
+}
+
+// The configured keys, or those of the data directory, made at the first start.
+expected<std::vector<signing_key>> open_keys(const std::filesystem::path& directory,
+                                             const std::string& configured) {
+    if (!configured.empty()) return load_keys(configured);
+    const auto folder = directory / "keys";
+    if (::mkdir(folder.c_str(), 0700) == 0)
+        if (auto made = create_hs256_key_file(folder / "node.jwk", "node"); !made)
+            return tl::unexpected(made.error());
+    return load_keys(folder);
+}
+
+spec_readers readers() {
+    return {[](std::string_view text) { return tenant_spec_from_json(text); },
+            [](std::string_view text) { return job_type_spec_from_json(text, spec_origin::stored); }};
+}
+
+expected<void> write_operator_token(const std::filesystem::path& directory, const signing_key& key,
+                                    const std::string& audience) {
+    token_claims claims;
+    claims.who = {role::platform_owner, std::nullopt, "operator"};
+    claims.audience = audience;
+    claims.issued_at = wall_clock_now();
+    claims.expires_at = claims.issued_at + std::chrono::hours{24 * 30};
+    const auto token = issue_token(key, claims);
+    if (!token) return tl::unexpected(token.error());
+    const auto path = directory / "operator.token";
+    const mode_t before = ::umask(0077);
+    std::ofstream{path} << *token << '\n';
+    ::umask(before);
+    return {};
+}
+
+// What --dev declares, so that the first job needs no file.
+void declare_development(const control_handle& control, const logger& log) {
+    auto request = std::make_shared<declare_documents>();
+    job_type_spec exec;
+    exec.name = "exec";
+    exec.executor = executor_kind::exec;
+    exec.argv_from_payload = true;
+    exec.schema = R"({"type":"object","required":["argv"],"additionalProperties":false,"properties":{)"
+                  R"("argv":{"type":"array","minItems":1,"items":{"type":"string"}},"stdin":{"type":"string"}}})";
+    tenant_spec tenant;
+    tenant.name = "default";
+    tenant.types = {"*"};
+    request->documents = {{std::string{job_type_kind}, "exec", to_json(exec)},
+                          {std::string{tenant_kind}, "default", to_json(tenant)}};
+    request->by = "coppice serve --dev";
+    request->done = [log](const auto& done) {
+        if (!done) log.error("the development documents were refused", {{"why", to_string(done.error())}});
+    };
+    caf::anon_send(control, std::move(request));
+}
+
+logger make_logger(const log_settings& settings) {
+    const bool json = settings.format == "json" || (settings.format.empty() && ::isatty(STDERR_FILENO) == 0);
+    return {{.level = log_level_from_name(settings.level).value_or(log_level::info),
+             .style = json ? log_style::json : style_for(STDERR_FILENO)},
+            make_descriptor_sink(STDERR_FILENO)};
+}
+
+// What the event feed holds already, so that followers who start now start at its end.
+std::uint64_t newest_event(store& data) {
+    const auto tables = data.begin_read();
+    const auto last = tables->seek_before(table::events, row_key{}.u32(1U << 16));
+    if (!last) return 0;
+    key_reader k{last->key};
+    k.u16();
+    return k.u64();
+}
+
+void report_to_log(const logger& log, const supervision_report& r) {
+    const bool quiet = r.event == supervision_event::shut_down;
+    const std::string event{to_string(r.event)};
+    if (quiet)
+        log.debug(event, {{"path", r.path}, {"why", r.text}});
+    else
+        log.warn(event, {{"path", r.path}, {"why", r.text}});
+}
+
+} // namespace
+
+expected<void> run_node(const node_config& config, bool development) {
+    // Waited for below; blocked first, so that every thread made from here on leaves them to us.
+    sigset_t stop_signals;
+    sigemptyset(&stop_signals);
+    sigaddset(&stop_signals, SIGTERM);
+    sigaddset(&stop_signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+
+    const logger log = make_logger(config.log);
+    auto directory = data_directory::open(config.data);
+    if (!directory) return tl::unexpected(directory.error());
+    auto opened = open_stores(directory->path(), config.store.map_bytes);
+    if (!opened) return tl::unexpected(opened.error());
+    auto keys = open_keys(directory->path(), config.auth.keys);
+    if (!keys) return tl::unexpected(keys.error());
+    if (development)
+        if (auto done = write_operator_token(directory->path(), keys->front(), config.auth.audience); !done)
+            return done;
+    auto verifier = token_verifier::make(*keys, {config.auth.audience, std::nullopt});
+    if (!verifier) return tl::unexpected(verifier.error());
+    const auto board = std::make_shared<catalog_board>();
+    if (auto loaded = load_catalog(*opened->control, readers(), *board); !loaded) return loaded;
+
+    system_config caf_config{scheduler_threads};
+    caf::actor_system system{caf_config};
+    const auto tree = std::make_shared<actor_tree>("node");
+    const auto environment = std::make_shared<const supervision>(
+        supervision{.tree = tree,
+                    .report_sink = [log](const supervision_report& r) { report_to_log(log, r); },
+                    .wall_clock = wall_clock_now,
+                    .seed = std::random_device{}()});
+    const auto gate = std::make_shared<inflight_gate>();
+    const node_addresses addresses{system};
+    const auto inbox = std::make_shared<kj_inbox>();
+    const auto hub = std::make_shared<watch_hub>(inbox);
+    hub->start_at(newest_event(*opened->data));
+    const auto metrics = std::make_shared<node_metrics>(metrics_sources{
+        .data = opened->data.get(),
+        .control = opened->control.get(),
+        .gate = gate,
+        .tree = tree,
+        .actors = {"node/journal-data", "node/journal-control", "node/shards/shard-0/scheduler", "node/exec"},
+        .log = log});
+    const auto worker_of_life = make_worker_id(opened->life, 1, true);
+    node_tree_options tree_options{
+        .data = opened->data.get(),
+        .control = opened->control.get(),
+        .board = board,
+        .gate = gate,
+        .readers = readers(),
+        .on_commit =
+            [hub, metrics](const commit_report& r) {
+                hub->committed(r.output);
+                metrics->committed(r);
+            },
+        .on_workers = [metrics](const slot_pool& pool) { metrics->workers_changed(pool); },
+        .exec = {.runner = {.work_root = directory->path() / "work"},
+                 .rlimits = {static_cast<std::uint64_t>(config.exec.cpu.count() / 1000), config.exec.memory_bytes,
+                             config.exec.file_bytes, config.exec.open_files},
+                 .slots = config.exec.slots,
+                 .worker = worker_of_life,
+                 .journal = port_of(addresses, gate),
+                 .shard = addresses.shard.as<shard_handle>(),
+                 .board = board,
+                 .log = log.named("exec")},
+        .development = development};
+    const caf::actor root = spawn_supervisor(system, environment, node_tree(addresses, tree_options));
+    if (development) declare_development(addresses.control.as<control_handle>(), log);
+
+    edge_context edge{.data = opened->data.get(),
+                      .control = opened->control.get(),
+                      .journal = port_of(addresses, gate),
+                      .shard_actor = addresses.shard.as<shard_handle>(),
+                      .control_actor = addresses.control.as<control_handle>(),
+                      .worker_sessions = addresses.sessions.handle(),
+                      .board = board,
+                      .tree = tree,
+                      .hub = hub,
+                      .inbox = inbox,
+                      .verifier = std::move(*verifier),
+                      .log = log.named("edge"),
+                      .metrics_text = [metrics] { return metrics->render(); },
+                      .login_refused = [metrics] { metrics->login_refused(); },
+                      .life = opened->life,
+                      .development = development};
+    edge_thread serving{edge,
+                        config,
+                        {.metrics = [&edge] { return edge.metrics_text(); },
+                         .live =
+                             [] {
+                                 return health_answer{true, "live"};
+                             },
+                         .ready =
+                             [] {
+                                 return health_answer{true, "ready"};
+                             },
+                         .on_fault =
+                             [log](std::string_view text) {
+                                 log.error("metrics", {{"why", std::string{text}}});
+                             }}};
+    const auto ports = serving.start();
+    if (ports) {
+        std::printf("coppice: serving on %s:%u\ncoppice: metrics on %s:%u\n", config.listen.host.c_str(),
+                    ports->rpc, config.metrics_listen.host.c_str(), ports->metrics);
+        std::fflush(stdout);
+        log.info("node started", {{"data", directory->path().string()},
+                                  {"life", std::uint64_t{opened->life}},
+                                  {"pid", static_cast<std::int64_t>(::getpid())}});
+        int signal = 0;
+        sigwait(&stop_signals, &signal);
+        log.info("node stopping", {{"signal", std::int64_t{signal}}});
+        serving.stop();
+    }
+    const auto stopped = stop_and_wait(system, root, stop_wait);
+    if (!ports) return tl::unexpected(ports.error());
+    return stopped;
+}
+
+} // namespace coppice

@@ -1,0 +1,68 @@
+#include "runtime/node/node_tree.hpp"
+
+#include "runtime/edge/worker_service.hpp"
+
+namespace coppice {
+
+node_addresses::node_addresses(caf::actor_system& system)
+    : journal(make_relay(system, when_down::stash)), control(make_relay(system, when_down::stash)),
+      shard(make_relay(system, when_down::stash)), tenants(make_relay(system, when_down::stash)),
+      sessions(make_relay(system, when_down::stash)) {}
+
+journal_port port_of(const node_addresses& addresses, const std::shared_ptr<inflight_gate>& gate) {
+    return {addresses.journal.as<journal_handle>(), gate};
+}
+
+// rest_for_one: what comes later in the table lives on what comes before. A journal that fails takes the shard's
+// actors, the sessions and the executor with it; all of them grow again from the tables.
+supervisor_spec node_tree(const node_addresses& addresses, const node_tree_options& options) {
+    const journal_port journal = port_of(addresses, options.gate);
+    const auto shard = addresses.shard.as<shard_handle>();
+    const journal_options data{
+        .data = options.data, .on_commit = options.on_commit, .on_workers = options.on_workers};
+    const control_options control{options.control, options.board, journal, options.readers};
+    auto exec = std::make_shared<exec_actor_options>(options.exec);
+    const auto jobs = std::make_shared<const job_actor_options>(
+        job_actor_options{journal, shard, options.data, wall_clock_now, options.development});
+    const shard_options scheduler{.data = options.data,
+                                  .journal = journal,
+                                  .self = addresses.shard,
+                                  .tenants = addresses.tenants,
+                                  .may_fail_on_purpose = options.development};
+    const supervisor_spec shard_tree{
+        .strategy = strategy::rest_for_one,
+        .children = {
+            {.id = "tenants",
+             .start = dynamic_of(tenant_supervisors(jobs)),
+             .kind = child_kind::supervisor,
+             .address = addresses.tenants},
+            {.id = "scheduler", .start = actor_of(shard_actor, scheduler), .address = addresses.shard},
+        }};
+    supervisor_spec tree{.strategy = strategy::rest_for_one,
+                         .intensity = {10, milliseconds{60'000}},
+                         .children = {
+                             {.id = "journal-data",
+                              .start = detached_actor_of(journal_actor, data, shard),
+                              .address = addresses.journal},
+                             {.id = "journal-control",
+                              .start = detached_actor_of(control_actor, control),
+                              .address = addresses.control},
+                             {.id = "shards",
+                              .start = supervisor_of({.children = {{.id = "shard-0",
+                                                                    .start = supervisor_of(shard_tree),
+                                                                    .kind = child_kind::supervisor}}}),
+                              .kind = child_kind::supervisor},
+                             {.id = "workers",
+                              .start = dynamic_of(worker_session_supervisor()),
+                              .kind = child_kind::supervisor,
+                              .address = addresses.sessions},
+                         }};
+    if (exec->slots > 0)
+        tree.children.push_back(
+            {.id = "exec",
+             .start = detached_actor_of(exec_actor, std::shared_ptr<const exec_actor_options>(exec)),
+             .shutdown = shutdown_after(exec->stop_grace + milliseconds{15'000})});
+    return tree;
+}
+
+} // namespace coppice

@@ -1,0 +1,35 @@
+// The supervision tree of a node, as a table of child specs, and the addresses in it that survive restarts.
+#pragma once
+
+#include "actors/governance/control_actor.hpp"
+#include "actors/jobs/shard_actor.hpp"
+#include "actors/supervision/supervisor_actor.hpp"
+#include "runtime/executors/exec_actor.hpp"
+
+namespace coppice {
+
+struct node_addresses {
+    relay_ptr journal;
+    relay_ptr control;
+    relay_ptr shard;
+    relay_ptr tenants;
+    relay_ptr sessions;
+    explicit node_addresses(caf::actor_system& system);
+};
+
+struct node_tree_options {
+    store* data = nullptr;
+    store* control = nullptr;
+    std::shared_ptr<catalog_board> board;
+    std::shared_ptr<inflight_gate> gate;
+    spec_readers readers;
+    std::function<void(const commit_report&)> on_commit;
+    std::function<void(const slot_pool&)> on_workers;
+    exec_actor_options exec; // its journal and shard are set here
+    bool development = false;
+};
+
+journal_port port_of(const node_addresses& addresses, const std::shared_ptr<inflight_gate>& gate);
+supervisor_spec node_tree(const node_addresses& addresses, const node_tree_options& options);
+
+} // namespace coppice
