@@ -1,0 +1,81 @@
+// The client for programs without an event loop: each call runs the loop until its answer is there.
+//
+// Owns the thread's KJ event loop, so there is at most one in a thread, and none in a thread that has a loop.
+// Calls, their errors and their repetition: client.hpp. Thread: the one that made it.
+#pragma once
+
+#include <kj/async-io.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/client/client.hpp"
+
+namespace coppice::client {
+
+class blocking_client {
+  public:
+    explicit blocking_client(options chosen = options_from_environment())
+        : io_(kj::setupAsyncIo()), client_(io_, std::move(chosen)) {}
+
+    expected<grant_view> login() { return run(client_.login()); }
+
+    std::vector<expected<submitted>> submit(std::vector<job_spec> jobs) {
+        return run(client_.submit(std::move(jobs)));
+    }
+    expected<submitted> submit(job_spec job) { return run(client_.submit(std::move(job))); }
+    expected<job_view> get(job_id id) { return run(client_.get(id)); }
+    expected<job_page> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {}) {
+        return run(client_.list(std::move(filter), limit, std::move(cursor)));
+    }
+    std::vector<expected<void>> cancel(std::vector<job_id> ids, std::string reason) {
+        return run(client_.cancel(std::move(ids), std::move(reason)));
+    }
+    expected<std::vector<log_view>> logs(job_id id, std::uint32_t attempt = 0, std::uint64_t from_sequence = 0,
+                                         std::uint32_t limit = 1000) {
+        return run(client_.logs(id, attempt, from_sequence, limit));
+    }
+    expected<std::string> result(job_id id) { return run(client_.result(id)); }
+    expected<job_view> watch(job_id id, std::uint64_t revision, milliseconds timeout) {
+        return run(client_.watch(id, revision, timeout));
+    }
+    expected<event_page> follow(std::uint64_t after, std::uint32_t limit, milliseconds timeout) {
+        return run(client_.follow(after, limit, timeout));
+    }
+    expected<std::uint64_t> feed_position() { return run(client_.feed_position()); }
+    expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, std::uint64_t since,
+                                                      wait_callback on_progress = {}) {
+        return run(client_.wait_all(std::move(ids), since, std::move(on_progress)));
+    }
+    expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, wait_callback on_progress = {}) {
+        return run(client_.wait_all(std::move(ids), std::move(on_progress)));
+    }
+
+    expected<apply_result> apply(std::vector<document_file> files, bool dry_run = false) {
+        return run(client_.apply(std::move(files), dry_run));
+    }
+    expected<std::vector<declared_view>> get_declared(std::string kind, std::string name = {}) {
+        return run(client_.get_declared(std::move(kind), std::move(name)));
+    }
+    expected<tree_page> tree(std::string path = {}, std::uint32_t limit = 1000) {
+        return run(client_.tree(std::move(path), limit));
+    }
+    expected<std::string> metrics() { return run(client_.metrics()); }
+    expected<check_result> check() { return run(client_.check()); }
+
+    // For whatever is not above: promises of the client, awaited here.
+    client& async() { return client_; }
+    kj::AsyncIoContext& io() { return io_; }
+    template <class T>
+    T run(kj::Promise<T> promise) {
+        return promise.wait(io_.waitScope);
+    }
+
+  private:
+    kj::AsyncIoContext io_;
+    client client_;
+};
+
+} // namespace coppice::client

@@ -1,0 +1,251 @@
+#include "runtime/client/client.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "runtime/client/link.hpp"
+#include "runtime/client/wire.hpp"
+#include "schema/limits.hpp"
+
+namespace coppice::client {
+namespace {
+
+// What a submit's message may weigh: the rest of limits::rpc_message_size_max is for the names and the framing.
+constexpr std::size_t submit_bytes_max = limits::rpc_message_size_max / 2;
+constexpr milliseconds no_wait{0};
+
+tl::unexpected<failure> not_granted(const session& s, const char* service) {
+    return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include " + service);
+}
+
+std::uint32_t poll_ms(milliseconds timeout) {
+    const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max);
+    return static_cast<std::uint32_t>(std::clamp(timeout, milliseconds{0}, most).count());
+}
+
+std::size_t weight(const job_spec& spec) {
+    return 128 + spec.tenant.size() + spec.type.size() + spec.payload.size() + spec.idempotency_key.size() +
+           16 * spec.after.size();
+}
+
+// The end of the run of jobs from `from` that one call takes. At least one: what alone is too large the node
+// refuses.
+std::size_t chunk_end(const std::vector<job_spec>& jobs, std::size_t from) {
+    std::size_t end = from;
+    std::size_t bytes = 0;
+    while (end < jobs.size() && end - from < limits::submit_batch_max) {
+        bytes += weight(jobs[end]);
+        if (bytes > submit_bytes_max && end > from) break;
+        ++end;
+    }
+    return end;
+}
+
+// A spec that no message can hold is refused here: it would cost the connection.
+expected<void> fits(const job_spec& spec) {
+    if (weight(spec) <= submit_bytes_max) return {};
+    return fail(errc::payload_too_large, "the job has " + std::to_string(weight(spec)) +
+                                             " bytes; the payload may have " +
+                                             std::to_string(limits::payload_size_max));
+}
+
+using submit_results = std::vector<expected<submitted>>;
+
+struct submission {
+    std::vector<job_spec> jobs;
+    submit_results results;
+};
+
+kj::Promise<expected<submit_results>> submit_once(session& s, const job_spec* jobs, std::size_t count) {
+    if (!s.grant.may_jobs) return expected<submit_results>(not_granted(s, "jobs"));
+    auto request = s.jobs.submitRequest();
+    auto list = request.initJobs(static_cast<unsigned>(count));
+    for (unsigned i = 0; i < count; ++i) write(list[i], jobs[i]);
+    return request.send().then(
+        [count](capnp::Response<api::JobService::SubmitResults> r) -> expected<submit_results> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            if (r.getResults().size() != count)
+                return fail(errc::internal, "the node answered " + std::to_string(r.getResults().size()) +
+                                                " results for " + std::to_string(count) + " jobs");
+            return read_all<expected<submitted>>(r.getResults());
+        });
+}
+
+kj::Promise<void> submit_rest(link& l, submission& s) {
+    const std::size_t from = s.results.size();
+    if (from == s.jobs.size()) return kj::READY_NOW;
+    if (auto ok = fits(s.jobs[from]); !ok) {
+        s.results.emplace_back(tl::unexpected(std::move(ok.error())));
+        return submit_rest(l, s);
+    }
+    const std::size_t count = chunk_end(s.jobs, from) - from;
+    const auto* first = s.jobs.data() + from;
+    const bool keyed =
+        std::all_of(first, first + count, [](const job_spec& j) { return !j.idempotency_key.empty(); });
+    return l
+        .call<submit_results>(keyed ? repeat::safe : repeat::never, no_wait,
+                              [first, count](session& on) { return submit_once(on, first, count); })
+        .then([&l, &s, count](expected<submit_results> answer) {
+            if (answer)
+                std::move(answer->begin(), answer->end(), std::back_inserter(s.results));
+            else
+                s.results.insert(s.results.end(), count, tl::unexpected(answer.error()));
+            return submit_rest(l, s);
+        });
+}
+
+} // namespace
+
+client::client(kj::AsyncIoContext& io, options chosen) : link_(std::make_unique<link>(io, std::move(chosen))) {}
+client::~client() = default;
+
+kj::Promise<expected<grant_view>> client::login() {
+    return link_->call<grant_view>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<grant_view>> {
+        return expected<grant_view>(s.grant);
+    });
+}
+
+kj::Promise<std::vector<expected<submitted>>> client::submit(std::vector<job_spec> jobs) {
+    auto s = kj::heap<submission>();
+    s->jobs = std::move(jobs);
+    s->results.reserve(s->jobs.size());
+    auto done = submit_rest(*link_, *s);
+    return done.then([s = kj::mv(s)]() mutable { return std::move(s->results); });
+}
+
+kj::Promise<expected<submitted>> client::submit(job_spec job) {
+    std::vector<job_spec> one;
+    one.push_back(std::move(job));
+    return submit(std::move(one)).then([](submit_results results) { return std::move(results.front()); });
+}
+
+kj::Promise<expected<job_view>> client::get(job_id id) {
+    return link_->call<job_view>(repeat::safe, no_wait, [id](session& s) -> kj::Promise<expected<job_view>> {
+        if (!s.grant.may_jobs) return expected<job_view>(not_granted(s, "jobs"));
+        auto request = s.jobs.getRequest();
+        write(request.initId(), id);
+        return request.send().then([](capnp::Response<api::JobService::GetResults> r) -> expected<job_view> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            return read(r.getJob());
+        });
+    });
+}
+
+kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t limit, std::string cursor) {
+    return link_->call<job_page>(
+        repeat::safe, no_wait,
+        [filter = std::move(filter), limit,
+         cursor = std::move(cursor)](session& s) -> kj::Promise<expected<job_page>> {
+            if (!s.grant.may_jobs) return expected<job_page>(not_granted(s, "jobs"));
+            auto request = s.jobs.listRequest();
+            auto f = request.initFilter();
+            f.setTenant(filter.tenant);
+            f.setType(filter.type);
+            f.setAnyState(!filter.state);
+            if (filter.state) f.setState(*filter.state);
+            request.setLimit(limit);
+            request.setCursor(as_data(cursor));
+            return request.send().then([](capnp::Response<api::JobService::ListResults> r) -> expected<job_page> {
+                if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor())};
+            });
+        });
+}
+
+kj::Promise<std::vector<expected<void>>> client::cancel(std::vector<job_id> ids, std::string reason) {
+    using results = std::vector<expected<void>>;
+    const std::size_t count = ids.size();
+    return link_
+        ->call<results>(
+            repeat::safe, no_wait,
+            [ids = std::move(ids), reason = std::move(reason)](session& s) -> kj::Promise<expected<results>> {
+                if (!s.grant.may_jobs) return expected<results>(not_granted(s, "jobs"));
+                auto request = s.jobs.cancelRequest();
+                auto list = request.initIds(static_cast<unsigned>(ids.size()));
+                for (unsigned i = 0; i < list.size(); ++i) write(list[i], ids[i]);
+                request.setReason(reason);
+                return request.send().then(
+                    [](capnp::Response<api::JobService::CancelResults> r) -> expected<results> {
+                        if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                        return read_all<expected<void>>(r.getResults());
+                    });
+            })
+        .then([count](expected<results> answer) {
+            if (!answer) return results(count, tl::unexpected(answer.error()));
+            answer->resize(count, fail(errc::internal, "the node answered fewer results than were asked for"));
+            return std::move(*answer);
+        });
+}
+
+kj::Promise<expected<std::vector<log_view>>> client::logs(job_id id, std::uint32_t attempt,
+                                                          std::uint64_t from_sequence, std::uint32_t limit) {
+    using lines = std::vector<log_view>;
+    return link_->call<lines>(repeat::safe, no_wait, [=](session& s) -> kj::Promise<expected<lines>> {
+        if (!s.grant.may_jobs) return expected<lines>(not_granted(s, "jobs"));
+        auto request = s.jobs.logsRequest();
+        write(request.initId(), id);
+        request.setAttempt(attempt);
+        request.setFromSequence(from_sequence);
+        request.setLimit(limit);
+        return request.send().then([](capnp::Response<api::JobService::LogsResults> r) -> expected<lines> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            return read_all<log_view>(r.getLines());
+        });
+    });
+}
+
+kj::Promise<expected<std::string>> client::result(job_id id) {
+    return link_->call<std::string>(repeat::safe, no_wait, [id](session& s) -> kj::Promise<expected<std::string>> {
+        if (!s.grant.may_jobs) return expected<std::string>(not_granted(s, "jobs"));
+        auto request = s.jobs.resultRequest();
+        write(request.initId(), id);
+        return request.send().then([](capnp::Response<api::JobService::ResultResults> r) -> expected<std::string> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            return text_of(r.getResult());
+        });
+    });
+}
+
+kj::Promise<expected<job_view>> client::watch(job_id id, std::uint64_t revision, milliseconds timeout) {
+    return link_->call<job_view>(repeat::safe, timeout, [=](session& s) -> kj::Promise<expected<job_view>> {
+        if (!s.grant.may_jobs) return expected<job_view>(not_granted(s, "jobs"));
+        auto request = s.jobs.watchRequest();
+        write(request.initId(), id);
+        request.setRevision(revision);
+        request.setTimeoutMs(poll_ms(timeout));
+        return request.send().then([](capnp::Response<api::JobService::WatchResults> r) -> expected<job_view> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            return read(r.getJob());
+        });
+    });
+}
+
+kj::Promise<expected<event_page>> client::follow(std::uint64_t after, std::uint32_t limit, milliseconds timeout) {
+    return link_->call<event_page>(repeat::safe, timeout, [=](session& s) -> kj::Promise<expected<event_page>> {
+        if (!s.grant.may_jobs) return expected<event_page>(not_granted(s, "jobs"));
+        auto request = s.jobs.followRequest();
+        request.setAfter(after);
+        request.setLimit(limit);
+        request.setTimeoutMs(poll_ms(timeout));
+        return request.send().then([](capnp::Response<api::JobService::FollowResults> r) -> expected<event_page> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            return event_page{read_all<event>(r.getEvents()), r.getLast()};
+        });
+    });
+}
+
+kj::Promise<expected<std::uint64_t>> client::feed_position() {
+    return link_->call<std::uint64_t>(
+        repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<std::uint64_t>> {
+            if (!s.grant.may_jobs) return expected<std::uint64_t>(not_granted(s, "jobs"));
+            auto request = s.jobs.followRequest();
+            request.setNewest(true);
+            return request.send().then(
+                [](capnp::Response<api::JobService::FollowResults> r) -> expected<std::uint64_t> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    return r.getLast();
+                });
+        });
+}
+
+} // namespace coppice::client

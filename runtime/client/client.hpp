@@ -1,0 +1,100 @@
+// A client of a node, on one thread's KJ event loop.
+//
+// Intuition: a caller asks and gets a value or a `failure`; that there is a connection, that it broke and was made
+// again, is dealt with here. A call connects and logs in when there is no session; many may be under way at once.
+//
+// What a lost connection means: calls that are safe to repeat (reads; `cancel`; a submit whose every spec has an
+// idempotency key) are repeated after a reconnect, with exponential backoff and full jitter (Brooker, "Exponential
+// Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the others, one that was not sent
+// yet is treated in the same way and gives `unavailable` in the end; one that was under way gives
+// `unknown_outcome`. A refusal by the node is the answer; only `token_expired` leads to one new login and one
+// repetition.
+//
+// Errors of every call besides the interface's own: `unavailable`, `unknown_outcome`, `permission_denied` (the role
+// does not include the service), `overloaded` (limits::rpc_calls_per_connection_max under way), `internal` (a fault
+// in the node), `unauthenticated`. Promises are never rejected for any of these.
+//
+// Thread: the loop's, throughout. Ownership: the client may be destroyed while calls are under way only after their
+// promises are dropped. `io` outlives the client.
+#pragma once
+
+#include <kj/async-io.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/client/options.hpp"
+#include "runtime/client/values.hpp"
+#include "schema/errc.hpp"
+
+namespace coppice::client {
+
+class link;
+
+// How far wait_all is: called with each page of news, on the loop's thread; `news` are the awaited jobs' events in
+// order and lives for the call only.
+struct wait_progress {
+    std::size_t ended = 0;
+    std::size_t total = 0;
+    std::span<const event> news;
+};
+using wait_callback = std::function<void(const wait_progress&)>;
+
+class client {
+  public:
+    client(kj::AsyncIoContext& io, options chosen);
+    ~client();
+    client(const client&) = delete;
+    client& operator=(const client&) = delete;
+
+    // Connects now rather than at the first call; what the token may do.
+    kj::Promise<expected<grant_view>> login();
+
+    // ---- jobs
+    // One result a job, in order; what befell the whole call stands in each. More than limits::submit_batch_max
+    // jobs, or more bytes than a message holds, go out as several calls, one after the other.
+    kj::Promise<std::vector<expected<submitted>>> submit(std::vector<job_spec> jobs);
+    kj::Promise<expected<submitted>> submit(job_spec job);
+    kj::Promise<expected<job_view>> get(job_id id);
+    kj::Promise<expected<job_page>> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {});
+    kj::Promise<std::vector<expected<void>>> cancel(std::vector<job_id> ids, std::string reason);
+    // attempt 0: the newest.
+    kj::Promise<expected<std::vector<log_view>>> logs(job_id id, std::uint32_t attempt = 0,
+                                                      std::uint64_t from_sequence = 0, std::uint32_t limit = 1000);
+    kj::Promise<expected<std::string>> result(job_id id);
+    // As soon as the job's revision is above `revision`, or after `timeout` (at most limits::long_poll_max).
+    kj::Promise<expected<job_view>> watch(job_id id, std::uint64_t revision, milliseconds timeout);
+    // Events above `after`, as soon as there are any; an empty page after `timeout`. `cursor_expired`: start anew.
+    kj::Promise<expected<event_page>> follow(std::uint64_t after, std::uint32_t limit, milliseconds timeout);
+    // The newest sequence of the feed. Taken before a submit, it is where to follow from.
+    kj::Promise<expected<std::uint64_t>> feed_position();
+
+    // Until every job has ended, one result each, in order; an id that is not a job of the token's gives
+    // `not_found`. `since` is a feed_position() from before they were submitted: then no job is asked for one by
+    // one, unless the feed no longer reaches back to it.
+    kj::Promise<expected<std::vector<expected<job_end>>>> wait_all(std::vector<job_id> ids, std::uint64_t since,
+                                                                   wait_callback on_progress = {});
+    // The same for jobs that may have ended long ago: each is asked for once.
+    kj::Promise<expected<std::vector<expected<job_end>>>> wait_all(std::vector<job_id> ids,
+                                                                   wait_callback on_progress = {});
+
+    // ---- platform
+    kj::Promise<expected<apply_result>> apply(std::vector<document_file> files, bool dry_run = false);
+    // An empty name: all of the kind.
+    kj::Promise<expected<std::vector<declared_view>>> get_declared(std::string kind, std::string name = {});
+    kj::Promise<expected<tree_page>> tree(std::string path = {}, std::uint32_t limit = 1000);
+    kj::Promise<expected<std::string>> metrics();
+    kj::Promise<expected<check_result>> check();
+
+  private:
+    class waiter;
+    kj::Promise<expected<std::vector<expected<job_end>>>> wait(std::vector<job_id> ids, std::uint64_t since,
+                                                               bool ask_each, wait_callback on_progress);
+    std::unique_ptr<link> link_;
+};
+
+} // namespace coppice::client

@@ -1,0 +1,98 @@
+// The calls of the client to the platform's side: declared documents, the tree, metrics, the check of the store.
+#include "runtime/client/client.hpp"
+#include "runtime/client/link.hpp"
+#include "runtime/client/wire.hpp"
+
+namespace coppice::client {
+namespace {
+
+constexpr milliseconds no_wait{0};
+constexpr milliseconds check_wait{600'000}; // walks the whole store
+
+tl::unexpected<failure> not_granted(const session& s) {
+    return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include the platform");
+}
+
+} // namespace
+
+kj::Promise<expected<apply_result>> client::apply(std::vector<document_file> files, bool dry_run) {
+    const auto mode = dry_run ? repeat::safe : repeat::never;
+    return link_->call<apply_result>(
+        mode, no_wait, [files = std::move(files), dry_run](session& s) -> kj::Promise<expected<apply_result>> {
+            if (!s.grant.may_operate) return expected<apply_result>(not_granted(s));
+            auto request = s.platform.applyRequest();
+            auto list = request.initFiles(static_cast<unsigned>(files.size()));
+            for (unsigned i = 0; i < list.size(); ++i) {
+                auto to = list[i];
+                write_text(files[i].name, [&](unsigned size) { return to.initName(size); });
+                write_text(files[i].text, [&](unsigned size) { return to.initText(size); });
+            }
+            request.setDryRun(dry_run);
+            return request.send().then(
+                [](capnp::Response<api::PlatformService::ApplyResults> r) -> expected<apply_result> {
+                    apply_result result{read_all<change>(r.getChanges()), read_all<document_error>(r.getErrors())};
+                    // A refusal that names lines is an answer; one that does not is a failure.
+                    if (auto ok = read(r.getFailure()); !ok && result.errors.empty())
+                        return tl::unexpected(std::move(ok.error()));
+                    return result;
+                });
+        });
+}
+
+kj::Promise<expected<std::vector<declared_view>>> client::get_declared(std::string kind, std::string name) {
+    using views = std::vector<declared_view>;
+    return link_->call<views>(
+        repeat::safe, no_wait,
+        [kind = std::move(kind), name = std::move(name)](session& s) -> kj::Promise<expected<views>> {
+            if (!s.grant.may_operate) return expected<views>(not_granted(s));
+            auto request = s.platform.getRequest();
+            request.setKind(kind);
+            request.setName(name);
+            return request.send().then([](capnp::Response<api::PlatformService::GetResults> r) -> expected<views> {
+                if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                return read_all<declared_view>(r.getDocuments());
+            });
+        });
+}
+
+kj::Promise<expected<tree_page>> client::tree(std::string path, std::uint32_t limit) {
+    return link_->call<tree_page>(
+        repeat::safe, no_wait, [path = std::move(path), limit](session& s) -> kj::Promise<expected<tree_page>> {
+            if (!s.grant.may_operate) return expected<tree_page>(not_granted(s));
+            auto request = s.platform.treeRequest();
+            request.setPath(path);
+            request.setLimit(limit);
+            return request.send().then(
+                [](capnp::Response<api::PlatformService::TreeResults> r) -> expected<tree_page> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    return tree_page{read_all<tree_row>(r.getRows()), r.getCut()};
+                });
+        });
+}
+
+kj::Promise<expected<std::string>> client::metrics() {
+    return link_->call<std::string>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<std::string>> {
+        if (!s.grant.may_operate) return expected<std::string>(not_granted(s));
+        return s.platform.metricsRequest().send().then(
+            [](capnp::Response<api::PlatformService::MetricsResults> r) -> expected<std::string> {
+                if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                return text_of(r.getText());
+            });
+    });
+}
+
+kj::Promise<expected<check_result>> client::check() {
+    return link_->call<check_result>(
+        repeat::safe, check_wait, [](session& s) -> kj::Promise<expected<check_result>> {
+            if (!s.grant.may_operate) return expected<check_result>(not_granted(s));
+            return s.platform.checkRequest().send().then(
+                [](capnp::Response<api::PlatformService::CheckResults> r) -> expected<check_result> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    check_result result{{}, r.getRows()};
+                    for (const auto finding : r.getFindings()) result.findings.push_back(text_of(finding));
+                    return result;
+                });
+        });
+}
+
+} // namespace coppice::client

@@ -1,0 +1,202 @@
+#include "runtime/client/link.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "runtime/client/wire.hpp"
+
+namespace coppice::client {
+namespace {
+
+constexpr int unheard_max_ms = 20'000; // unacknowledged by the peer's kernel: the connection is dead
+
+expected<kj::Own<kj::TlsContext>> make_tls(const tls_options& wanted) {
+    try {
+        kj::TlsContext::Options o;
+        o.minVersion = kj::TlsVersion::TLS_1_2;
+        if (wanted.ca_file.empty()) return kj::heap<kj::TlsContext>(kj::mv(o));
+        std::ifstream file(wanted.ca_file);
+        std::ostringstream text;
+        if (!file || !(text << file.rdbuf()))
+            return fail(errc::invalid_argument, "the CA file " + wanted.ca_file + " cannot be read");
+        kj::TlsCertificate authority(kj::StringPtr{text.str().c_str()});
+        o.useSystemTrustStore = false;
+        o.trustedCertificates = kj::arrayPtr(&authority, 1);
+        return kj::heap<kj::TlsContext>(kj::mv(o));
+    } catch (const kj::Exception& e) {
+        return fail(errc::invalid_argument, "the CA file " + wanted.ca_file + " cannot be used: " + words_of(e));
+    }
+}
+
+std::string host_of(const std::string& server) {
+    std::string host = server.substr(0, server.rfind(':'));
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    return host;
+}
+
+void watch_peer(kj::AsyncIoStream& stream) {
+    const int on = 1;
+    stream.setsockopt(SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    stream.setsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_max_ms, sizeof unheard_max_ms);
+}
+
+} // namespace
+
+capnp::ReaderOptions session::receive_options() {
+    capnp::ReaderOptions o;
+    o.traversalLimitInWords = 2 * limits::rpc_message_size_max / sizeof(capnp::word);
+    return o;
+}
+
+capnp::Capability::Client session::network::bootstrap() {
+    capnp::MallocMessageBuilder message(8);
+    auto id = message.getRoot<capnp::rpc::twoparty::VatId>();
+    id.setSide(capnp::rpc::twoparty::Side::SERVER);
+    return system.bootstrap(id);
+}
+
+void session::break_off() {
+    if (broken) return;
+    broken = true;
+    try {
+        stream->abortRead();
+    } catch (const kj::Exception&) {
+        // shutdown(2) of a socket that the peer has reset: it is broken off already.
+    }
+}
+
+bool is_final_refusal(errc code) {
+    return code == errc::unauthenticated || code == errc::token_expired || code == errc::token_audience ||
+           code == errc::permission_denied || code == errc::invalid_argument;
+}
+
+std::string words_of(const kj::Exception& e) {
+    std::string words{e.getDescription().cStr()};
+    if (const auto end = words.find("; "); end != std::string::npos && words.starts_with("remote exception: "))
+        words.erase(0, std::string_view{"remote exception: "}.size());
+    return words;
+}
+
+failure failure_of(const kj::Exception& e) {
+    switch (e.getType()) {
+    case kj::Exception::Type::OVERLOADED:
+        return {errc::overloaded, words_of(e)};
+    case kj::Exception::Type::UNIMPLEMENTED:
+        return {errc::internal,
+                "the node does not know this call; it may be older than this program: " + words_of(e)};
+    default:
+        return {errc::internal, words_of(e)};
+    }
+}
+
+link::link(kj::AsyncIoContext& io, options chosen)
+    : io_(io), options_(std::move(chosen)), backoff_(options_.backoff_min, options_.backoff_max),
+      next_connect_(timer().now()), session_since_(timer().now()), tasks_(*this) {}
+
+kj::Promise<expected<kj::Own<session>>> link::ready() {
+    using result = expected<kj::Own<session>>;
+    KJ_IF_MAYBE (s, current_) {
+        return result(kj::addRef(**s));
+    }
+    if (connect_ended_) connecting_ = nullptr;
+    if (connecting_ == nullptr) {
+        connect_ended_ = false;
+        connecting_ =
+            connect().then([this](expected<void> outcome) { return connected(std::move(outcome)); }).fork();
+    }
+    return KJ_ASSERT_NONNULL(connecting_).addBranch().then([this](expected<void> outcome) -> result {
+        if (!outcome) return tl::unexpected(std::move(outcome.error()));
+        KJ_IF_MAYBE (s, current_) {
+            return kj::addRef(**s);
+        }
+        return fail(errc::unavailable, "the connection to " + options_.server + " was lost at once");
+    });
+}
+
+expected<void> link::connected(expected<void> outcome) {
+    connect_ended_ = true;
+    // A node that lets us in and falls over at our first call must not be called in a tight loop either.
+    const auto now = timer().now();
+    if (outcome && now - session_since_ > to_kj(backoff_.ceiling())) backoff_.reset();
+    if (outcome) session_since_ = now;
+    next_connect_ = now + to_kj(backoff_.next(random_()));
+    return outcome;
+}
+
+kj::Promise<expected<void>> link::connect() {
+    if (auto ok = validate(options_); !ok) return expected<void>(tl::unexpected(std::move(ok.error())));
+    if (options_.tls.enabled && tls_ == nullptr) {
+        auto made = make_tls(options_.tls);
+        if (!made) return expected<void>(tl::unexpected(std::move(made.error())));
+        tls_ = kj::mv(*made);
+    }
+    auto opened = open_stream().then([this](kj::Own<kj::AsyncIoStream> stream) { return log_in(kj::mv(stream)); });
+    auto in_time = opened.exclusiveJoin(timer().afterDelay(to_kj(options_.connect_timeout)).then([this] {
+        return expected<void>(fail(errc::unavailable, options_.server + " did not let us in in time"));
+    }));
+    return in_time.catch_([this](kj::Exception&& e) {
+        return expected<void>(fail(errc::unavailable, "cannot connect to " + options_.server + ": " + words_of(e)));
+    });
+}
+
+kj::Promise<kj::Own<kj::AsyncIoStream>> link::open_stream() {
+    return timer()
+        .atTime(next_connect_)
+        .then([this] { return io_.provider->getNetwork().parseAddress(kj::StringPtr{options_.server.c_str()}); })
+        .then([](kj::Own<kj::NetworkAddress> address) {
+            auto connecting = address->connect();
+            return connecting.attach(kj::mv(address));
+        })
+        .then([this](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
+            watch_peer(*stream);
+            KJ_IF_MAYBE (tls, tls_) {
+                const std::string name = options_.tls.name.empty() ? host_of(options_.server) : options_.tls.name;
+                return (*tls)->wrapClient(kj::mv(stream), kj::StringPtr{name.c_str()});
+            }
+            return kj::mv(stream);
+        });
+}
+
+kj::Promise<expected<void>> link::log_in(kj::Own<kj::AsyncIoStream> stream) {
+    auto token = current_token(options_);
+    if (!token) return expected<void>(tl::unexpected(std::move(token.error())));
+    auto s = kj::refcounted<session>(kj::mv(stream), sessions_ + 1);
+    auto request = s->rpc.bootstrap().castAs<api::Gate>().loginRequest();
+    request.setToken(kj::StringPtr{token->c_str()});
+    request.setClientVersion(kj::StringPtr{options_.client_version.c_str()});
+    return request.send().then([this, s = kj::mv(s)](capnp::Response<api::Gate::LoginResults> answer) mutable {
+        return granted(kj::mv(s), answer);
+    });
+}
+
+expected<void> link::granted(kj::Own<session> s, api::Gate::LoginResults::Reader answer) {
+    if (auto refused = read(answer.getFailure()); !refused) return refused;
+    const auto grant = answer.getGrant();
+    s->grant = read(grant);
+    if (s->grant.may_jobs) s->jobs = grant.getJobs();
+    if (s->grant.may_work) s->workers = grant.getWorkers();
+    if (s->grant.may_operate) s->platform = grant.getPlatform();
+    ++sessions_;
+    auto* watched = s.get();
+    // The watcher holds the session, so that its address cannot become another's.
+    tasks_.add(s->rpc.vat.onDisconnect().then([this, watched] { forget(*watched, true); }).attach(kj::addRef(*s)));
+    current_ = kj::mv(s);
+    return {};
+}
+
+void link::forget(session& s, bool break_it) {
+    if (break_it) s.break_off();
+    KJ_IF_MAYBE (current, current_) {
+        if (current->get() == &s) {
+            // Not here and now: what runs at the moment may be a callback of its own.
+            tasks_.add(kj::evalLater([] {}).attach(kj::mv(*current)));
+            current_ = nullptr;
+        }
+    }
+}
+
+} // namespace coppice::client

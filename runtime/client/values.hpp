@@ -1,0 +1,183 @@
+// What the client speaks in: plain values, one for each struct of schema/api.capnp that a caller meets.
+//
+// Intuition: nothing here knows of a connection or of Cap'n Proto; a value is owned by whoever holds it and may go
+// to any thread. Times are `instant` (microseconds since the Unix epoch, UTC; `never` is "not set").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/jobs/attempt.hpp"
+#include "actors/jobs/job_state.hpp"
+#include "schema/errc.hpp"
+#include "schema/ids.hpp"
+#include "schema/time.hpp"
+
+namespace coppice::client {
+
+// What a login gave.
+struct grant_view {
+    std::string subject;
+    std::string role;
+    std::string tenant; // empty: all tenants
+    std::string node_version;
+    bool may_jobs = false;
+    bool may_work = false;
+    bool may_operate = false;
+};
+
+struct job_spec {
+    std::string tenant; // empty: the token's
+    std::string type;
+    std::string payload;         // JSON text; empty stands for null
+    std::string idempotency_key; // empty: none. With one, a submit is safe to repeat, and the client repeats it
+    int priority = 0;            // 1 first .. 5 last; 0: the default
+    std::vector<job_id> after;   // starts when all of them succeeded
+    milliseconds delay{};
+    instant not_before = never; // either this or `delay`
+};
+
+struct submitted {
+    job_id id;
+    bool existing = false; // the idempotency key was known: the first job's id
+};
+
+struct attempt_end {
+    std::uint32_t attempt = 0;
+    errc code = errc::ok;
+    instant started = never;
+    instant ended = never;
+    std::string message;
+};
+
+struct job_view {
+    job_id id;
+    std::string tenant;
+    std::string type;
+    job_state state = job_state::QUEUED;
+    int priority = 0;
+    std::uint32_t attempts = 0; // started so far
+    instant submitted = never;
+    instant started = never; // the newest attempt
+    instant finished = never;
+    instant due = never; // scheduled: when
+    double progress = 0;
+    std::string progress_text;
+    failure error{errc::ok, {}}; // the last one; code ok: none
+    std::uint32_t error_attempt = 0;
+    std::uint64_t result_size = 0; // bytes
+    bool pending_audit = false;
+    std::uint64_t revision = 0; // grows with every change
+    bool cancel_requested = false;
+    std::uint32_t parents_pending = 0;
+    std::vector<job_id> after;
+    std::string idempotency_key;
+    std::string submitter;
+    std::string payload;              // only from `get`
+    std::vector<attempt_end> history; // only from `get`
+};
+
+struct job_filter {
+    std::string tenant; // empty: all that the token may see
+    std::string type;
+    std::optional<job_state> state;
+};
+
+struct job_page {
+    std::vector<job_view> jobs;
+    std::string cursor; // empty: the end. A page may be empty and still have one
+};
+
+struct log_view {
+    std::uint32_t attempt = 0;
+    std::uint64_t sequence = 0; // from 0; a gap: lines were dropped
+    instant at = never;
+    log_stream stream = log_stream::err;
+    std::string text;
+};
+
+struct event {
+    std::uint64_t sequence = 0;
+    instant at = never;
+    job_id job;
+    std::string type;
+    job_state state = job_state::QUEUED; // the one entered
+    std::uint32_t attempt = 0;
+    errc code = errc::ok;
+};
+
+struct event_page {
+    std::vector<event> events;
+    std::uint64_t last = 0; // the next `after`
+};
+
+// How a job ended.
+struct job_end {
+    job_id id;
+    job_state state = job_state::SUCCEEDED;
+    std::uint32_t attempt = 0;
+    errc code = errc::ok; // why, when it did not succeed
+};
+
+struct document_file {
+    std::string name;
+    std::string text; // YAML
+};
+
+struct document_error {
+    std::string file;
+    std::uint32_t line = 0; // from 1; 0: not known
+    std::uint32_t column = 0;
+    std::string path;
+    std::string message;
+};
+
+enum class change_action : std::uint8_t { unchanged = 0, created = 1, updated = 2 };
+
+struct change {
+    std::string kind;
+    std::string name;
+    change_action action = change_action::unchanged;
+    std::uint64_t version = 0;
+};
+
+// Either `errors` is empty and `changes` say what became of each document, or nothing was changed.
+struct apply_result {
+    std::vector<change> changes;
+    std::vector<document_error> errors;
+};
+
+struct declared_view {
+    std::string kind;
+    std::string name;
+    std::uint64_t version = 0;
+    std::string spec; // JSON
+    instant changed = never;
+    std::string changed_by;
+};
+
+struct tree_row {
+    std::string path;
+    std::string kind;
+    std::string state; // in words
+    std::uint64_t mailbox = 0;
+    std::uint64_t handled = 0;
+    std::uint64_t restarts = 0;
+    std::string last_failure;
+    milliseconds age{};
+    std::uint64_t memory_bytes = 0; // 0: not known
+};
+
+struct tree_page {
+    std::vector<tree_row> rows;
+    bool cut = false; // there were more than the limit
+};
+
+struct check_result {
+    std::vector<std::string> findings; // empty: every invariant holds
+    std::uint64_t rows = 0;            // walked
+};
+
+} // namespace coppice::client

@@ -1,0 +1,149 @@
+#include "runtime/client/wire.hpp"
+
+#include <algorithm>
+
+namespace coppice::client {
+namespace {
+
+milliseconds ms(std::uint64_t count) {
+    // Ten years of milliseconds are enough for anybody, and keep arithmetic on them from overflowing.
+    return milliseconds{static_cast<std::int64_t>(std::min<std::uint64_t>(count, 10ULL * 366 * 86'400'000))};
+}
+
+} // namespace
+
+failure read_failure(api::Failure::Reader f) {
+    if (f.getCode() == 0) return {errc::ok, {}};
+    return {errc_from_number(f.getCode()), text_of(f.getDetail()), f.getRetryAfterMs()};
+}
+
+expected<void> read(api::Failure::Reader f) {
+    if (f.getCode() == 0) return {};
+    return tl::unexpected(read_failure(f));
+}
+
+void write(api::Failure::Builder to, const failure& f) {
+    to.setCode(static_cast<std::uint16_t>(f.code));
+    write_text(f.detail, [&](unsigned size) { return to.initDetail(size); });
+    to.setRetryAfterMs(f.retry_after_ms);
+}
+
+grant_view read(api::Grant::Reader g) {
+    return {.subject = text_of(g.getSubject()),
+            .role = text_of(g.getRole()),
+            .tenant = text_of(g.getTenant()),
+            .node_version = text_of(g.getNodeVersion()),
+            .may_jobs = g.hasJobs(),
+            .may_work = g.hasWorkers(),
+            .may_operate = g.hasPlatform()};
+}
+
+job_view read(api::JobView::Reader j) {
+    job_view v{.id = read(j.getId()),
+               .tenant = text_of(j.getTenant()),
+               .type = text_of(j.getType()),
+               .state = j.getState(),
+               .priority = j.getPriority(),
+               .attempts = j.getAttempts(),
+               .submitted = from_us(j.getSubmittedUs()),
+               .started = from_us(j.getStartedUs()),
+               .finished = from_us(j.getFinishedUs()),
+               .due = from_us(j.getDueUs()),
+               .progress = static_cast<double>(j.getProgress()),
+               .progress_text = text_of(j.getProgressText()),
+               .error = read_failure(j.getError()),
+               .error_attempt = j.getErrorAttempt(),
+               .result_size = j.getResultSize(),
+               .pending_audit = j.getPendingAudit(),
+               .revision = j.getRevision(),
+               .cancel_requested = j.getCancelRequested(),
+               .parents_pending = j.getParentsPending(),
+               .after = read_all<job_id>(j.getAfter()),
+               .idempotency_key = text_of(j.getIdempotencyKey()),
+               .submitter = text_of(j.getSubmitter()),
+               .payload = text_of(j.getPayload())};
+    for (const auto end : j.getHistory())
+        v.history.push_back({end.getAttempt(), errc_from_number(end.getCode()), from_us(end.getStartedUs()),
+                             from_us(end.getEndedUs()), text_of(end.getMessage())});
+    return v;
+}
+
+log_view read(api::LogLine::Reader l) {
+    return {l.getAttempt(), l.getSequence(), from_us(l.getAtUs()), static_cast<log_stream>(l.getStream()),
+            text_of(l.getText())};
+}
+
+event read(api::Event::Reader e) {
+    return {e.getSequence(), from_us(e.getAtUs()),         read(e.getJob()), text_of(e.getType()), e.getState(),
+            e.getAttempt(),  errc_from_number(e.getCode())};
+}
+
+expected<submitted> read(api::Submitted::Reader s) {
+    if (auto ok = read(s.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+    return submitted{read(s.getId()), s.getExisting()};
+}
+
+change read(api::Change::Reader c) {
+    return {text_of(c.getKind()), text_of(c.getName()), static_cast<change_action>(c.getAction()), c.getVersion()};
+}
+
+document_error read(api::DocumentError::Reader e) {
+    return {text_of(e.getFile()), e.getLine(), e.getColumn(), text_of(e.getPath()), text_of(e.getMessage())};
+}
+
+declared_view read(api::DeclaredView::Reader d) {
+    return {text_of(d.getKind()), text_of(d.getName()),      d.getVersion(),
+            text_of(d.getSpec()), from_us(d.getChangedUs()), text_of(d.getChangedBy())};
+}
+
+tree_row read(api::TreeRow::Reader t) {
+    return {.path = text_of(t.getPath()),
+            .kind = text_of(t.getKind()),
+            .state = text_of(t.getState()),
+            .mailbox = t.getMailbox(),
+            .handled = t.getHandled(),
+            .restarts = t.getRestarts(),
+            .last_failure = text_of(t.getLastFailure()),
+            .age = ms(t.getAgeMs()),
+            .memory_bytes = t.getMemoryBytes()};
+}
+
+void write(api::JobSpec::Builder to, const job_spec& spec) {
+    write_text(spec.tenant, [&](unsigned size) { return to.initTenant(size); });
+    write_text(spec.type, [&](unsigned size) { return to.initType(size); });
+    to.setPayload(as_data(spec.payload));
+    write_text(spec.idempotency_key, [&](unsigned size) { return to.initIdempotencyKey(size); });
+    to.setPriority(static_cast<std::uint8_t>(std::clamp(spec.priority, 0, 255)));
+    if (!spec.after.empty()) {
+        auto after = to.initAfter(static_cast<unsigned>(spec.after.size()));
+        for (unsigned i = 0; i < after.size(); ++i) write(after[i], spec.after[i]);
+    }
+    to.setDelayMs(static_cast<std::uint64_t>(std::max<std::int64_t>(0, spec.delay.count())));
+    to.setNotBeforeUs(to_us(spec.not_before));
+}
+
+void write(api::LogLine::Builder to, std::uint32_t attempt, const log_line& line) {
+    to.setAttempt(attempt);
+    to.setSequence(line.sequence);
+    to.setAtUs(to_us(line.at));
+    to.setStream(static_cast<std::uint8_t>(line.stream));
+    write_text(line.text, [&](unsigned size) { return to.initText(size); });
+}
+
+void read(api::Assignment::Reader a, assignment& to) {
+    to.ref = read(a.getRef());
+    to.tenant_number = to.ref.job.tenant();
+    to.tenant = view(a.getTenant());
+    to.type = view(a.getType());
+    to.payload = view(a.getPayload());
+    to.parents.clear();
+    for (const auto p : a.getParents())
+        to.parents.push_back({read(p.getJob()), text_of(p.getType()), text_of(p.getResult()), p.getTruncated()});
+    to.priority = a.getPriority();
+    to.attempt_timeout = ms(a.getAttemptTimeoutMs());
+    to.heartbeat_timeout = ms(a.getHeartbeatTimeoutMs());
+    to.cancel_grace = ms(a.getCancelGraceMs());
+    to.result_bytes_max = a.getResultBytesMax();
+}
+
+} // namespace coppice::client
