@@ -1,0 +1,197 @@
+// coppice job get | list | result | cancel
+#include "runtime/auth/base64url.hpp"
+#include "runtime/cli/commands.hpp"
+#include "runtime/cli/job_flags.hpp"
+#include "runtime/cli/job_output.hpp"
+#include "runtime/cli/terminal_text.hpp"
+#include "schema/limits.hpp"
+
+namespace coppice::cli {
+namespace {
+
+exit_status run_get(invocation& call, const ids_flags& flags) {
+    const auto ids = parse_ids(call, flags.ids);
+    if (!ids) return exit_status::usage;
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    exit_status status = exit_status::ok;
+    bool first = true;
+    for (const job_id& id : *ids) {
+        const auto job = node.get(id);
+        if (!job) {
+            status = worse(status, call.refuse(job.error(), to_string(id)));
+            if (job.error().code == errc::unavailable) break;
+            continue;
+        }
+        if (flags.format == output_format::json)
+            call.con.print(job_json(*job, true) + "\n");
+        else
+            call.con.print((first ? "" : "\n") + job_description(*job));
+        first = false;
+    }
+    return status;
+}
+
+exit_status run_result(invocation& call, const ids_flags& flags) {
+    const auto ids = parse_ids(call, flags.ids);
+    if (!ids) return exit_status::usage;
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    exit_status status = exit_status::ok;
+    for (const job_id& id : *ids) {
+        const auto bytes = node.result(id);
+        if (!bytes) {
+            status = worse(status, call.refuse(bytes.error(), to_string(id)));
+            if (bytes.error().code == errc::unavailable) break;
+            continue;
+        }
+        if (flags.format == output_format::json)
+            call.con.print(json_object{}.text("id", to_string(id)).foreign("result", *bytes).done() + "\n");
+        else if (call.con.out_is_terminal())
+            call.con.print(printable_lines(*bytes) + (bytes->ends_with('\n') ? "" : "\n"));
+        else
+            call.con.print(*bytes); // to a file or a program: byte for byte
+    }
+    return status;
+}
+
+exit_status run_cancel(invocation& call, const ids_flags& flags, const std::string& reason) {
+    const auto ids = parse_ids(call, flags.ids);
+    if (!ids) return exit_status::usage;
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    exit_status status = exit_status::ok;
+    for (std::size_t at = 0; at < ids->size(); at += limits::page_size_max) {
+        const auto end = std::min(ids->size(), at + limits::page_size_max);
+        const std::vector<job_id> some(ids->begin() + static_cast<std::ptrdiff_t>(at),
+                                       ids->begin() + static_cast<std::ptrdiff_t>(end));
+        const auto results = node.cancel(some, reason);
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            const std::string id = to_string(some[i]);
+            if (!results[i]) status = worse(status, call.refuse(results[i].error(), id));
+            if (flags.format == output_format::json) {
+                json_object o;
+                o.text("id", id).boolean("cancelled", results[i].has_value());
+                if (!results[i]) o.raw("error", json_failure(results[i].error()));
+                call.con.print(o.done() + "\n");
+            } else if (results[i]) {
+                call.con.print(id + "  told to stop\n");
+            }
+        }
+        if (status == exit_status::unavailable) break;
+    }
+    return status;
+}
+
+struct list_flags {
+    connection_flags connection;
+    output_format format = output_format::table;
+    std::string tenant;
+    std::string state;
+    std::string type;
+    std::uint64_t limit = limits::page_size_default;
+    std::string cursor;
+};
+
+void print_page(invocation& call, const client::job_page& page, output_format format, table& rows,
+                std::vector<std::string>& items) {
+    for (const client::job_view& job : page.jobs) {
+        if (format == output_format::json)
+            items.push_back(job_json(job, false));
+        else
+            add_row(rows, job);
+    }
+    if (format == output_format::table && !rows.empty()) call.con.print(rows.take(call.con.out_width()));
+}
+
+exit_status run_list(invocation& call, const list_flags& flags) {
+    client::job_filter filter{.tenant = flags.tenant, .type = flags.type, .state = std::nullopt};
+    if (!flags.state.empty()) filter.state = job_state_from(flags.state);
+    const auto from = base64url_decode(flags.cursor);
+    if (!from) return call.misused("--cursor: \"" + flags.cursor + "\" is not one that `job list` printed");
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    table rows = job_table();
+    std::vector<std::string> items;
+    std::uint64_t count = 0;
+    std::string cursor = *from;
+    do {
+        const auto wanted = std::min<std::uint64_t>(flags.limit - count, limits::page_size_max);
+        const auto page = node.list(filter, static_cast<std::uint32_t>(wanted), cursor);
+        if (!page) return call.refuse(page.error());
+        count += page->jobs.size();
+        print_page(call, *page, flags.format, rows, items);
+        cursor = page->cursor;
+    } while (count < flags.limit && !cursor.empty() && !call.con.out_closed());
+
+    const std::string more = base64url_encode(cursor);
+    if (flags.format == output_format::json) {
+        json_object o;
+        o.raw("jobs", json_array(items));
+        if (more.empty())
+            o.null("cursor");
+        else
+            o.text("cursor", more);
+        call.con.print(o.done() + "\n");
+    } else {
+        if (count == 0) call.con.say("no jobs");
+        if (!more.empty()) call.con.say("more: --cursor " + more);
+    }
+    return exit_status::ok;
+}
+
+std::vector<std::string> state_words() {
+    std::vector<std::string> words;
+    for (const job_state s : all_job_states) words.emplace_back(to_string(s));
+    return words;
+}
+
+void add_list(const command_registry& commands, CLI::App& job) {
+    auto flags = std::make_shared<list_flags>();
+    auto* list = job.add_subcommand("list", "List jobs, newest first within a tenant");
+    list->add_option("--tenant", flags->tenant, "Of this tenant (default: all that the token may see)");
+    add_choice(*list, "--status", flags->state, state_words(), "In this state: queued, running, failed, ...");
+    list->add_option("--type", flags->type, "Of this job type");
+    list->add_option("--limit", flags->limit, "At most so many (default 100)")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{limits::list_printed_max}));
+    list->add_option("--cursor", flags->cursor, "Go on where an earlier list ended");
+    add_output_flag(*list, flags->format);
+    add_connection_flags(*list, flags->connection);
+    teach(*list,
+          {"coppice job list --tenant acme --status failed", "coppice job list -o json | jq -r '.jobs[].id'"});
+    commands.on_chosen(*list, "job list", [flags](invocation& call) { return run_list(call, *flags); });
+}
+
+} // namespace
+
+void add_job_commands(const command_registry& commands) {
+    auto* job = commands.root.add_subcommand("job", "Submit jobs, follow them, fetch their results");
+    job->require_subcommand(1);
+    teach(*job,
+          {"coppice job submit --type resize --payload '{\"w\": 3}' --wait", "coppice job list --status failed"});
+    add_job_submit_command(commands, *job);
+
+    auto get = std::make_shared<ids_flags>();
+    auto* get_app = job->add_subcommand("get", "Show jobs with their payload, attempts and errors");
+    add_ids_flags(*get_app, *get);
+    teach(*get_app, {"coppice job get 0199a1b2-... -o json | jq .status"});
+    commands.on_chosen(*get_app, "job get", [get](invocation& call) { return run_get(call, *get); });
+
+    add_list(commands, *job);
+
+    auto result = std::make_shared<ids_flags>();
+    auto* result_app = job->add_subcommand("result", "Print the result of jobs that succeeded, byte for byte");
+    add_ids_flags(*result_app, *result);
+    teach(*result_app, {"coppice job result 0199a1b2-... > out.bin"});
+    commands.on_chosen(*result_app, "job result", [result](invocation& call) { return run_result(call, *result); });
+
+    add_job_follow_commands(commands, *job);
+
+    auto cancel = std::make_shared<ids_flags>();
+    auto reason = std::make_shared<std::string>("cancelled from the command line");
+    auto* cancel_app =
+        job->add_subcommand("cancel", "Cancel jobs: waiting ones at once, running ones are told to stop");
+    add_ids_flags(*cancel_app, *cancel);
+    cancel_app->add_option("--reason", *reason, "Stands in the job's record");
+    teach(*cancel_app, {"coppice job cancel 0199a1b2-... --reason 'wrong input'"});
+    commands.on_chosen(*cancel_app, "job cancel",
+                       [cancel, reason](invocation& call) { return run_cancel(call, *cancel, *reason); });
+}
+
+} // namespace coppice::cli

@@ -1,0 +1,24 @@
+// Every command of `coppice`, a file each. Each function declares words and flags on the registry's tree.
+#pragma once
+
+#include "runtime/cli/invocation.hpp"
+
+namespace coppice::cli {
+
+void add_serve_command(const command_registry& commands);
+void add_apply_command(const command_registry& commands);
+void add_get_command(const command_registry& commands);
+void add_job_commands(const command_registry& commands);
+void add_worker_command(const command_registry& commands);
+void add_token_command(const command_registry& commands);
+void add_tree_command(const command_registry& commands);
+void add_metrics_command(const command_registry& commands);
+void add_check_command(const command_registry& commands);
+void add_bench_commands(const command_registry& commands);
+void add_version_command(const command_registry& commands);
+
+// Below `job`.
+void add_job_submit_command(const command_registry& commands, CLI::App& job);
+void add_job_follow_commands(const command_registry& commands, CLI::App& job); // watch, logs
+
+} // namespace coppice::cli

@@ -1,0 +1,39 @@
+// What the commands on jobs that exist have in common: ids.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/cli/invocation.hpp"
+#include "schema/ids.hpp"
+
+namespace coppice::cli {
+
+struct ids_flags {
+    connection_flags connection;
+    output_format format = output_format::table;
+    std::vector<std::string> ids;
+};
+
+inline void add_ids_flags(CLI::App& app, ids_flags& flags) {
+    app.add_option("ID", flags.ids, "Jobs, as `job submit` prints them")->required();
+    add_output_flag(app, flags.format);
+    add_connection_flags(app, flags.connection);
+}
+
+// Nothing, and it was said, when a text is not an id.
+inline std::optional<std::vector<job_id>> parse_ids(const invocation& call, const std::vector<std::string>& texts) {
+    std::vector<job_id> ids;
+    for (const std::string& text : texts) {
+        const auto id = job_id::parse(text);
+        if (!id) {
+            call.misused("\"" + text + "\" is not a job's id");
+            return std::nullopt;
+        }
+        ids.push_back(*id);
+    }
+    return ids;
+}
+
+} // namespace coppice::cli
