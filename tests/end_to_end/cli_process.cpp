@@ -1,0 +1,183 @@
+#include "tests/end_to_end/cli_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace coppice::end_to_end {
+
+bool eventually(const std::function<bool()>& is_so) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (!is_so()) {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    return true;
+}
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+scratch_directory::scratch_directory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "coppice-e2e-XXXXXX").string();
+    BOOST_REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+}
+
+scratch_directory::~scratch_directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+std::string scratch_directory::write(const std::string& name, std::string_view text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return (path_ / name).string();
+}
+
+process::process(options chosen) {
+    int pipe_ends[2] = {-1, -1};
+    if (chosen.open_stdin) BOOST_REQUIRE(::pipe2(pipe_ends, O_CLOEXEC) == 0);
+    const std::string input = files_.write("in", chosen.input);
+    const std::string out = (files_ / "out").string();
+    const std::string err = (files_ / "err").string();
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    if (chosen.open_stdin)
+        posix_spawn_file_actions_adddup2(&actions, pipe_ends[0], 0);
+    else
+        posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
+    if (chosen.out_fd >= 0)
+        posix_spawn_file_actions_adddup2(&actions, chosen.out_fd, 1);
+    else
+        posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+    std::vector<std::string> env_texts{"PATH=/usr/bin:/bin"};
+    for (const auto& [name, value] : chosen.env) env_texts.push_back(name + "=" + value);
+    std::vector<char*> env, argv;
+    for (std::string& text : env_texts) env.push_back(text.data());
+    for (std::string& text : chosen.argv) argv.push_back(text.data());
+    env.push_back(nullptr);
+    argv.push_back(nullptr);
+    const int failed = ::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), env.data());
+    posix_spawn_file_actions_destroy(&actions);
+    if (chosen.open_stdin) ::close(pipe_ends[0]);
+    stdin_ = pipe_ends[1];
+    BOOST_REQUIRE_EQUAL(failed, 0);
+}
+
+process::~process() {
+    close_stdin();
+    if (pid_ > 0) {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+}
+
+void process::write(std::string_view text) const {
+    BOOST_REQUIRE(::write(stdin_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+}
+
+void process::close_stdin() {
+    if (stdin_ >= 0) ::close(stdin_);
+    stdin_ = -1;
+}
+
+void process::signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);
+}
+
+int process::wait() {
+    if (pid_ <= 0) return status_;
+    int status = 0;
+    if (!eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) return -1000;
+    pid_ = -1;
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return status_;
+}
+
+std::string process::out() const { return read_file(files_ / "out"); }
+std::string process::err() const { return read_file(files_ / "err"); }
+
+std::string program() {
+    const char* path = ::getenv("COPPICE_BIN");
+    BOOST_REQUIRE_MESSAGE(path != nullptr, "COPPICE_BIN names no program");
+    return path;
+}
+
+namespace {
+
+// What stands behind `prefix` in a whole line of `text`; empty when there is none yet.
+std::string line_after(const std::string& text, const std::string& prefix) {
+    const auto at = text.find(prefix);
+    const auto end = text.find('\n', at);
+    if (at == std::string::npos || end == std::string::npos) return {};
+    return text.substr(at + prefix.size(), end - at - prefix.size());
+}
+
+} // namespace
+
+node::node() {
+    process_ = std::make_unique<process>(
+        process::options{.argv = {program(), "serve", "--dev", "--data", data().string(), "--listen", "127.0.0.1:0",
+                                  "--metrics-listen", "127.0.0.1:0"}});
+    const bool serving = eventually([this] {
+        const std::string said = process_->out();
+        address_ = line_after(said, "coppice: serving on ");
+        metrics_address_ = line_after(said, "coppice: metrics on ");
+        return !address_.empty() && !metrics_address_.empty();
+    });
+    BOOST_REQUIRE_MESSAGE(serving, "the node did not come up: " << process_->err());
+    // What --dev declares is declared by a message: there when it is listed.
+    BOOST_REQUIRE(eventually([this] { return run({"get", "tenant", "default"}).status == 0; }));
+}
+
+node::~node() {
+    if (process_) {
+        process_->signal(SIGTERM);
+        process_->wait();
+    }
+}
+
+environment node::operator_env() const {
+    return {{"COPPICE_SERVER", address_}, {"COPPICE_TOKEN_FILE", (data() / "operator.token").string()}};
+}
+
+outcome node::run(std::vector<std::string> arguments, std::string input) const {
+    arguments.insert(arguments.begin(), program());
+    process p({.argv = std::move(arguments), .env = operator_env(), .input = std::move(input)});
+    const int status = p.wait();
+    return {status, p.out(), p.err()};
+}
+
+outcome node::run_as(const environment& env, std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), program());
+    process p({.argv = std::move(arguments), .env = env});
+    const int status = p.wait();
+    return {status, p.out(), p.err()};
+}
+
+std::unique_ptr<process> node::start(std::vector<std::string> arguments, bool open_stdin, int out_fd) const {
+    arguments.insert(arguments.begin(), program());
+    return std::make_unique<process>(process::options{
+        .argv = std::move(arguments), .env = operator_env(), .open_stdin = open_stdin, .out_fd = out_fd});
+}
+
+int node::stop() {
+    process_->signal(SIGTERM);
+    return process_->wait();
+}
+
+} // namespace coppice::end_to_end

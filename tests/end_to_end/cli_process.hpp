@@ -1,0 +1,101 @@
+// Real processes of the program under test: a node in a directory of its own, and commands run against it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coppice::end_to_end {
+
+constexpr std::chrono::seconds patience{30};
+
+// Asks again until it is so; false after `patience`.
+bool eventually(const std::function<bool()>& is_so);
+std::string read_file(const std::filesystem::path& path);
+
+class scratch_directory {
+  public:
+    scratch_directory();
+    ~scratch_directory();
+    scratch_directory(const scratch_directory&) = delete;
+    scratch_directory& operator=(const scratch_directory&) = delete;
+    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+    std::string write(const std::string& name, std::string_view text) const;
+
+  private:
+    std::filesystem::path path_;
+};
+
+using environment = std::vector<std::pair<std::string, std::string>>;
+
+// One process; killed when it is still there at the end. Its output goes to files, so it never waits for us.
+class process {
+  public:
+    struct options {
+        std::vector<std::string> argv;
+        environment env;         // besides PATH
+        bool open_stdin = false; // a pipe that we write to; otherwise what is in `input`
+        std::string input;
+        int out_fd = -1; // instead of the file
+    };
+    explicit process(options chosen);
+    ~process();
+    process(const process&) = delete;
+    process& operator=(const process&) = delete;
+
+    void write(std::string_view text) const;
+    void close_stdin();
+    void signal(int number) const;
+    // The exit status, or minus the signal that ended it; -1000 when it did not end within `patience`.
+    int wait();
+    std::string out() const;
+    std::string err() const;
+
+  private:
+    scratch_directory files_;
+    pid_t pid_ = -1;
+    int stdin_ = -1;
+    int status_ = -1000;
+};
+
+struct outcome {
+    int status = -1000;
+    std::string out;
+    std::string err;
+};
+
+// The program: COPPICE_BIN.
+std::string program();
+
+// `coppice serve --dev` on free ports.
+class node {
+  public:
+    node();
+    ~node();
+
+    outcome run(std::vector<std::string> arguments, std::string input = {}) const;
+    outcome run_as(const environment& env, std::vector<std::string> arguments) const;
+    std::unique_ptr<process> start(std::vector<std::string> arguments, bool open_stdin = false,
+                                   int out_fd = -1) const;
+
+    const std::string& address() const { return address_; }
+    const std::string& metrics_address() const { return metrics_address_; }
+    std::filesystem::path data() const { return directory_ / "data"; }
+    environment operator_env() const;
+    // SIGTERM; the exit status.
+    int stop();
+
+  private:
+    scratch_directory directory_;
+    std::unique_ptr<process> process_;
+    std::string address_;
+    std::string metrics_address_;
+};
+
+} // namespace coppice::end_to_end
