@@ -5,11 +5,11 @@
 #include "actors/jobs/bounded_text.hpp"
 #include "actors/jobs/retry_policy.hpp"
 #include "actors/jobs/shard_machine.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
-job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
 std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 bytes_view view(capnp::Data::Reader data) { return std::as_bytes(std::span{data.begin(), data.size()}); }
 std::string text_of(capnp::Data::Reader data) { return {reinterpret_cast<const char*>(data.begin()), data.size()}; }
@@ -80,7 +80,7 @@ std::vector<parent_result> shard_machine::results_of_parents(rec::JobRow::Reader
     std::size_t total = 0;
     for (const auto each : row.getAfter()) {
         parent_result& p = given.emplace_back();
-        p.job = id_of(each);
+        p.job = read_id(each);
         const auto stored = t_->get(table::jobs, keys::job(p.job));
         if (!stored) continue;
         const auto parent = read_job_.read(*stored);
@@ -94,7 +94,7 @@ std::vector<parent_result> shard_machine::results_of_parents(rec::JobRow::Reader
 
 void shard_machine::report(cmd::Report::Reader r, command_result& result) {
     cell c;
-    result.job = id_of(r.getJob());
+    result.job = read_id(r.getJob());
     const bool known = open(result.job, c);
     const bool foreign = known && r.getWorker() != 0 && r.getWorker() != c.row.getWorker();
     if (!known || foreign || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != r.getAttempt()) {
@@ -251,7 +251,7 @@ void shard_machine::end_effect_of(cell& c, worker_id worker, std::uint32_t attem
 
 void shard_machine::cancel(cmd::Cancel::Reader cancel, command_result& result) {
     cell c;
-    result.job = id_of(cancel.getJob());
+    result.job = read_id(cancel.getJob());
     if (!open(result.job, c)) return set(result, errc::not_found, "no job " + to_string(result.job));
     const job_state state = c.row.getState();
     if (is_terminal(state))
@@ -276,7 +276,7 @@ void shard_machine::cancel(cmd::Cancel::Reader cancel, command_result& result) {
 
 void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     cell c;
-    result.job = id_of(a.getJob());
+    result.job = read_id(a.getJob());
     if (!open(result.job, c) || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != a.getAttempt())
         return set(result, errc::stale_attempt, "the attempt is not under way any more");
     pool_.release(worker_id{c.row.getWorker()});

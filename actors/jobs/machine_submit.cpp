@@ -4,13 +4,12 @@
 #include <algorithm>
 
 #include "actors/jobs/shard_machine.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
 constexpr std::uint32_t queue_full_retry_ms = 1000;
-
-job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
 
 int priority_of(cmd::Submit::Reader s) {
     return s.getPriority() == 0 ? limits::priority_default : static_cast<int>(s.getPriority());
@@ -26,7 +25,7 @@ void set(command_result& result, errc code, std::string detail) {
 } // namespace
 
 void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
-    result.job = id_of(s.getJob());
+    result.job = read_id(s.getJob());
     tenant_entry* t = book_.tenant(result.job.tenant());
     if (t == nullptr || result.job.shard() != shard_)
         return set(result, errc::unknown_tenant, "no such tenant here");
@@ -64,10 +63,10 @@ bool shard_machine::answer_known_key(cmd::Submit::Reader s, tenant_id tenant, co
     if (known.getBodyHigh() != s.getBodyHigh() || known.getBodyLow() != s.getBodyLow()) {
         set(result, errc::conflict,
             "key \"" + std::string{view(s.getIdempotencyKey())} + "\" was used for job " +
-                to_string(id_of(known.getJob())) + " with another body");
+                to_string(read_id(known.getJob())) + " with another body");
         return true;
     }
-    result.job = id_of(known.getJob());
+    result.job = read_id(known.getJob());
     result.existing = true;
     return true;
 }
@@ -83,9 +82,9 @@ std::string shard_machine::wrong_parent(cmd::Submit::Reader s) {
     if (after.size() > limits::parents_max)
         return "`after` names " + std::to_string(after.size()) + " jobs; at most " +
                std::to_string(limits::parents_max);
-    const job_id self = id_of(s.getJob());
+    const job_id self = read_id(s.getJob());
     for (const auto each : after) {
-        const job_id parent = id_of(each);
+        const job_id parent = read_id(each);
         if (parent.tenant() != self.tenant() || parent.shard() != shard_ || parent == self)
             return "`after` names " + to_string(parent) + ", which is not known";
         const auto stored = t_->get(table::jobs, keys::job(parent));
@@ -149,7 +148,7 @@ void shard_machine::write_rejected(const job_id& id, tenant_entry& t, type_entry
 }
 
 void shard_machine::refuse(cmd::Refuse::Reader r, command_result& result) {
-    result.job = id_of(r.getJob());
+    result.job = read_id(r.getJob());
     tenant_entry* t = book_.tenant(result.job.tenant());
     type_entry* y = book_.type(type_id{r.getType()});
     if (t == nullptr || y == nullptr || result.job.shard() != shard_)
@@ -162,7 +161,7 @@ void shard_machine::refuse(cmd::Refuse::Reader r, command_result& result) {
 }
 
 void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y) {
-    cell c{id_of(s.getJob()), &t, &y, new_job_.init()};
+    cell c{read_id(s.getJob()), &t, &y, new_job_.init()};
     c.row.setType(y.id.value);
     c.row.setTypeVersion(s.getTypeVersion());
     c.row.setPriority(static_cast<std::uint8_t>(priority_of(s)));
@@ -210,7 +209,7 @@ std::optional<std::pair<job_id, job_state>> shard_machine::link_parents(cmd::Sub
     std::optional<std::pair<job_id, job_state>> ended_otherwise;
     std::uint32_t pending = 0;
     for (const auto each : after) {
-        const job_id parent = id_of(each);
+        const job_id parent = read_id(each);
         cell p;
         if (!open(parent, p)) continue;
         const job_state state = p.row.getState();
@@ -237,7 +236,7 @@ void shard_machine::remember_key(cmd::Submit::Reader s, tenant_id tenant) {
     r.setBodyLow(s.getBodyLow());
     r.setExpiresUs(to_us(expires));
     key_row_.put(*t_, table::idempotency, keys::idempotency(shard_, tenant, view(s.getIdempotencyKey())));
-    t_->put(table::timers, keys::timer(expires, keys::timer_kind::forget_idempotency, id_of(s.getJob())), {});
+    t_->put(table::timers, keys::timer(expires, keys::timer_kind::forget_idempotency, read_id(s.getJob())), {});
 }
 
 } // namespace coppice

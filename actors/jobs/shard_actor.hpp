@@ -16,10 +16,8 @@ struct shard_options {
     shard_id shard{};
     journal_port journal;
     std::function<instant()> clock = wall_clock_now;
-    relay_ptr self;    // its own address, for its job actors
     relay_ptr tenants; // a dynamic supervisor; a child for each tenant: the dynamic supervisor of its job actors
     milliseconds reattach_grace = limits::worker_reattach_grace; // for the workers of an earlier life
-    bool may_fail_on_purpose = false;
 };
 
 // The template of the supervisor at `tenants`; a tenant's child is the dynamic supervisor of its job

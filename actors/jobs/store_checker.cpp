@@ -1,11 +1,10 @@
 #include "actors/jobs/store_checker.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
-
-job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
 
 } // namespace
 
@@ -143,7 +142,7 @@ void store_checker::check_attempts(const job_id& id, rec::JobRow::Reader row) {
 void store_checker::check_family(const job_id& id, rec::JobRow::Reader row) {
     std::set<job_id> pending;
     for (const auto parent : row.getAfter())
-        if (from.get(table::dependents, keys::dependent(id_of(parent), id))) pending.insert(id_of(parent));
+        if (from.get(table::dependents, keys::dependent(read_id(parent), id))) pending.insert(read_id(parent));
     const bool blocked = row.getState() == job_state::BLOCKED;
     if (blocked && (row.getParentsPending() == 0 || row.getParentsPending() != pending.size()))
         find(id, "blocked with " + number(row.getParentsPending()) + " parents pending, and " +
@@ -174,7 +173,7 @@ void store_checker::check_end(const job_id& id, rec::JobRow::Reader row) {
     const auto evidence = evidence_reader.read(*stored);
     const bool refused = row.getState() == job_state::REJECTED;
     const auto kind = refused ? rec::EvidenceRow::Kind::JOB_REFUSED : rec::EvidenceRow::Kind::JOB_ENDED;
-    if (evidence.getKind() != kind || id_of(evidence.getJob()) != id || evidence.getState() != row.getState() ||
+    if (evidence.getKind() != kind || read_id(evidence.getJob()) != id || evidence.getState() != row.getState() ||
         evidence.getAttempt() != row.getAttempt() || evidence.getType() != row.getType() ||
         evidence.getAtUs() != row.getFinishedUs() ||
         (row.getState() != job_state::SUCCEEDED && evidence.getCode() != row.getErrorCode()))

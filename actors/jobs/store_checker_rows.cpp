@@ -1,12 +1,11 @@
 // The rows that point at jobs: each must point at one that fits.
 #include "actors/jobs/store_checker.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
 std::string number(std::uint64_t n) { return std::to_string(n); }
-
-job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
 
 } // namespace
 
@@ -55,7 +54,7 @@ void store_checker::dependents_rows() {
         const auto row = job(child);
         if (!row) return find(child, "waits for a parent, but there is no such job");
         bool named = false;
-        for (const auto after : row->getAfter()) named = named || id_of(after) == parent;
+        for (const auto after : row->getAfter()) named = named || read_id(after) == parent;
         if (!named) find(child, "waits for a job that it did not name");
         // One that was cancelled or timed out meanwhile stays until its parent ends.
         if (row->getState() != job_state::BLOCKED && !is_terminal(row->getState()))
@@ -84,7 +83,7 @@ void store_checker::idempotency() {
         key_reader k{r.key.subspan(2)};
         const tenant_id tenant{k.u32()};
         const auto known = reader.read(r.value);
-        const job_id id = id_of(known.getJob());
+        const job_id id = read_id(known.getJob());
         const auto row = job(id);
         if (!k.ok() || !row) return find(id, "an idempotency key names it, but there is no such job");
         const auto text = row->getIdempotencyKey();
@@ -184,7 +183,7 @@ void store_checker::evidence_rows() {
         older = sequence;
         const auto e = evidence_reader.read(r.value);
         if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) return;
-        const job_id id = id_of(e.getJob());
+        const job_id id = read_id(e.getJob());
         const auto row = job(id);
         if (!row || row->getEvidence() != sequence)
             find(id, "evidence " + number(sequence) + " that the job does not name");
@@ -198,7 +197,7 @@ std::optional<store_checker::feed_row> store_checker::evidence_of_job_before(std
         sequence = key_reader{r->key.subspan(2)}.u64();
         const auto e = evidence_reader.read(r->value);
         if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) continue;
-        return feed_row{sequence, id_of(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
+        return feed_row{sequence, read_id(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
     }
 }
 
@@ -206,7 +205,8 @@ std::optional<store_checker::feed_row> store_checker::event_before(std::uint64_t
     const auto r = from.seek_before(table::events, keys::event(shard, sequence));
     if (!r || !has_prefix(r->key, keys::shard(shard))) return std::nullopt;
     const auto e = event_reader.read(r->value);
-    return feed_row{key_reader{r->key.subspan(2)}.u64(), id_of(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
+    return feed_row{key_reader{r->key.subspan(2)}.u64(), read_id(e.getJob()), e.getState(), e.getAtUs(),
+                    e.getCode()};
 }
 
 } // namespace coppice

@@ -5,6 +5,7 @@
 #include <capnp/serialize.h>
 
 #include "actors/journal/proposal.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 
@@ -15,12 +16,6 @@ proposal_ptr make_proposal(std::size_t count, bool grows, proposal::done_functio
     fill(message.initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(count)));
     return std::make_shared<proposal>(capnp::messageToFlatArray(message), count, grows, std::move(done));
 }
-
-inline void write_id(const job_id& id, rec::Id::Builder to) {
-    to.setHigh(id.high());
-    to.setLow(id.low());
-}
-inline job_id read_id(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
 
 // The attempt ended, says the node itself.
 inline void write_ending(const attempt_ref& ref, cmd::Report::Outcome outcome, errc code,

@@ -31,7 +31,6 @@ struct edge_context {
     std::function<std::string()> metrics_text;
     std::function<void()> login_refused;
     std::uint32_t life = 1; // of the node, for worker ids
-    bool development = false;
 };
 
 } // namespace coppice

@@ -6,11 +6,10 @@
 #include "runtime/edge/job_views.hpp"
 #include "runtime/edge/propose_call.hpp"
 #include "runtime/edge/submission.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
-
-job_id id_of(rec::Id::Reader id) { return job_id::from_halves(id.getHigh(), id.getLow()); }
 
 failure no_such_job(const job_id& id) { return {errc::not_found, "no job " + to_string(id), 0}; }
 
@@ -92,7 +91,7 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
 }
 
 kj::Promise<void> job_service::get(GetContext context) {
-    const job_id id = id_of(context.getParams().getId());
+    const job_id id = read_id(context.getParams().getId());
     if (const auto no = barred(id, permission::read_jobs)) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
@@ -163,7 +162,7 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
     auto commands = entry.initRoot<cmd::Entry>().initCommands(ids.size());
     std::vector<std::optional<failure>> refused(ids.size());
     for (unsigned i = 0; i < ids.size(); ++i) {
-        refused[i] = barred(id_of(ids[i]), permission::cancel_jobs);
+        refused[i] = barred(read_id(ids[i]), permission::cancel_jobs);
         if (refused[i]) continue;
         auto command = commands[i].initCancel();
         command.setJob(ids[i]);
@@ -184,7 +183,7 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
 
 kj::Promise<void> job_service::logs(LogsContext context) {
     const auto params = context.getParams();
-    const job_id id = id_of(params.getId());
+    const job_id id = read_id(params.getId());
     auto answer = context.getResults();
     if (const auto no = barred(id, permission::read_jobs)) {
         write_failure(*no, answer.initFailure());
@@ -220,7 +219,7 @@ kj::Promise<void> job_service::logs(LogsContext context) {
 }
 
 kj::Promise<void> job_service::result(ResultContext context) {
-    const job_id id = id_of(context.getParams().getId());
+    const job_id id = read_id(context.getParams().getId());
     auto answer = context.getResults();
     if (const auto no = barred(id, permission::read_jobs)) {
         write_failure(*no, answer.initFailure());
@@ -265,7 +264,7 @@ bool job_service::answer_watch(WatchContext& context, const job_id& id, bool wha
 }
 
 kj::Promise<void> job_service::watch(WatchContext context) {
-    const job_id id = id_of(context.getParams().getId());
+    const job_id id = read_id(context.getParams().getId());
     if (const auto no = barred(id, permission::read_jobs)) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;

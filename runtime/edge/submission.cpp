@@ -5,17 +5,13 @@
 #include <random>
 
 #include "actors/governance/bounded_json.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
 std::string_view text_of(capnp::Data::Reader data) {
     return {reinterpret_cast<const char*>(data.begin()), data.size()};
-}
-
-void write_id(const job_id& id, rec::Id::Builder to) {
-    to.setHigh(id.high());
-    to.setLow(id.low());
 }
 
 bool is_empty_object(std::string_view payload) { return payload.empty() || payload == "{}"; }

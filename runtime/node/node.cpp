@@ -214,8 +214,7 @@ expected<void> run_node(const node_config& config, bool development) {
                       .log = log.named("edge"),
                       .metrics_text = [metrics] { return metrics->render(); },
                       .login_refused = [metrics] { metrics->login_refused(); },
-                      .life = opened->life,
-                      .development = development};
+                      .life = opened->life};
     edge_thread serving{edge,
                         config,
                         {.metrics = [&edge] { return edge.metrics_text(); },

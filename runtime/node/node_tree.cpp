@@ -24,11 +24,7 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
     auto exec = std::make_shared<exec_actor_options>(options.exec);
     const auto jobs = std::make_shared<const job_actor_options>(
         job_actor_options{journal, shard, options.data, wall_clock_now, options.development});
-    const shard_options scheduler{.data = options.data,
-                                  .journal = journal,
-                                  .self = addresses.shard,
-                                  .tenants = addresses.tenants,
-                                  .may_fail_on_purpose = options.development};
+    const shard_options scheduler{.data = options.data, .journal = journal, .tenants = addresses.tenants};
     const supervisor_spec shard_tree{
         .strategy = strategy::rest_for_one,
         .children = {
