@@ -25,6 +25,7 @@ struct worker_attached {
     worker_id worker;
     std::set<std::string> types;
     std::uint32_t slots = 0;
+    tenant_id tenant{}; // runs attempts of this tenant alone; 0: of all
 };
 struct worker_draining {
     worker_id worker;

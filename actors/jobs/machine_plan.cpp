@@ -31,7 +31,7 @@ void shard_machine::plan(std::size_t most) {
 
 bool shard_machine::start_next(tenant_id id) {
     const auto next = next_of(*book_.tenant(id));
-    const auto worker = next ? pool_.take(next->first) : std::nullopt;
+    const auto worker = next ? pool_.take(next->first, id) : std::nullopt;
     if (!worker) return false;
     if (start(next->second, *worker) == errc::ok) return true;
     // A queue row without its job: store_check reports it; here it must not be picked for ever.
@@ -45,7 +45,7 @@ std::optional<std::pair<type_id, job_id>> shard_machine::next_of(const tenant_en
     std::optional<std::pair<type_id, job_id>> best;
     std::uint64_t best_rank = 0;
     for (const auto& [type, counts] : t.types) {
-        if (counts.in(job_state::QUEUED) == 0 || !pool_.could_run(type)) continue;
+        if (counts.in(job_state::QUEUED) == 0 || !pool_.could_run(type, t.id)) continue;
         const type_entry* y = book_.type(type);
         if (y == nullptr || (y->spec.running_max > 0 && y->running >= y->spec.running_max)) continue;
         const row_key prefix = keys::queue_of(shard_, t.id, type);

@@ -131,8 +131,9 @@ std::optional<instant> shard_machine::next_due(read_tables& from) const {
     return from_us(static_cast<std::int64_t>(k.u64()));
 }
 
-void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots) {
-    pool_.attach(id, std::move(types), std::min(slots, limits::worker_slots_max));
+void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots,
+                                  tenant_id tenant) {
+    pool_.attach(id, std::move(types), std::min(slots, limits::worker_slots_max), tenant);
     resolve_type_names();
 }
 

@@ -54,7 +54,8 @@ class shard_machine {
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
     // adopted or reported lost.
-    void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots);
+    // A worker with a `tenant` is given attempts of that tenant alone.
+    void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant = {});
     void detach_worker(worker_id id) { pool_.detach(id); }
     void drain_worker(worker_id id) { pool_.drain(id); }
 

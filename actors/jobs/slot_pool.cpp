@@ -14,7 +14,7 @@ void slot_pool::change(worker_id id, Change&& how) {
     free_ += found->second.free();
 }
 
-void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots) {
+void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant) {
     const auto [found, is_new] = workers_.try_emplace(id);
     if (const auto held = absent_.find(id); is_new && held != absent_.end()) {
         found->second.used = held->second; // no slots yet, so none of them counts as free
@@ -22,6 +22,7 @@ void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint
     }
     change(id, [&](worker& w) {
         w.type_names = std::move(type_names);
+        w.tenant = tenant;
         w.slots = slots;
     });
 }
@@ -39,14 +40,14 @@ void slot_pool::drain(worker_id id) {
     change(id, [](worker& w) { w.draining = true; });
 }
 
-std::optional<worker_id> slot_pool::take(type_id type) {
+std::optional<worker_id> slot_pool::take(type_id type, tenant_id tenant) {
     const auto found = by_type_.find(type);
     if (found == by_type_.end()) return std::nullopt;
     members_of_type& of = found->second;
     for (std::size_t tried = 0; tried < of.members.size(); ++tried) {
         of.next = (of.next + 1) % of.members.size();
         const worker_id id = of.members[of.next];
-        if (workers_.at(id).free() == 0) continue;
+        if (const worker& w = workers_.at(id); w.free() == 0 || !w.serves(tenant)) continue;
         take_from(id);
         return id;
     }
@@ -68,10 +69,12 @@ void slot_pool::release(worker_id id) {
     });
 }
 
-bool slot_pool::could_run(type_id type) const {
+bool slot_pool::could_run(type_id type, tenant_id tenant) const {
     const auto found = by_type_.find(type);
-    return found != by_type_.end() &&
-           std::ranges::any_of(found->second.members, [&](worker_id id) { return workers_.at(id).free() > 0; });
+    return found != by_type_.end() && std::ranges::any_of(found->second.members, [&](worker_id id) {
+               const worker& w = workers_.at(id);
+               return w.free() > 0 && w.serves(tenant);
+           });
 }
 
 const slot_pool::worker* slot_pool::find(worker_id id) const {

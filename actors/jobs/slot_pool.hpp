@@ -1,5 +1,5 @@
-// Who can run what: the workers that are attached, their types, and how many of their slots are free. Lives in
-// memory only: workers attach anew after a restart. A slot is taken when a start is decided and given back when the
+// Who can run what: the workers that are attached, their types, the tenant that one is bound to, and how many of
+// their slots are free. Lives in memory only: workers attach anew after a restart. A slot is taken when a start is decided and given back when the
 // attempt ends, so held slots equal running jobs, also for workers that are not attached: one that went away still
 // holds what it runs until that is adopted or lost, and finds it held when it attaches after a restart of the
 // journal. Pure; not thread-safe.
@@ -21,13 +21,15 @@ class slot_pool {
     struct worker {
         std::set<std::string> type_names;
         std::vector<type_id> types; // those of the names that are declared
+        tenant_id tenant{};         // runs attempts of this tenant alone; 0: of all
         std::uint32_t slots = 0;
         std::uint32_t used = 0;
         bool draining = false;
         std::uint32_t free() const { return draining || used >= slots ? 0 : slots - used; }
+        bool serves(tenant_id t) const { return tenant == tenant_id{} || tenant == t; }
     };
 
-    void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots);
+    void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant = {});
     void detach(worker_id id);
     void drain(worker_id id);
     // Resolves names to declared types, for all workers; `find(name, is_local)` gives nullopt for a name
@@ -53,12 +55,12 @@ class slot_pool {
 
     bool has_free() const { return free_ > 0; }
     std::uint64_t free_slots() const { return free_; }
-    // A worker with a free slot for the type, in turn; the slot is taken.
-    std::optional<worker_id> take(type_id type);
+    // A worker with a free slot for the tenant's jobs of the type, in turn; the slot is taken.
+    std::optional<worker_id> take(type_id type, tenant_id tenant);
     // A slot of this very worker, for an attempt that it already runs.
     void take_from(worker_id id);
     void release(worker_id id);
-    bool could_run(type_id type) const;
+    bool could_run(type_id type, tenant_id tenant) const;
     const worker* find(worker_id id) const;
     const std::unordered_map<worker_id, worker>& workers() const { return workers_; }
     // Slots held, also those of a worker that is not attached.

@@ -4,15 +4,14 @@
 
 #include "runtime/edge/propose_call.hpp"
 #include "runtime/edge/worker_link.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
 using pointer = executor_handle::stateful_pointer<session_state>;
 
-attempt_ref ref_of(api::AttemptRef::Reader ref) {
-    return {job_id::from_halves(ref.getJob().getHigh(), ref.getJob().getLow()), ref.getAttempt()};
-}
+attempt_ref ref_of(api::AttemptRef::Reader ref) { return {read_id(ref.getJob()), ref.getAttempt()}; }
 
 void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) {
     if (from.size() == 0) return;
@@ -163,6 +162,49 @@ dynamic_spec worker_session_supervisor() {
             .kind = "session"};
 }
 
+namespace {
+
+std::optional<failure> out_of_bounds(api::WorkerService::AttachParams::Reader params) {
+    const std::uint32_t slots = params.getSlots();
+    if (slots > 0 && slots <= limits::worker_slots_max && params.getTypes().size() > 0 &&
+        params.getTypes().size() <= limits::worker_types_max &&
+        params.getRunning().size() <= limits::worker_slots_max)
+        return std::nullopt;
+    return failure{errc::invalid_argument, "a worker has 1 to 65536 slots and 1 to 256 types", 0};
+}
+
+// Which of the attempts that a worker presents may be its own: one that is bound to a tenant never ran another's.
+std::vector<unsigned> presentable(capnp::List<api::AttemptRef>::Reader running, tenant_id only) {
+    std::vector<unsigned> indexes;
+    for (unsigned i = 0; i < running.size(); ++i)
+        if (only == tenant_id{} || read_id(running[i].getJob()).tenant() == only) indexes.push_back(i);
+    return indexes;
+}
+
+kj::Own<capnp::MallocMessageBuilder> adopt_entry(capnp::List<api::AttemptRef>::Reader running,
+                                                 const std::vector<unsigned>& indexes, worker_id worker) {
+    auto entry = kj::heap<capnp::MallocMessageBuilder>();
+    auto commands = entry->initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(indexes.size()));
+    for (unsigned i = 0; i < commands.size(); ++i) {
+        auto adopt = commands[i].initAdopt();
+        adopt.setJob(running[indexes[i]].getJob());
+        adopt.setAttempt(running[indexes[i]].getAttempt());
+        adopt.setWorker(worker.value);
+    }
+    return entry;
+}
+
+} // namespace
+
+// The tenant that the token is bound to; 0: none.
+expected<tenant_id> worker_service::bound_tenant() const {
+    if (!identity_.who.tenant) return tenant_id{};
+    const catalog_ptr declared = edge_.board->get();
+    if (const declared_tenant* tenant = declared->tenant(*identity_.who.tenant)) return tenant->id;
+    return fail(errc::unknown_tenant, "the token is for tenant \"" + *identity_.who.tenant +
+                                          "\", which is not declared");
+}
+
 // Attaches in three steps: the shard knows the session; the attempts that the worker still runs are adopted; only
 // then are its slots offered, so that it is never given more than it has.
 kj::Promise<void> worker_service::attach(AttachContext context) {
@@ -175,56 +217,44 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
     if (const auto over = expired(identity_, edge_.clock())) return refuse(*over);
     if (!allows_somewhere(identity_.who, permission::work))
         return refuse({errc::permission_denied, "the token's role does not run attempts", 0});
-    const std::uint32_t slots = params.getSlots();
-    if (slots == 0 || slots > limits::worker_slots_max || params.getTypes().size() == 0 ||
-        params.getTypes().size() > limits::worker_types_max ||
-        params.getRunning().size() > limits::worker_slots_max)
-        return refuse({errc::invalid_argument, "a worker has 1 to 65536 slots and 1 to 256 types", 0});
+    if (const auto wrong = out_of_bounds(params)) return refuse(*wrong);
+    const auto tenant = bound_tenant();
+    if (!tenant) return refuse(tenant.error());
     const worker_id id = make_worker_id(edge_.life, ++counter_.last, false);
     const std::string name{view_of(params.getName()).substr(0, limits::name_size_max)};
     auto link = std::make_shared<worker_link>(edge_, id, name, params.getWorker());
-    std::set<std::string> types;
-    for (const auto type : params.getTypes()) types.emplace(view_of(type));
-    capnp::MallocMessageBuilder entry;
-    const auto running = params.getRunning();
-    auto commands = entry.initRoot<cmd::Entry>().initCommands(running.size());
-    for (unsigned i = 0; i < running.size(); ++i) {
-        auto adopt = commands[i].initAdopt();
-        adopt.setJob(running[i].getJob());
-        adopt.setAttempt(running[i].getAttempt());
-        adopt.setWorker(id.value);
-    }
-    auto flat = kj::heap<capnp::MallocMessageBuilder>();
-    flat->setRoot(entry.getRoot<cmd::Entry>().asReader());
-    const unsigned presented = running.size();
+    worker_attached offer{.worker = id, .slots = params.getSlots(), .tenant = *tenant};
+    for (const auto type : params.getTypes()) offer.types.emplace(view_of(type));
+    auto presented = presentable(params.getRunning(), *tenant);
     auto up = link->when_up();
     caf::anon_send(edge_.worker_sessions, start_children{{{"session-" + std::to_string(counter_.last),
                                                            session_start{id, link, edge_.shard_actor}}}});
     return up
-        .then([this, id, types, presented,
-               flat = kj::mv(flat)]() mutable -> kj::Promise<std::vector<command_result>> {
-            if (presented == 0) return std::vector<command_result>{};
-            caf::anon_send(edge_.journal.journal(), worker_attached{id, types, 0});
-            auto call = propose_call(edge_, *flat, presented, false);
-            return call.attach(kj::mv(flat));
+        .then([this, context, offer, presented]() mutable -> kj::Promise<std::vector<command_result>> {
+            if (presented.empty()) return std::vector<command_result>{};
+            auto no_slots_yet = offer;
+            no_slots_yet.slots = 0;
+            caf::anon_send(edge_.journal.journal(), std::move(no_slots_yet));
+            auto entry = adopt_entry(context.getParams().getRunning(), presented, offer.worker);
+            return propose_call(edge_, *entry, presented.size(), false);
         })
-        .then([this, context, id, types, slots, link](std::vector<command_result> adopted) mutable {
+        .then([this, context, offer, presented, link](std::vector<command_result> adopted) mutable {
             auto results = context.getResults();
-            const auto presented_refs = context.getParams().getRunning();
+            const auto running = context.getParams().getRunning();
             std::vector<unsigned> kept;
             for (unsigned i = 0; i < adopted.size(); ++i)
-                if (adopted[i].code == errc::ok) kept.push_back(i);
+                if (adopted[i].code == errc::ok) kept.push_back(presented[i]);
             auto list = results.initKept(static_cast<unsigned>(kept.size()));
-            for (unsigned i = 0; i < kept.size(); ++i) list.setWithCaveats(i, presented_refs[kept[i]]);
+            for (unsigned i = 0; i < kept.size(); ++i) list.setWithCaveats(i, running[kept[i]]);
             results.setSilenceMaxMs(static_cast<std::uint32_t>(
                 std::chrono::duration_cast<milliseconds>(limits::worker_silence_max).count()));
             link->heard();
-            edge_.log.info("worker attached", {{"worker", id.value},
+            edge_.log.info("worker attached", {{"worker", offer.worker.value},
                                                {"name", link->name()},
-                                               {"slots", std::uint64_t{slots}},
+                                               {"slots", std::uint64_t{offer.slots}},
                                                {"kept", std::uint64_t{kept.size()}}});
             results.setSession(kj::heap<worker_session>(edge_, timer_, link, identity_));
-            caf::anon_send(edge_.journal.journal(), worker_attached{id, types, slots});
+            caf::anon_send(edge_.journal.journal(), std::move(offer));
         });
 }
 

@@ -46,6 +46,8 @@ class worker_service final : public api::WorkerService::Server {
     kj::Promise<void> attach(AttachContext context) override;
 
   private:
+    expected<tenant_id> bound_tenant() const;
+
     edge_context& edge_;
     kj::Timer& timer_;
     worker_counter& counter_;

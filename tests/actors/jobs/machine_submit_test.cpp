@@ -256,6 +256,20 @@ BOOST_AUTO_TEST_CASE(a_head_that_no_worker_can_run_does_not_hold_back_the_tenant
     BOOST_TEST((w.job(head).state == job_state::RUNNING));
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_that_is_bound_to_a_tenant_is_given_that_tenants_jobs_alone) {
+    world w;
+    w.declare_usual();
+    w.run({tenant_op{.tenant = tenant_id{2}, .spec = {.name = "birch", .types = {"*"}}}});
+    w.attach(worker_id{1}, {"build"}, 10, tenant_id{2});
+    const job_id foreign = w.submit();
+    const job_id own = w.submit({.job = w.new_id(tenant_id{2})});
+    BOOST_TEST((w.job(foreign).state == job_state::QUEUED));
+    BOOST_TEST((w.job(own).state == job_state::RUNNING));
+    w.attach(worker_id{2}, {"build"}, 10);
+    w.plan();
+    BOOST_TEST(w.job(foreign).worker == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_may_name_a_type_before_it_is_declared) {
     world w;
     w.declare_usual();

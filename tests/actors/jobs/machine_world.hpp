@@ -49,8 +49,8 @@ class world {
 
     // Tenant 1 "acme" may submit all types; type 1 "build": no timeouts, three attempts, no backoff.
     void declare_usual();
-    void attach(worker_id worker, std::set<std::string> types, std::uint32_t slots) {
-        machine_->attach_worker(worker, std::move(types), slots);
+    void attach(worker_id worker, std::set<std::string> types, std::uint32_t slots, tenant_id only = {}) {
+        machine_->attach_worker(worker, std::move(types), slots, only);
     }
     job_id new_id(tenant_id tenant = tenant_id{1}) { return ids_.next(to_ms(now_), test_shard, tenant, ++random_); }
     // A job of tenant 1 and type 1, committed.

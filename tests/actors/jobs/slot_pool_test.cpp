@@ -21,6 +21,7 @@ struct model_worker {
     bool attached = false, draining = false;
     std::set<std::string> types;
     std::uint32_t slots = 0;
+    std::uint32_t tenant = 0; // bound to it; 0: to none
 };
 
 struct pool_model {
@@ -31,7 +32,8 @@ struct pool_model {
         const model_worker& w = workers[id];
         return !w.attached || w.draining || held[id] >= w.slots ? 0 : w.slots - held[id];
     }
-    bool runs(std::uint64_t id, type_id y) {
+    bool runs(std::uint64_t id, type_id y, tenant_id t) {
+        if (workers[id].tenant != 0 && workers[id].tenant != t.value) return false;
         for (const auto& name : workers[id].types)
             if (const auto d = declared.find(name); d != declared.end() && d->second == y) return true;
         return false;
@@ -53,14 +55,16 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
             const std::uint64_t id = 1 + below(6);
             model_worker& w = model.workers[id];
             const type_id type{static_cast<std::uint32_t>(1 + below(4))};
+            const tenant_id tenant{static_cast<std::uint32_t>(1 + below(3))};
             switch (below(12)) {
             case 0: {
                 w.attached = true;
                 w.slots = static_cast<std::uint32_t>(below(5));
+                w.tenant = below(2) == 0 ? 0 : static_cast<std::uint32_t>(1 + below(3));
                 w.types.clear();
                 for (const char* name : {"build", "deploy", "scan", "unheard-of"})
                     if (below(2) == 0) w.types.insert(name);
-                pool.attach(worker_id{id}, w.types, w.slots);
+                pool.attach(worker_id{id}, w.types, w.slots, tenant_id{w.tenant});
                 resolve(pool);
                 break;
             }
@@ -87,12 +91,12 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
             default: {
                 bool possible = false;
                 for (std::uint64_t each = 1; each <= 6; ++each)
-                    possible = possible || (model.free(each) > 0 && model.runs(each, type));
-                BOOST_REQUIRE_EQUAL(pool.could_run(type), possible);
-                const auto taken = pool.take(type);
+                    possible = possible || (model.free(each) > 0 && model.runs(each, type, tenant));
+                BOOST_REQUIRE_EQUAL(pool.could_run(type, tenant), possible);
+                const auto taken = pool.take(type, tenant);
                 BOOST_REQUIRE_EQUAL(taken.has_value(), possible);
                 if (!taken) break;
-                BOOST_REQUIRE(model.free(taken->value) > 0 && model.runs(taken->value, type));
+                BOOST_REQUIRE(model.free(taken->value) > 0 && model.runs(taken->value, type, tenant));
                 ++model.held[taken->value];
             }
             }
@@ -114,7 +118,7 @@ BOOST_AUTO_TEST_CASE(work_goes_to_workers_in_turn) {
     for (std::uint64_t id = 1; id <= 4; ++id) pool.attach(worker_id{id}, {"build"}, 100);
     resolve(pool);
     std::map<std::uint64_t, int> taken;
-    for (int i = 0; i < 40; ++i) ++taken[pool.take(type_id{1})->value];
+    for (int i = 0; i < 40; ++i) ++taken[pool.take(type_id{1}, tenant_id{1})->value];
     for (const auto& [id, n] : taken) BOOST_TEST(n == 10);
     BOOST_TEST(taken.size() == 4U);
 }
@@ -123,8 +127,8 @@ BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_still_holds_what_it_runs) {
     slot_pool pool;
     pool.attach(worker_id{1}, {"build"}, 2);
     resolve(pool);
-    pool.take(type_id{1});
-    pool.take(type_id{1});
+    pool.take(type_id{1}, tenant_id{1});
+    pool.take(type_id{1}, tenant_id{1});
     pool.detach(worker_id{1});
     BOOST_TEST(pool.held() == 2U);
     pool.release(worker_id{1});
@@ -137,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_worker_with_fewer_slots_than_it_runs_gets_nothing_new) {
     slot_pool pool;
     pool.attach(worker_id{1}, {"build"}, 3);
     resolve(pool);
-    for (int i = 0; i < 3; ++i) pool.take(type_id{1});
+    for (int i = 0; i < 3; ++i) pool.take(type_id{1}, tenant_id{1});
     pool.attach(worker_id{1}, {"build"}, 1);
     resolve(pool);
     BOOST_TEST(!pool.has_free());
