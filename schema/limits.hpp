@@ -62,6 +62,7 @@ inline constexpr std::size_t batch_bytes_max = 32 * 1024 * 1024;
 inline constexpr std::size_t inflight_proposals_max =
     16 * 1024; // proposals on the way to a journal; then `overloaded`
 inline constexpr std::size_t inflight_bytes_max = 64 * 1024 * 1024;
+inline constexpr auto commit_stall_max = 5s; // proposals wait and nothing is committed: not ready for more work
 inline constexpr std::size_t timers_per_tick_max = 1024; // due timers fired by one tick; the rest by the next
 inline constexpr double storage_reserve_part = 0.05;     // of the map, kept for what must still be recorded
                                                          // when new work is refused with `storage_full`
@@ -77,6 +78,9 @@ inline constexpr auto storage_distrust_max = 10s;     // then a commit is tried 
 inline constexpr std::size_t storage_disk_room = 64 * 1024 * 1024; // free on the disk before it is trusted again
 inline constexpr std::uint64_t events_kept =
     1'000'000; // rows of the event feed; a cursor before it `cursor_expired`
+inline constexpr std::uint32_t events_pruned_at_once = 1024; // beyond those kept, before any is erased
+inline constexpr std::uint32_t events_per_prune_max =
+    2 * batch_commands_max; // in one batch: more than one can bring, so that pruning keeps up
 
 // ---- workers
 // ------------------------------------------------------------------------------------------------------

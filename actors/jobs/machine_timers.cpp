@@ -1,5 +1,7 @@
 // Time: rows of `timers` in order of when they are due. A tick fires those that are; a timer whose job has moved on
 // changes nothing.
+#include <algorithm>
+
 #include "actors/jobs/shard_machine.hpp"
 
 namespace coppice {
@@ -88,17 +90,10 @@ void shard_machine::forget_key(const job_id& id) {
 }
 
 void shard_machine::prune(cmd::Prune::Reader p) {
-    const row_key prefix = keys::shard(shard_);
-    for (std::uint32_t erased = 0; erased < p.getMost(); ++erased) {
-        const auto first = t_->seek(table::events, prefix);
-        if (!first || !has_prefix(first->key, prefix)) return;
-        key_reader k{first->key};
-        k.u16();
-        const std::uint64_t sequence = k.u64();
-        // The newest row stays: it says where the sequence goes on after a restart.
-        if (sequence >= p.getEventsBefore() || sequence + 1 >= event_next_) return;
-        t_->erase(table::events, keys::event(shard_, sequence));
-    }
+    // The newest row stays: it says where the sequence goes on after a restart.
+    const std::uint64_t end = std::min(p.getEventsBefore(), event_next_ - 1);
+    for (std::uint32_t erased = 0; erased < p.getMost() && event_first_ < end; ++erased)
+        t_->erase(table::events, keys::event(shard_, event_first_++));
 }
 
 } // namespace coppice

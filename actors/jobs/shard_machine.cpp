@@ -18,12 +18,21 @@ std::uint64_t next_sequence(read_tables& from, table t, shard_id shard) {
     return k.u64() + 1;
 }
 
+std::uint64_t first_sequence(read_tables& from, table t, shard_id shard, std::uint64_t otherwise) {
+    const auto first = from.seek(t, keys::shard(shard));
+    if (!first || !has_prefix(first->key, keys::shard(shard))) return otherwise;
+    key_reader k{first->key};
+    k.u16();
+    return k.u64();
+}
+
 } // namespace
 
 void shard_machine::load(read_tables& from) {
     book_.load(from);
     evidence_next_ = next_sequence(from, table::evidence, shard_);
     event_next_ = next_sequence(from, table::events, shard_);
+    event_first_ = first_sequence(from, table::events, shard_, event_next_);
     ended_parents_.clear();
     share_ = fair_share{};
     for (const auto& [id, t] : book_.tenants()) {

@@ -49,6 +49,9 @@ class shard_machine {
     void plan(std::size_t most);
     void finish();
 
+    // Rows of the event feed, and the sequence number of the next one.
+    std::uint64_t events() const { return event_next_ - event_first_; }
+    std::uint64_t next_event() const { return event_next_; }
     // When the next timer is due, if any.
     std::optional<instant> next_due(read_tables& from) const;
 
@@ -152,6 +155,7 @@ class shard_machine {
     fair_share share_;
     std::uint64_t evidence_next_ = 1;
     std::uint64_t event_next_ = 1;
+    std::uint64_t event_first_ = 1; // the oldest one kept; event_next_ when there is none
     std::deque<std::pair<job_id, job_state>> ended_parents_; // their children are told before the command is over
 
     // The batch under way.

@@ -1,6 +1,7 @@
 #include "actors/journal/group_commit.hpp"
 
 #include <algorithm>
+#include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <kj/exception.h>
 #include <stdexcept>
@@ -25,6 +26,14 @@ void refuse_all(std::vector<proposal_ptr>& proposals) {
     proposals.clear();
 }
 
+// An entry with one command of the journal's own, which `fill` makes.
+template <class Fill>
+proposal_ptr own_proposal(Fill&& fill) {
+    capnp::MallocMessageBuilder message;
+    fill(message.initRoot<cmd::Entry>().initCommands(1)[0]);
+    return std::make_shared<proposal>(capnp::messageToFlatArray(message), 1, false, nullptr);
+}
+
 microseconds since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
 }
@@ -42,6 +51,21 @@ void group_commit::roll_back() {
 }
 
 std::optional<instant> group_commit::next_due() { return due_; }
+
+std::vector<proposal_ptr> group_commit::upkeep(instant now) const {
+    std::vector<proposal_ptr> wanted;
+    if (due_ && *due_ <= now)
+        wanted.push_back(
+            own_proposal([](cmd::Command::Builder c) { c.initTick().setMost(limits::timers_per_tick_max); }));
+    // Not one by one: a seek to the feed's far end a batch is more than a thousand erasures are.
+    if (machine_.events() >= options_.events_kept + limits::events_pruned_at_once)
+        wanted.push_back(own_proposal([this](cmd::Command::Builder c) {
+            auto prune = c.initPrune();
+            prune.setEventsBefore(machine_.next_event() - options_.events_kept);
+            prune.setMost(limits::events_per_prune_max);
+        }));
+    return wanted;
+}
 
 std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> proposals) {
     bool plan = options_.data->has_room();

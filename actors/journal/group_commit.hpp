@@ -40,6 +40,7 @@ struct journal_options {
     std::function<void(const commit_report&)> on_commit; // must not block
     std::function<void(const slot_pool&)> on_workers; // workers came or went; on the journal's thread, as on_commit
     std::size_t starts_per_batch = limits::batch_commands_max;
+    std::uint64_t events_kept = limits::events_kept; // of the feed; older ones are pruned
 };
 
 class group_commit {
@@ -49,6 +50,9 @@ class group_commit {
     // Takes the proposals, answers each of them, and gives what the shard's actors must do; null when nothing was
     // committed. With no proposals it only plans starts.
     std::shared_ptr<const batch_output> run(std::vector<proposal_ptr> proposals);
+
+    // What the journal itself has to propose at `now`: timers that are due, events beyond those that are kept.
+    std::vector<proposal_ptr> upkeep(instant now) const;
 
     // When `run` should be called next though nobody proposed anything.
     std::optional<instant> next_due();

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
-#include <capnp/message.h>
-#include <capnp/serialize.h>
 
 namespace coppice {
 namespace {
@@ -13,12 +11,6 @@ using pointer = journal_handle::stateful_pointer<journal_state>;
 
 constexpr std::uint32_t overloaded_retry_ms = 50;
 constexpr milliseconds full_store_pause{200}; // before timers are tried again on a store that took nothing
-
-proposal_ptr tick_proposal() {
-    capnp::MallocMessageBuilder message;
-    message.initRoot<cmd::Entry>().initCommands(1)[0].initTick().setMost(limits::timers_per_tick_max);
-    return std::make_shared<proposal>(capnp::messageToFlatArray(message), 1, false, nullptr);
-}
 
 // Asks to be woken when the next timer is due, at once when starts were left over, unless an earlier wake is
 // pending.
@@ -36,7 +28,7 @@ void arrange_wake(pointer self, instant now, const batch_output* output) {
 void run_batch(pointer self, const journal_options& options, const shard_handle& shard) {
     journal_state& s = self->state;
     const instant now = options.clock();
-    if (const auto due = s.commits->next_due(); due && *due <= now) s.waiting.push_back(tick_proposal());
+    std::ranges::move(s.commits->upkeep(now), std::back_inserter(s.waiting));
     auto batch = std::move(s.waiting);
     s.waiting = {};
     s.waiting_commands = s.waiting_bytes = 0;

@@ -186,6 +186,9 @@ BOOST_AUTO_TEST_CASE(pruning_keeps_the_newest_event_and_the_sequence_goes_on) {
     BOOST_TEST(w.out().newest_event == 5U);
     w.run({prune_op{3, 1000}});
     BOOST_TEST(w.rows(table::events) == 3U);
+    BOOST_TEST(w.machine().events() == 3U);
+    w.reload();
+    BOOST_TEST(w.machine().events() == 3U);
     w.run({prune_op{1000, 1}});
     BOOST_TEST(w.rows(table::events) == 2U);
     w.run({prune_op{1000, 1000}});
