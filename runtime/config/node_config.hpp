@@ -28,8 +28,8 @@ struct tls_settings {
 };
 
 struct auth_settings {
-    std::string keys; // file or directory of the keys that tokens are checked with; empty: nobody is asked who they
-                      // are, which is for loopback only
+    std::string keys; // file or directory of the keys that tokens are checked with; empty: keys/ in the data
+                      // directory, made at the first start
     std::string audience = "coppice"; // what a token's `aud` must name
     bool operator==(const auth_settings&) const = default;
 };

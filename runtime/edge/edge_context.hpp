@@ -30,6 +30,7 @@ struct edge_context {
     std::function<instant()> clock = wall_clock_now;
     std::function<std::string()> metrics_text;
     std::function<void()> login_refused;
+    std::shared_ptr<std::atomic<std::size_t>> rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
     std::uint32_t life = 1; // of the node, for worker ids
 };
 

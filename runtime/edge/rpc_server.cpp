@@ -57,17 +57,17 @@ kj::Promise<void> rpc_server::serve(kj::Own<kj::ConnectionReceiver> listener) {
 }
 
 void rpc_server::accepted(kj::Own<kj::AsyncIoStream> stream) {
-    if (open_ >= limits::rpc_connections_max) {
-        edge_.log.warn("connection refused: too many", {{"connections", std::uint64_t{open_}}});
+    std::atomic<std::size_t>& open = *edge_.rpc_connections; // for the metrics; changed here alone
+    if (open >= limits::rpc_connections_max) {
+        edge_.log.warn("connection refused: too many", {{"connections", std::uint64_t{open}}});
         return; // dropping the stream closes it
     }
-    ++open_;
+    ++open;
     auto ready =
         tls_ == nullptr ? kj::Promise<kj::Own<kj::AsyncIoStream>>(kj::mv(stream)) : tls_->wrap(kj::mv(stream));
     tasks_.add(
-        ready.then([this](kj::Own<kj::AsyncIoStream> open) { return talk(kj::mv(open)); }).attach(kj::defer([this] {
-            --open_;
-        })));
+        ready.then([this](kj::Own<kj::AsyncIoStream> talking) { return talk(kj::mv(talking)); })
+            .attach(kj::defer([&open] { --open; })));
 }
 
 kj::Promise<void> rpc_server::talk(kj::Own<kj::AsyncIoStream> stream) {

@@ -18,7 +18,6 @@ class rpc_server final : private kj::TaskSet::ErrorHandler {
     void use_tls(const tls_server& tls) { tls_ = &tls; }
     // Accepts for as long as the promise lives.
     kj::Promise<void> serve(kj::Own<kj::ConnectionReceiver> listener);
-    std::size_t connections() const { return open_; }
 
   private:
     void taskFailed(kj::Exception&& exception) override;
@@ -30,7 +29,6 @@ class rpc_server final : private kj::TaskSet::ErrorHandler {
     job_id_minter minter_;
     worker_counter workers_;
     const tls_server* tls_ = nullptr;
-    std::size_t open_ = 0;
     kj::TaskSet tasks_;
 };
 

@@ -1,7 +1,6 @@
 #include "runtime/node/edge_thread.hpp"
 
 #include "runtime/edge/rpc_server.hpp"
-#include "runtime/edge/tls.hpp"
 
 namespace coppice {
 namespace {
@@ -24,6 +23,18 @@ expected<bound_ports> edge_thread::start() {
     return result.get();
 }
 
+void edge_thread::reload_certificate() {
+    edge_.inbox->post([this] { reload_now(); });
+}
+
+void edge_thread::reload_now() {
+    if (!tls_) return;
+    if (const auto done = tls_->reload(); !done)
+        edge_.log.error("the certificate was not reloaded; the former one stays", {{"why", to_string(done.error())}});
+    else
+        edge_.log.info("the certificate was reloaded");
+}
+
 void edge_thread::stop() {
     edge_.inbox->close();
     if (thread_.joinable()) thread_.join();
@@ -35,7 +46,6 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
     rpc_server rpc{edge_, timer};
     metrics_server metrics{timer, routes_};
     kj::Maybe<kj::Own<kj::ConnectionReceiver>> rpc_port, metrics_port;
-    std::optional<tls_server> tls;
     std::string where;
     try {
         where = to_string(config_.listen);
@@ -49,8 +59,8 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
         if (config_.tls.enabled()) {
             auto loaded = tls_server::load({config_.tls.certificate, config_.tls.key, {}}, timer);
             if (!loaded) return bound.set_value(tl::unexpected(loaded.error()));
-            tls.emplace(std::move(*loaded));
-            rpc.use_tls(*tls);
+            tls_.emplace(std::move(*loaded));
+            rpc.use_tls(*tls_);
         }
         bound.set_value(ports);
     } catch (const kj::Exception& e) {
@@ -65,6 +75,7 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
             edge_.log.error("the metrics port failed", {{"why", std::string{e.getDescription().cStr()}}});
         });
     edge_.inbox->run().wait(io.waitScope);
+    tls_.reset(); // holds the loop's timer
 }
 
 } // namespace coppice

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "runtime/config/node_config.hpp"
 #include "runtime/edge/edge_context.hpp"
+#include "runtime/edge/tls.hpp"
 #include "runtime/observability/metrics_server.hpp"
 
 namespace coppice {
@@ -24,15 +26,20 @@ class edge_thread {
     edge_thread& operator=(const edge_thread&) = delete;
 
     expected<bound_ports> start();
+    // Connections to come are served with what the certificate's files hold now. Any thread; what went wrong is
+    // logged, and the former certificate stays.
+    void reload_certificate();
     // Closes the ports and all connections, and waits for the thread.
     void stop();
 
   private:
     void run(std::promise<expected<bound_ports>> bound);
+    void reload_now();
 
     edge_context& edge_;
     const node_config& config_;
     metrics_routes routes_;
+    std::optional<tls_server> tls_; // the loop's
     std::thread thread_;
 };
 

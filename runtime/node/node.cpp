@@ -15,6 +15,7 @@
 #include "runtime/node/edge_thread.hpp"
 #include "runtime/node/node_tree.hpp"
 #include "runtime/observability/node_metrics.hpp"
+#include "runtime/observability/readiness.hpp"
 
 namespace coppice {
 namespace {
@@ -81,8 +82,8 @@ expected<void> write_operator_token(const std::filesystem::path& directory, cons
     return {};
 }
 
-// What --dev declares, so that the first job needs no file.
-void declare_development(const control_handle& control, const logger& log) {
+// What --dev declares, so that the first job needs no file. What is declared already stays as somebody made it.
+void declare_development(const control_handle& control, const catalog& declared, const logger& log) {
     auto request = std::make_shared<declare_documents>();
     job_type_spec exec;
     exec.name = "exec";
@@ -93,8 +94,11 @@ void declare_development(const control_handle& control, const logger& log) {
     tenant_spec tenant;
     tenant.name = "default";
     tenant.types = {"*"};
-    request->documents = {{std::string{job_type_kind}, "exec", to_json(exec)},
-                          {std::string{tenant_kind}, "default", to_json(tenant)}};
+    if (declared.type(exec.name) == nullptr)
+        request->documents.push_back({std::string{job_type_kind}, exec.name, to_json(exec)});
+    if (declared.tenant(tenant.name) == nullptr)
+        request->documents.push_back({std::string{tenant_kind}, tenant.name, to_json(tenant)});
+    if (request->documents.empty()) return;
     request->by = "coppice serve --dev";
     request->done = [log](const auto& done) {
         if (!done) log.error("the development documents were refused", {{"why", to_string(done.error())}});
@@ -128,15 +132,38 @@ void report_to_log(const logger& log, const supervision_report& r) {
         log.warn(event, {{"path", r.path}, {"why", r.text}});
 }
 
+// Waits for SIGTERM or SIGINT and gives it; at each SIGHUP calls `reload`.
+template <class Reload>
+int wait_for_stop(const sigset_t& signals, Reload&& reload) {
+    for (;;) {
+        int signal = 0;
+        if (sigwait(&signals, &signal) == 0 && signal != SIGHUP) return signal;
+        reload();
+    }
+}
+
+// Tokens are judged by what the key files hold now; sessions that are open go on to their tokens' end.
+void reload_keys(edge_context& edge, const std::filesystem::path& directory, const auth_settings& settings) {
+    const auto keys = open_keys(directory, settings.keys);
+    auto verifier = keys ? token_verifier::make(*keys, {settings.audience, std::nullopt})
+                         : expected<token_verifier>{tl::unexpected(keys.error())};
+    if (!verifier)
+        return edge.log.error("the keys were not reloaded; the former ones stay",
+                              {{"why", to_string(verifier.error())}});
+    edge.log.info("the keys were reloaded", {{"keys", std::uint64_t{keys->size()}}});
+    edge.inbox->post([&edge, next = std::make_shared<token_verifier>(std::move(*verifier))] {
+        edge.verifier = std::move(*next);
+    });
+}
+
 } // namespace
 
 expected<void> run_node(const node_config& config, bool development) {
     // Waited for below; blocked first, so that every thread made from here on leaves them to us.
-    sigset_t stop_signals;
-    sigemptyset(&stop_signals);
-    sigaddset(&stop_signals, SIGTERM);
-    sigaddset(&stop_signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 
     const logger log = make_logger(config.log);
@@ -167,13 +194,16 @@ expected<void> run_node(const node_config& config, bool development) {
     const auto inbox = std::make_shared<kj_inbox>();
     const auto hub = std::make_shared<watch_hub>(inbox);
     hub->start_at(newest_event(*opened->data));
+    const auto ready = std::make_shared<readiness>(*opened->data, gate);
+    const auto rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
     const auto metrics = std::make_shared<node_metrics>(metrics_sources{
         .data = opened->data.get(),
         .control = opened->control.get(),
         .gate = gate,
         .tree = tree,
         .actors = {"node/journal-data", "node/journal-control", "node/shards/shard-0/scheduler", "node/exec"},
-        .log = log});
+        .log = log,
+        .rpc_connections = [rpc_connections] { return rpc_connections->load(); }});
     const auto worker_of_life = make_worker_id(opened->life, 1, true);
     node_tree_options tree_options{
         .data = opened->data.get(),
@@ -182,9 +212,10 @@ expected<void> run_node(const node_config& config, bool development) {
         .gate = gate,
         .readers = readers(),
         .on_commit =
-            [hub, metrics](const commit_report& r) {
+            [hub, metrics, ready](const commit_report& r) {
                 hub->committed(r.output);
                 metrics->committed(r);
+                ready->committed();
             },
         .on_workers = [metrics](const slot_pool& pool) { metrics->workers_changed(pool); },
         .exec = {.runner = {.work_root = directory->path() / "work"},
@@ -198,7 +229,7 @@ expected<void> run_node(const node_config& config, bool development) {
                  .log = log.named("exec")},
         .development = development};
     const caf::actor root = spawn_supervisor(system, environment, node_tree(addresses, tree_options));
-    if (development) declare_development(addresses.control.as<control_handle>(), log);
+    if (development) declare_development(addresses.control.as<control_handle>(), *board->get(), log);
 
     edge_context edge{.data = opened->data.get(),
                       .control = opened->control.get(),
@@ -214,6 +245,7 @@ expected<void> run_node(const node_config& config, bool development) {
                       .log = log.named("edge"),
                       .metrics_text = [metrics] { return metrics->render(); },
                       .login_refused = [metrics] { metrics->login_refused(); },
+                      .rpc_connections = rpc_connections,
                       .life = opened->life};
     edge_thread serving{edge,
                         config,
@@ -222,10 +254,7 @@ expected<void> run_node(const node_config& config, bool development) {
                              [] {
                                  return health_answer{true, "live"};
                              },
-                         .ready =
-                             [] {
-                                 return health_answer{true, "ready"};
-                             },
+                         .ready = [ready] { return ready->judge(); },
                          .on_fault =
                              [log](std::string_view text) {
                                  log.error("metrics", {{"why", std::string{text}}});
@@ -238,9 +267,12 @@ expected<void> run_node(const node_config& config, bool development) {
         log.info("node started", {{"data", directory->path().string()},
                                   {"life", std::uint64_t{opened->life}},
                                   {"pid", static_cast<std::int64_t>(::getpid())}});
-        int signal = 0;
-        sigwait(&stop_signals, &signal);
+        const int signal = wait_for_stop(signals, [&] {
+            reload_keys(edge, directory->path(), config.auth);
+            serving.reload_certificate();
+        });
         log.info("node stopping", {{"signal", std::int64_t{signal}}});
+        ready->stopping();
         serving.stop();
     }
     const auto stopped = stop_and_wait(system, root, stop_wait);
