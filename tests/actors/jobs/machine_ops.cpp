@@ -56,6 +56,7 @@ void build_one(const report_op& o, cmd::Command::Builder to) {
     r.setRetryAfterMs(o.retry_after_ms);
     r.setProgress(o.progress);
     r.setProgressText(o.progress_text.c_str());
+    r.setWorker(o.worker.value);
     auto lines = r.initLogs(static_cast<unsigned>(o.lines.size()));
     for (unsigned i = 0; i < o.lines.size(); ++i) {
         lines[i].setSequence(o.lines[i]);

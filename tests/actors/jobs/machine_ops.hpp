@@ -56,6 +56,7 @@ struct report_op {
     float progress = -1;
     std::string progress_text;
     std::vector<std::uint64_t> lines; // sequence numbers of log lines
+    worker_id worker{};               // who reports; 0: the node itself
 };
 struct adopt_op {
     job_id job;
