@@ -257,9 +257,12 @@ void propose_lost(pointer self, const shard_options& options, worker_id worker, 
                 caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, worker_expired{worker}));
     };
     options.journal.propose(make_proposal(refs.size(), false, done, [&](auto commands) {
-        for (unsigned i = 0; i < refs.size(); ++i)
-            write_ending(refs[i], cmd::Report::Outcome::LOST, errc::worker_lost, "its worker is gone",
-                         commands[i].initReport());
+        for (unsigned i = 0; i < refs.size(); ++i) {
+            auto report = commands[i].initReport();
+            write_ending(refs[i], cmd::Report::Outcome::LOST, errc::worker_lost, "its worker is gone", report);
+            // Stale when another session was told meanwhile that it keeps the attempt.
+            report.setWorker(worker.value);
+        }
     }));
 }
 
