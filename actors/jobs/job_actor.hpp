@@ -30,6 +30,7 @@ struct job_actor_options {
     store* data = nullptr; // to read its row after a failure
     std::function<instant()> clock;
     bool may_fail_on_purpose = false; // development only
+    backoff_spec backoff{};           // of a job actor that keeps failing
 };
 
 struct job_state_of_actor {

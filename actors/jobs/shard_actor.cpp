@@ -267,13 +267,19 @@ void propose_lost(pointer self, const shard_options& options, worker_id worker, 
 }
 
 void lose_attempts_of(pointer self, const shard_options& options, worker_id worker) {
-    if (self->state.executors.contains(worker)) return;
     std::vector<attempt_ref> refs;
     for (const running_attempt& r : running_attempts(options))
         if (r.worker == worker) refs.push_back(r.ref);
     for (std::size_t at = 0; at < refs.size(); at += lost_per_proposal)
         propose_lost(self, options, worker,
                      std::span{refs}.subspan(at, std::min(lost_per_proposal, refs.size() - at)));
+}
+
+// An executor of this node that starts has nothing under way: what runs under its name ended with the incarnation
+// before it.
+void meet_executor(pointer self, const shard_options& options, const executor_up& who) {
+    if (is_local(who.worker)) lose_attempts_of(self, options, who.worker);
+    self->state.executors[who.worker] = who.handle;
 }
 
 // A shard that starts grows its job actors from the tables, and gives the workers of an earlier life time to
@@ -318,10 +324,24 @@ dynamic_spec tenant_supervisors(const std::shared_ptr<const job_actor_options>& 
         .restart = restart_type::transient,
         // Backoff, not this bound, holds back a job actor that keeps failing; the bound is for a storm of many.
         .intensity = {100'000, milliseconds{60'000}},
+        .backoff = options->backoff,
         .kind = "job"};
     return {.start = [jobs](supervised_context& context, const std::any&) { return dynamic_of(jobs)(context); },
             .restart = restart_type::temporary, // the shard starts it anew, and grows its jobs from what it knows
             .kind = "tenant"};
+}
+
+supervisor_spec shard_tree(const shard_options& scheduler, const std::shared_ptr<const job_actor_options>& jobs,
+                           const relay_ptr& address) {
+    return {.strategy = strategy::rest_for_one,
+            .intensity = {0, milliseconds{60'000}},
+            .children = {
+                {.id = "tenants",
+                 .start = dynamic_of(tenant_supervisors(jobs)),
+                 .kind = child_kind::supervisor,
+                 .address = scheduler.tenants},
+                {.id = "scheduler", .start = actor_of(shard_actor, scheduler), .address = address},
+            }};
 }
 
 shard_handle::behavior_type shard_actor(pointer self, tree_handle card, shard_options given) {
@@ -336,12 +356,14 @@ shard_handle::behavior_type shard_actor(pointer self, tree_handle card, shard_op
             cancel_attempts(self, *message.what);
             start_attempts(self, options, message.what);
         },
-        [self](const executor_up& message) { self->state.executors[message.worker] = message.handle; },
+        [self, options](const executor_up& message) { meet_executor(self, *options, message); },
         [self](const executor_down& message) {
             self->state.executors.erase(message.worker);
             self->delayed_send(self, message.grace, worker_expired{message.worker});
         },
-        [self, options](const worker_expired& message) { lose_attempts_of(self, *options, message.worker); },
+        [self, options](const worker_expired& message) {
+            if (!self->state.executors.contains(message.worker)) lose_attempts_of(self, *options, message.worker);
+        },
         [self](const attempt_heard& message) {
             const auto found = self->state.live.find(message.ref);
             if (found != self->state.live.end() && found->second.actor) self->send(found->second.actor, message);

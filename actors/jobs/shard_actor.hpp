@@ -49,4 +49,10 @@ struct shard_state {
 shard_handle::behavior_type shard_actor(shard_handle::stateful_pointer<shard_state> self, tree_handle card,
                                         shard_options options);
 
+// A shard's part of the node's tree; `address` is the scheduler's. It mends nothing by itself: executors introduce
+// themselves to a scheduler once, so one that fails has forgotten them, and all who did so must start anew. Whoever
+// places it lets a failure go up to where the executors are, after it in a rest_for_one.
+supervisor_spec shard_tree(const shard_options& scheduler, const std::shared_ptr<const job_actor_options>& jobs,
+                           const relay_ptr& address);
+
 } // namespace coppice

@@ -76,7 +76,9 @@ void worker_link::post_up(executor_handle actor) {
 }
 
 void worker_link::post_down() {
-    edge_.inbox->post([self = shared_from_this()] { self->close(milliseconds{0}, "its session actor ended"); });
+    // Not the worker's doing: its connection may well be whole, and it comes back as soon as it hears of it.
+    edge_.inbox->post(
+        [self = shared_from_this()] { self->close(limits::worker_reattach_grace, "its session actor ended"); });
 }
 
 kj::Promise<void> worker_link::when_up() {

@@ -14,7 +14,8 @@ journal_port port_of(const node_addresses& addresses, const std::shared_ptr<infl
 }
 
 // rest_for_one: what comes later in the table lives on what comes before. A journal that fails takes the shard's
-// actors, the sessions and the executor with it; all of them grow again from the tables.
+// actors, the sessions and the executor with it, a scheduler that fails the sessions and the executor; all of them
+// grow again from the tables.
 supervisor_spec node_tree(const node_addresses& addresses, const node_tree_options& options) {
     const journal_port journal = port_of(addresses, options.gate);
     const auto shard = addresses.shard.as<shard_handle>();
@@ -25,34 +26,28 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
     const auto jobs = std::make_shared<const job_actor_options>(
         job_actor_options{journal, shard, options.data, wall_clock_now, options.development});
     const shard_options scheduler{.data = options.data, .journal = journal, .tenants = addresses.tenants};
-    const supervisor_spec shard_tree{
+    supervisor_spec tree{
         .strategy = strategy::rest_for_one,
+        .intensity = {10, milliseconds{60'000}},
         .children = {
-            {.id = "tenants",
-             .start = dynamic_of(tenant_supervisors(jobs)),
+            {.id = "journal-data",
+             .start = detached_actor_of(journal_actor, data, shard),
+             .address = addresses.journal},
+            {.id = "journal-control",
+             .start = detached_actor_of(control_actor, control),
+             .address = addresses.control},
+            {.id = "shards",
+             .start =
+                 supervisor_of({.intensity = {0, milliseconds{60'000}}, // as shard_tree says
+                                .children = {{.id = "shard-0",
+                                              .start = supervisor_of(shard_tree(scheduler, jobs, addresses.shard)),
+                                              .kind = child_kind::supervisor}}}),
+             .kind = child_kind::supervisor},
+            {.id = "workers",
+             .start = dynamic_of(worker_session_supervisor()),
              .kind = child_kind::supervisor,
-             .address = addresses.tenants},
-            {.id = "scheduler", .start = actor_of(shard_actor, scheduler), .address = addresses.shard},
+             .address = addresses.sessions},
         }};
-    supervisor_spec tree{.strategy = strategy::rest_for_one,
-                         .intensity = {10, milliseconds{60'000}},
-                         .children = {
-                             {.id = "journal-data",
-                              .start = detached_actor_of(journal_actor, data, shard),
-                              .address = addresses.journal},
-                             {.id = "journal-control",
-                              .start = detached_actor_of(control_actor, control),
-                              .address = addresses.control},
-                             {.id = "shards",
-                              .start = supervisor_of({.children = {{.id = "shard-0",
-                                                                    .start = supervisor_of(shard_tree),
-                                                                    .kind = child_kind::supervisor}}}),
-                              .kind = child_kind::supervisor},
-                             {.id = "workers",
-                              .start = dynamic_of(worker_session_supervisor()),
-                              .kind = child_kind::supervisor,
-                              .address = addresses.sessions},
-                         }};
     if (exec->slots > 0)
         tree.children.push_back(
             {.id = "exec",
