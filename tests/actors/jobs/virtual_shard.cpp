@@ -6,13 +6,15 @@ namespace coppice::testing {
 namespace {
 
 struct session_start {
-    worker_id worker;
-    shard_handle shard;
+    std::shared_ptr<worker_session_link> link;
     std::shared_ptr<worker_diary> diary;
 };
 
 executor_handle::behavior_type session_actor(executor_handle::pointer self, const session_start& start) {
-    self->send(start.shard, executor_up{start.worker, self});
+    self->send(start.link->shard, executor_up{start.link->worker, self});
+    // An executor of the node's own has no edge that would say so.
+    if (!is_local(start.link->worker))
+        self->attach_functor([link = start.link] { link->close(limits::worker_reattach_grace); });
     return {
         [diary = start.diary](const assign& message) {
             for (const std::uint32_t i : message.indexes)
@@ -35,11 +37,17 @@ std::string session_name(worker_id worker) { return "session-" + std::to_string(
 
 } // namespace
 
-virtual_shard::virtual_shard(const std::vector<job_type_spec>& types, job_actor_options jobs) {
+void worker_session_link::close(milliseconds grace) {
+    if (std::exchange(closed, true)) return;
+    caf::anon_send(journal, worker_detached{worker});
+    caf::anon_send(shard, executor_down{worker, grace});
+}
+
+virtual_shard::virtual_shard(const std::vector<job_type_spec>& types, backoff_spec job_actor_backoff) {
     supervision s = *environment;
     s.wall_clock = [this] { return now(); };
     environment = std::make_shared<const supervision>(std::move(s));
-    grow(tree(std::move(jobs)));
+    grow(tree(job_actor_backoff));
     std::vector<op> ops{tenant_op{.tenant = tenant_id{1}, .spec = {.name = "acme", .types = {"*"}}},
                         tenant_op{.tenant = tenant_id{2}, .spec = {.name = "bolt", .types = {"*"}}}};
     for (const job_type_spec& type : types) {
@@ -57,7 +65,7 @@ virtual_shard::~virtual_shard() {
 }
 
 // The order of runtime/node/node_tree.cpp, with `workers` for what is outside.
-supervisor_spec virtual_shard::tree(job_actor_options jobs) {
+supervisor_spec virtual_shard::tree(backoff_spec job_actor_backoff) {
     const auto clock = [this] { return now(); };
     const auto journal_clock = [this] {
         if (fault == journal_fault::before_commit) {
@@ -70,28 +78,19 @@ supervisor_spec virtual_shard::tree(job_actor_options jobs) {
                                  .shard = test_shard,
                                  .clock = journal_clock,
                                  .on_commit = [this](const commit_report& report) { note(report); }};
-    jobs.journal = port();
-    jobs.shard = shard.as<shard_handle>();
-    jobs.data = data.get();
-    jobs.clock = clock;
+    const auto jobs = std::make_shared<const job_actor_options>(
+        job_actor_options{port(), shard.as<shard_handle>(), data.get(), clock, true, job_actor_backoff});
     const shard_options scheduler{
         .data = data.get(), .shard = test_shard, .journal = port(), .clock = clock, .tenants = tenants};
-    const supervisor_spec shard_tree{
-        .strategy = strategy::rest_for_one,
-        .children = {
-            {.id = "tenants",
-             .start = dynamic_of(tenant_supervisors(std::make_shared<const job_actor_options>(jobs))),
-             .kind = child_kind::supervisor,
-             .address = tenants},
-            {.id = "scheduler", .start = actor_of(shard_actor, scheduler), .address = shard},
-        }};
     return {.strategy = strategy::rest_for_one,
             .intensity = {10, milliseconds{60'000}},
             .children = {
                 {.id = "journal",
                  .start = detached_actor_of(journal_actor, commit, shard.as<shard_handle>()),
                  .address = journal},
-                {.id = "shard", .start = supervisor_of(shard_tree), .kind = child_kind::supervisor},
+                {.id = "shard",
+                 .start = supervisor_of(shard_tree(scheduler, jobs, shard)),
+                 .kind = child_kind::supervisor},
                 {.id = "workers",
                  .start = dynamic_of(session_supervisor()),
                  .kind = child_kind::supervisor,
@@ -178,8 +177,10 @@ errc virtual_shard::cancel(const job_id& id) {
 heard_ptr virtual_shard::attach(worker_id worker, std::uint32_t slots, const std::vector<attempt_ref>& running) {
     auto& diary = diaries[worker];
     diary = std::make_shared<worker_diary>();
-    caf::anon_send(sessions.handle(), start_children{{{session_name(worker),
-                                                       session_start{worker, shard.as<shard_handle>(), diary}}}});
+    auto& link = links_[worker];
+    link = std::make_shared<worker_session_link>(
+        worker_session_link{worker, journal.as<journal_handle>(), shard.as<shard_handle>()});
+    caf::anon_send(sessions.handle(), start_children{{{session_name(worker), session_start{link, diary}}}});
     settle();
     const std::set<std::string> types(type_names_.begin(), type_names_.end());
     heard_ptr answer = std::make_shared<heard_answer>();
@@ -196,11 +197,12 @@ heard_ptr virtual_shard::attach(worker_id worker, std::uint32_t slots, const std
 }
 
 void virtual_shard::hang_up(worker_id worker, milliseconds grace) {
-    caf::anon_send(port().journal(), worker_detached{worker});
-    caf::anon_send(shard.as<shard_handle>(), executor_down{worker, grace});
-    if (const caf::actor session = find_in(sessions.handle(), session_name(worker)))
+    links_.at(worker)->close(grace);
+    if (const caf::actor session = session_of(worker))
         caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
 }
+
+caf::actor virtual_shard::session_of(worker_id worker) { return find_in(sessions.handle(), session_name(worker)); }
 
 heard_ptr virtual_shard::report(worker_id worker, const attempt_ref& ref, outcome what) {
     return propose({report_op{.job = ref.job, .attempt = ref.attempt, .what = what, .worker = worker}});

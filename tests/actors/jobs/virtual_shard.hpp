@@ -22,6 +22,15 @@ struct worker_diary {
     std::vector<attempt_ref> revoked;
 };
 
+// The edge's half of a session: tells journal and shard once that it is over.
+struct worker_session_link {
+    worker_id worker;
+    journal_handle journal;
+    shard_handle shard;
+    bool closed = false;
+    void close(milliseconds grace);
+};
+
 // What came of a proposal.
 struct heard_answer {
     int times = 0;
@@ -42,7 +51,7 @@ enum class journal_fault { none, before_commit, after_commit };
 
 struct virtual_shard : virtual_node {
     // Tenants 1 "acme" and 2 "bolt" may submit all types; types are numbered from 1.
-    explicit virtual_shard(const std::vector<job_type_spec>& types, job_actor_options jobs = no_options());
+    explicit virtual_shard(const std::vector<job_type_spec>& types, backoff_spec job_actor_backoff = {});
     ~virtual_shard();
 
     // ---- time, and who runs next
@@ -67,6 +76,7 @@ struct virtual_shard : virtual_node {
     heard_ptr attach(worker_id worker, std::uint32_t slots, const std::vector<attempt_ref>& running = {});
     // Its connection is gone; it has `grace` to come back.
     void hang_up(worker_id worker, milliseconds grace);
+    caf::actor session_of(worker_id worker);
     heard_ptr report(worker_id worker, const attempt_ref& ref, outcome what); // sent, not yet run
     void heartbeat(const attempt_ref& ref);
     const worker_diary& told(worker_id worker) { return *diaries[worker]; }
@@ -95,12 +105,12 @@ struct virtual_shard : virtual_node {
     std::map<worker_id, std::shared_ptr<worker_diary>> diaries;
 
   private:
-    static job_actor_options no_options() { return {journal_port{{}, nullptr}, {}, nullptr, nullptr, true}; }
     journal_port port() const { return {journal.as<journal_handle>(), gate}; }
-    supervisor_spec tree(job_actor_options jobs);
+    supervisor_spec tree(backoff_spec job_actor_backoff);
     void note(const commit_report& report);
 
     std::vector<std::string> type_names_;
+    std::map<worker_id, std::shared_ptr<worker_session_link>> links_;
     job_id_minter ids_;
 };
 
