@@ -99,22 +99,31 @@ void process::signal(int number) const {
     if (pid_ > 0) ::kill(pid_, number);
 }
 
-int process::wait() {
-    if (pid_ <= 0) return status_;
+bool process::ended() {
+    if (pid_ <= 0) return true;
     int status = 0;
-    if (!eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) return -1000;
+    if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
     pid_ = -1;
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return true;
+}
+
+int process::wait() {
+    eventually([this] { return ended(); });
     return status_;
+}
+
+int process::kill(int number) {
+    signal(number);
+    return wait();
 }
 
 std::string process::out() const { return read_file(files_ / "out"); }
 std::string process::err() const { return read_file(files_ / "err"); }
 
 std::string program() {
-    const char* path = ::getenv("COPPICE_BIN");
-    BOOST_REQUIRE_MESSAGE(path != nullptr, "COPPICE_BIN names no program");
-    return path;
+    if (const char* path = ::getenv("COPPICE_BIN")) return path;
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "coppice";
 }
 
 namespace {
@@ -129,27 +138,46 @@ std::string line_after(const std::string& text, const std::string& prefix) {
 
 } // namespace
 
-node::node() {
-    process_ = std::make_unique<process>(
-        process::options{.argv = {program(), "serve", "--dev", "--data", data().string(), "--listen", "127.0.0.1:0",
-                                  "--metrics-listen", "127.0.0.1:0"}});
-    const bool serving = eventually([this] {
-        const std::string said = process_->out();
-        address_ = line_after(said, "coppice: serving on ");
-        metrics_address_ = line_after(said, "coppice: metrics on ");
-        return !address_.empty() && !metrics_address_.empty();
-    });
-    BOOST_REQUIRE_MESSAGE(serving, "the node did not come up: " << process_->err());
+node::node(node_options chosen) : chosen_(std::move(chosen)) {
+    if (chosen_.data.empty()) chosen_.data = directory_ / "data";
+    serve();
     // What --dev declares is declared by a message: there when it is listed.
-    BOOST_REQUIRE(eventually([this] { return run({"get", "tenant", "default"}).status == 0; }));
+    if (chosen_.development)
+        BOOST_REQUIRE(eventually([this] { return run({"get", "tenant", "default"}).status == 0; }));
 }
 
-node::~node() {
-    if (process_) {
-        process_->signal(SIGTERM);
-        process_->wait();
-    }
+node::~node() { stop(); }
+
+void node::serve() {
+    std::vector<std::string> argv{program(),  "serve",  "--data",           data().string(),
+                                  "--listen", address_, "--metrics-listen", metrics_address_};
+    if (chosen_.development) argv.emplace_back("--dev");
+    argv.insert(argv.end(), chosen_.flags.begin(), chosen_.flags.end());
+    process_ = std::make_unique<process>(process::options{.argv = std::move(argv)});
+    bool serving = false;
+    eventually([&] {
+        const bool ended = process_->ended(); // asked first: all that it said is there then
+        const std::string said = process_->out();
+        const std::string rpc = line_after(said, "coppice: serving on ");
+        const std::string metrics = line_after(said, "coppice: metrics on ");
+        serving = !rpc.empty() && !metrics.empty();
+        if (serving) address_ = rpc, metrics_address_ = metrics;
+        return serving || ended;
+    });
+    BOOST_REQUIRE_MESSAGE(serving, "the node did not come up: " << process_->err());
 }
+
+int node::kill(int signal) {
+    if (!process_) return -1000;
+    const int status = process_->kill(signal);
+    earlier_log_ += process_->err();
+    process_.reset();
+    return status;
+}
+
+void node::start_again() { serve(); }
+
+std::string node::log() const { return process_ ? earlier_log_ + process_->err() : earlier_log_; }
 
 environment node::operator_env() const {
     return {{"COPPICE_SERVER", address_}, {"COPPICE_TOKEN_FILE", (data() / "operator.token").string()}};
@@ -173,11 +201,6 @@ std::unique_ptr<process> node::start(std::vector<std::string> arguments, bool op
     arguments.insert(arguments.begin(), program());
     return std::make_unique<process>(process::options{
         .argv = std::move(arguments), .env = operator_env(), .open_stdin = open_stdin, .out_fd = out_fd});
-}
-
-int node::stop() {
-    process_->signal(SIGTERM);
-    return process_->wait();
 }
 
 } // namespace coppice::end_to_end

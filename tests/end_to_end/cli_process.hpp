@@ -1,6 +1,7 @@
 // Real processes of the program under test: a node in a directory of its own, and commands run against it.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -52,8 +53,11 @@ class process {
     void write(std::string_view text) const;
     void close_stdin();
     void signal(int number) const;
+    bool ended();
     // The exit status, or minus the signal that ended it; -1000 when it did not end within `patience`.
     int wait();
+    // The signal, and the wait for the end that it brings.
+    int kill(int number);
     std::string out() const;
     std::string err() const;
 
@@ -70,13 +74,19 @@ struct outcome {
     std::string err;
 };
 
-// The program: COPPICE_BIN.
+// The program: COPPICE_BIN, or the one that was built with the tests.
 std::string program();
 
-// `coppice serve --dev` on free ports.
+struct node_options {
+    bool development = true;        // --dev
+    std::filesystem::path data;     // empty: in a directory of the node's own, removed with it
+    std::vector<std::string> flags; // more of `serve`'s
+};
+
+// `coppice serve` on free ports, and again on the same ones after its end.
 class node {
   public:
-    node();
+    explicit node(node_options chosen = {});
     ~node();
 
     outcome run(std::vector<std::string> arguments, std::string input = {}) const;
@@ -86,16 +96,26 @@ class node {
 
     const std::string& address() const { return address_; }
     const std::string& metrics_address() const { return metrics_address_; }
-    std::filesystem::path data() const { return directory_ / "data"; }
+    std::filesystem::path data() const { return chosen_.data; }
     environment operator_env() const;
     // SIGTERM; the exit status.
-    int stop();
+    int stop() { return kill(SIGTERM); }
+    // Any signal that ends it; what `process::wait` says.
+    int kill(int signal);
+    // After its end: another life on the same directory and ports.
+    void start_again();
+    // What all its lives have logged, as JSON lines.
+    std::string log() const;
 
   private:
+    void serve();
+
     scratch_directory directory_;
+    node_options chosen_;
     std::unique_ptr<process> process_;
-    std::string address_;
-    std::string metrics_address_;
+    std::string address_ = "127.0.0.1:0";
+    std::string metrics_address_ = "127.0.0.1:0";
+    std::string earlier_log_;
 };
 
 } // namespace coppice::end_to_end
