@@ -164,8 +164,11 @@ void shard_machine::end_attempt(cell& c, cmd::Report::Reader r) {
         succeed(c, r);
         if (c.row.getState() != job_state::SUCCEEDED) e.code = errc::result_too_large;
         break;
-    case outcome::FAILED:
     case outcome::TIMED_OUT:
+        // A worker that hangs would lose whatever it is given next. In this commit, for the slot is free in it.
+        if (e.code == errc::timeout_heartbeat && !is_local(worker)) pool_.silence(worker);
+        [[fallthrough]];
+    case outcome::FAILED:
         fail_attempt(c, r, e, r.getPermanent());
         break;
     case outcome::CANCELLED:

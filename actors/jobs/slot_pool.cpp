@@ -24,6 +24,7 @@ void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint
         w.type_names = std::move(type_names);
         w.tenant = tenant;
         w.slots = slots;
+        w.silent = false;
     });
 }
 
@@ -38,6 +39,10 @@ void slot_pool::detach(worker_id id) {
 
 void slot_pool::drain(worker_id id) {
     change(id, [](worker& w) { w.draining = true; });
+}
+
+void slot_pool::silence(worker_id id) {
+    change(id, [](worker& w) { w.silent = true; });
 }
 
 std::optional<worker_id> slot_pool::take(type_id type, tenant_id tenant) {

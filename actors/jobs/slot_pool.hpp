@@ -25,13 +25,15 @@ class slot_pool {
         std::uint32_t slots = 0;
         std::uint32_t used = 0;
         bool draining = false;
-        std::uint32_t free() const { return draining || used >= slots ? 0 : slots - used; }
+        bool silent = false; // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
+        std::uint32_t free() const { return draining || silent || used >= slots ? 0 : slots - used; }
         bool serves(tenant_id t) const { return tenant == tenant_id{} || tenant == t; }
     };
 
     void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant = {});
     void detach(worker_id id);
     void drain(worker_id id);
+    void silence(worker_id id);
     // Resolves names to declared types, for all workers; `find(name, is_local)` gives nullopt for a name
     // that is not declared, or not for that kind of worker.
     template <class Find>

@@ -58,13 +58,42 @@ void worker_link::post_cancel(attempt_ref ref) {
 }
 
 void worker_link::post_revoke(attempt_ref ref) {
-    edge_.inbox->post([self = shared_from_this(), ref] {
-        self->forget(ref);
-        if (self->closed_) return;
-        auto call = self->worker_.revokeRequest();
-        write_ref(ref, call.initAttempts(1)[0]);
-        self->watched(call.send().ignoreResult()).detach([](kj::Exception&&) {});
-    });
+    edge_.inbox->post([self = shared_from_this(), ref] { self->revoke(ref); });
+}
+
+void worker_link::revoke(const attempt_ref& ref) {
+    const auto found = with_heartbeat_.find(ref);
+    if (found != with_heartbeat_.end()) {
+        // A worker that lives beats three times in its attempts' timeout, also for one that hangs.
+        if (edge_.clock() - heard_ < found->second / 2)
+            offer_again();
+        else
+            silent_ = true;
+        with_heartbeat_.erase(found);
+    }
+    if (closed_) return;
+    auto call = worker_.revokeRequest();
+    write_ref(ref, call.initAttempts(1)[0]);
+    watched(call.send().ignoreResult()).detach([](kj::Exception&&) {});
+}
+
+void worker_link::heard() {
+    heard_ = edge_.clock();
+    if (std::exchange(silent_, false)) offer_again();
+}
+
+void worker_link::offer(worker_attached what) {
+    offer_ = std::move(what);
+    offer_again();
+}
+
+void worker_link::offer_again() {
+    if (!closed_ && offer_.slots > 0) caf::anon_send(edge_.journal.journal(), offer_);
+}
+
+void worker_link::adopted(const attempt_ref& ref) {
+    with_heartbeat_.emplace(ref, 0);
+    caf::anon_send(edge_.shard_actor, attempt_heard{ref});
 }
 
 void worker_link::post_up(executor_handle actor) {
@@ -97,7 +126,7 @@ void worker_link::assign(const batch_output& batch, const std::vector<std::uint3
             const assignment& a = batch.starts[indexes[end++]].work;
             total += a.payload.size() + sizeof(assignment);
             for (const parent_result& p : a.parents) total += p.result.size() + sizeof(parent_result);
-            if (a.heartbeat_timeout.count() > 0) with_heartbeat_.insert(a.ref);
+            if (a.heartbeat_timeout.count() > 0) with_heartbeat_.insert_or_assign(a.ref, a.heartbeat_timeout);
         }
         auto call = worker_.assignRequest();
         auto list = call.initAssignments(static_cast<unsigned>(end - at));

@@ -4,7 +4,7 @@
 // belongs to the loop's thread.
 #pragma once
 
-#include <unordered_set>
+#include <unordered_map>
 
 #include "runtime/edge/call_guard.hpp"
 
@@ -25,9 +25,15 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
 
     worker_id id() const { return id_; }
     const std::string& name() const { return name_; }
-    void heard() { heard_ = edge_.clock(); }
+    void heard();
     instant heard_at() const { return heard_; }
     bool closed() const { return closed_; }
+
+    // Tells the journal what the worker can take; said again when it is heard after an attempt's heartbeat stopped,
+    // because the journal gives it nothing from there on.
+    void offer(worker_attached what);
+    // It still runs this one, which an earlier session was given.
+    void adopted(const attempt_ref& ref);
 
     // Fulfilled when the session actor runs and the shard knows it.
     kj::Promise<void> when_up();
@@ -40,6 +46,8 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
     void forget(const attempt_ref& ref) { with_heartbeat_.erase(ref); }
 
   private:
+    void offer_again();
+    void revoke(const attempt_ref& ref);
     void assign(const batch_output& batch, const std::vector<std::uint32_t>& indexes);
     kj::Promise<void> watched(kj::Promise<void> call);
 
@@ -51,7 +59,9 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
     bool closed_ = false;
     executor_handle actor_;
     kj::Own<kj::PromiseFulfiller<void>> up_;
-    std::unordered_set<attempt_ref> with_heartbeat_;
+    std::unordered_map<attempt_ref, milliseconds> with_heartbeat_; // 0: adopted, its timeout is not known here
+    worker_attached offer_; // no slots: not offered yet
+    bool silent_ = false;   // to the journal; until it is heard
 };
 
 } // namespace coppice

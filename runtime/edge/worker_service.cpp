@@ -13,6 +13,14 @@ using pointer = executor_handle::stateful_pointer<session_state>;
 
 attempt_ref ref_of(api::AttemptRef::Reader ref) { return {read_id(ref.getJob()), ref.getAttempt()}; }
 
+void log_stale(const logger& log, std::string_view what, const attempt_ref& ref, worker_id worker,
+               const std::string& detail) {
+    log.warn(what, {{"job", to_string(ref.job)},
+                    {"attempt", std::uint64_t{ref.attempt}},
+                    {"worker", worker.value},
+                    {"detail", detail}});
+}
+
 void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) {
     if (from.size() == 0) return;
     auto lines = to.initLogs(from.size());
@@ -113,9 +121,8 @@ kj::Promise<void> worker_session::report(ReportContext context) {
                 if (results[i].code == errc::ok) continue;
                 write_failure({results[i].code, results[i].detail, results[i].retry_after_ms}, answers[i]);
                 if (results[i].code == errc::stale_attempt)
-                    log.warn("stale report refused", {{"job", to_string(results[i].job)},
-                                                      {"worker", worker.value},
-                                                      {"detail", results[i].detail}});
+                    log_stale(log, "stale report refused", ref_of(context.getParams().getReports()[i].getRef()),
+                              worker, results[i].detail);
             }
         });
 }
@@ -242,8 +249,14 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
             auto results = context.getResults();
             const auto running = context.getParams().getRunning();
             std::vector<unsigned> kept;
-            for (unsigned i = 0; i < adopted.size(); ++i)
-                if (adopted[i].code == errc::ok) kept.push_back(presented[i]);
+            for (unsigned i = 0; i < adopted.size(); ++i) {
+                const attempt_ref ref = ref_of(running[presented[i]]);
+                if (adopted[i].code == errc::ok) {
+                    kept.push_back(presented[i]);
+                    link->adopted(ref);
+                } else // whatever came of it is dropped by the worker and never reported: this is where it shows
+                    log_stale(edge_.log, "stale attempt refused", ref, offer.worker, adopted[i].detail);
+            }
             auto list = results.initKept(static_cast<unsigned>(kept.size()));
             for (unsigned i = 0; i < kept.size(); ++i) list.setWithCaveats(i, running[kept[i]]);
             results.setSilenceMaxMs(static_cast<std::uint32_t>(
@@ -254,7 +267,7 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
                                                {"slots", std::uint64_t{offer.slots}},
                                                {"kept", std::uint64_t{kept.size()}}});
             results.setSession(kj::heap<worker_session>(edge_, timer_, link, identity_));
-            caf::anon_send(edge_.journal.journal(), std::move(offer));
+            link->offer(std::move(offer));
         });
 }
 

@@ -24,10 +24,12 @@ void propose_reports(const caf::weak_actor_ptr& actor, caf::actor_system& system
     const auto done = [actor, &system, options, reports](std::span<command_result> results) {
         auto rest = std::make_shared<std::vector<attempt_report>>();
         for (std::size_t i = 0; i < results.size(); ++i) {
+            const attempt_ref ref = (*reports)[i].ref;
             if (describe(results[i].code).retryable) rest->push_back(std::move((*reports)[i]));
             if (results[i].code == errc::stale_attempt)
-                options->log.warn("stale report refused",
-                                  {{"job", to_string(results[i].job)}, {"detail", results[i].detail}});
+                options->log.warn("stale report refused", {{"job", to_string(ref.job)},
+                                                           {"attempt", std::uint64_t{ref.attempt}},
+                                                           {"detail", results[i].detail}});
         }
         if (const auto strong = actor.lock(); strong && !rest->empty())
             system.clock().schedule_message(
@@ -115,6 +117,8 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
     auto runner =
         exec_runner::open(options->runner, [me = caf::weak_actor_ptr{self->ctrl()}, &system = self->system(),
                                             options](std::vector<attempt_report> r) {
+            for (const attempt_report& each : r) // a line or progress is the heartbeat that a program here has
+                if (!each.outcome) caf::anon_send(options->shard, attempt_heard{each.ref});
             propose_reports(me, system, options, std::make_shared<std::vector<attempt_report>>(std::move(r)));
         });
     if (!runner) throw std::runtime_error("exec executor: " + to_string(runner.error()));

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +77,19 @@ process::process(options chosen) {
     if (chosen.open_stdin) ::close(pipe_ends[0]);
     stdin_ = pipe_ends[1];
     BOOST_REQUIRE_EQUAL(failed, 0);
+}
+
+process::process(const std::function<int()>& body) {
+    pid_ = ::fork();
+    BOOST_REQUIRE(pid_ >= 0);
+    if (pid_ > 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int status = 125;
+    try {
+        status = body();
+    } catch (...) { // nothing may unwind into the copy of the test program
+    }
+    ::_exit(status);
 }
 
 process::~process() {

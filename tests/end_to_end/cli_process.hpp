@@ -46,6 +46,8 @@ class process {
         int out_fd = -1; // instead of the file
     };
     explicit process(options chosen);
+    // A copy of this process that does `body` and ends with what it gives; its output is ours.
+    explicit process(const std::function<int()>& body);
     ~process();
     process(const process&) = delete;
     process& operator=(const process&) = delete;

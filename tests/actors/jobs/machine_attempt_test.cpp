@@ -157,6 +157,23 @@ BOOST_AUTO_TEST_CASE(a_lost_attempt_is_no_try_and_keeps_the_jobs_place_but_not_f
     BOOST_TEST((w.evidence().back().code == errc::worker_lost));
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_whose_heartbeat_stopped_gets_nothing_until_it_is_offered_again) {
+    at_work w;
+    w.redeclare({.attempts_max = 3, .retry = {milliseconds{0}, milliseconds{0}}});
+    const job_id id = w.submit_now();
+    w.report(id, outcome::TIMED_OUT, {.code = errc::timeout_heartbeat});
+    const job_id next = w.submit_now();
+    BOOST_TEST((w.job(id).state == job_state::QUEUED));
+    BOOST_TEST((w.job(next).state == job_state::QUEUED));
+    w.attach(worker_id{1}, {"build"}, 10);
+    w.tick();
+    BOOST_TEST((w.job(id).state == job_state::RUNNING));
+    BOOST_TEST((w.job(next).state == job_state::RUNNING));
+    // One that was merely slow is told so, and goes on with the next.
+    w.report(id, outcome::TIMED_OUT, {.code = errc::timeout_attempt});
+    BOOST_TEST((w.job(id).state == job_state::RUNNING));
+}
+
 BOOST_AUTO_TEST_CASE(a_waiting_job_is_cancelled_at_once_and_says_who_wanted_it) {
     at_work w;
     w.machine().detach_worker(worker_id{1});

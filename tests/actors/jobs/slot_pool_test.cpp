@@ -18,7 +18,7 @@ void resolve(slot_pool& pool) {
 }
 
 struct model_worker {
-    bool attached = false, draining = false;
+    bool attached = false, draining = false, silent = false;
     std::set<std::string> types;
     std::uint32_t slots = 0;
     std::uint32_t tenant = 0; // bound to it; 0: to none
@@ -30,7 +30,7 @@ struct pool_model {
 
     std::uint32_t free(std::uint64_t id) {
         const model_worker& w = workers[id];
-        return !w.attached || w.draining || held[id] >= w.slots ? 0 : w.slots - held[id];
+        return !w.attached || w.draining || w.silent || held[id] >= w.slots ? 0 : w.slots - held[id];
     }
     bool runs(std::uint64_t id, type_id y, tenant_id t) {
         if (workers[id].tenant != 0 && workers[id].tenant != t.value) return false;
@@ -59,6 +59,7 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
             switch (below(12)) {
             case 0: {
                 w.attached = true;
+                w.silent = false;
                 w.slots = static_cast<std::uint32_t>(below(5));
                 w.tenant = below(2) == 0 ? 0 : static_cast<std::uint32_t>(1 + below(3));
                 w.types.clear();
@@ -69,11 +70,16 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
                 break;
             }
             case 1:
-                w.attached = w.draining = false;
+                w.attached = w.draining = w.silent = false;
                 pool.detach(worker_id{id});
                 break;
             case 2:
                 if (below(3) != 0) break;
+                if (below(2) == 0) {
+                    w.silent = w.attached;
+                    pool.silence(worker_id{id});
+                    break;
+                }
                 w.draining = w.attached;
                 pool.drain(worker_id{id});
                 break;
