@@ -69,6 +69,7 @@ std::vector<proposal_ptr> group_commit::upkeep(instant now) const {
 
 std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> proposals) {
     bool plan = options_.data->has_room();
+    held_back_ = !plan;
     if (!plan) refuse_growing(proposals);
     const auto out = std::make_shared<batch_output>();
     bool shed = false; // after the store was full, what grows it was taken out
@@ -87,8 +88,9 @@ std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> 
             refuse_growing(proposals);
         else
             refuse_all(proposals);
-        if (proposals.empty()) return nullptr;
         plan = false;
+        held_back_ = true;
+        if (proposals.empty()) return nullptr;
     }
     if (options_.on_commit)
         options_.on_commit({*out, proposals.size(), out->results.size(), apply_time_, commit_time_, machine_});

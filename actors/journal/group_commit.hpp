@@ -5,8 +5,8 @@
 // Synchronous and without actors; the journal actor calls it. One thread.
 //
 // When the store is full: new work is refused with storage_full before the map is (the reserve), reports and
-// cancels still go in; if even they don't fit, everybody is refused, nothing is changed, and the next batch tries
-// again.
+// cancels still go in, and nothing starts; if even they don't fit, everybody is refused, nothing is changed, and
+// the next batch tries again.
 //
 // An entry that is no sound message, or holds another number of commands than its proposal says, is a bug of this
 // process. It is refused alone (message_invalid), and the batch is applied anew without it.
@@ -57,6 +57,9 @@ class group_commit {
     // When `run` should be called next though nobody proposed anything.
     std::optional<instant> next_due();
 
+    // The last batch planned no starts because there was no room: nobody else says when there is some again.
+    bool starts_held_back() const { return held_back_; }
+
     shard_machine& machine() { return machine_; }
 
   private:
@@ -68,6 +71,7 @@ class group_commit {
     journal_options options_;
     shard_machine machine_;
     std::optional<instant> due_;
+    bool held_back_ = false;
     std::size_t invalid_ = 0; // index of the proposal that could not be read, when apply_all says message_invalid
     microseconds apply_time_{};
     microseconds commit_time_{};

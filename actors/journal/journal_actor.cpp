@@ -10,7 +10,7 @@ namespace {
 using pointer = journal_handle::stateful_pointer<journal_state>;
 
 constexpr std::uint32_t overloaded_retry_ms = 50;
-constexpr milliseconds full_store_pause{200}; // before timers are tried again on a store that took nothing
+constexpr milliseconds full_store_pause{200}; // before timers and starts are tried again on a store without room
 
 // Asks to be woken when the next timer is due, at once when starts were left over, unless an earlier wake is
 // pending.
@@ -19,6 +19,7 @@ void arrange_wake(pointer self, instant now, const batch_output* output) {
     auto due = s.commits->next_due();
     if (output != nullptr && output->starts_left) due = now;
     if (due && output == nullptr) due = std::max(*due, now + full_store_pause);
+    if (s.commits->starts_held_back()) due = std::min(due.value_or(instant::max()), now + full_store_pause);
     if (!due || (s.wake_at != never && s.wake_at <= *due)) return;
     s.wake_at = *due;
     const auto wait = std::max(*due - now, microseconds{0});

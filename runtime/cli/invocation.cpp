@@ -69,9 +69,12 @@ std::string hint_for(const failure& f) {
         return "add the type to the tenant's spec.types and `coppice apply` it";
     case errc::unknown_outcome:
         return "`coppice job list` shows whether it is there; with --key a submit may be repeated";
+    case errc::storage_full:
+        return "make room on the node's disk, or restart it with a larger store.map_bytes; what was accepted is "
+               "safe, "
+               "and new work is taken again as soon as there is space";
     case errc::queue_full:
     case errc::overloaded:
-    case errc::storage_full:
         if (f.retry_after_ms > 0) return "try again in " + format_duration(milliseconds{f.retry_after_ms});
         return "try again later";
     case errc::cursor_expired:
