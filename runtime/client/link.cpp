@@ -134,13 +134,27 @@ kj::Promise<expected<void>> link::connect() {
         if (!made) return expected<void>(tl::unexpected(std::move(made.error())));
         tls_ = kj::mv(*made);
     }
+    reached_ = false;
     auto opened = open_stream().then([this](kj::Own<kj::AsyncIoStream> stream) { return log_in(kj::mv(stream)); });
     auto in_time = opened.exclusiveJoin(timer().afterDelay(to_kj(options_.connect_timeout)).then([this] {
         return expected<void>(fail(errc::unavailable, options_.server + " did not let us in in time"));
     }));
     return in_time.catch_([this](kj::Exception&& e) {
-        return expected<void>(fail(errc::unavailable, "cannot connect to " + options_.server + ": " + words_of(e)));
+        return expected<void>(
+            fail(errc::unavailable, "cannot connect to " + options_.server + ": " + words_of(e) + tls_advice(e)));
     });
+}
+
+// One end with TLS and one without see only that the other talks nonsense or hangs up.
+std::string link::tls_advice(const kj::Exception& e) const {
+    if (!reached_) return {};
+    if (!options_.tls.enabled)
+        return e.getType() == kj::Exception::Type::DISCONNECTED
+                   ? "; if the node has a certificate, name its authority: COPPICE_TLS_CA"
+                   : "";
+    const bool plain =
+        std::string_view{e.getDescription().cStr()}.find("wrong version number") != std::string::npos;
+    return plain ? "; the node does not speak TLS: unset COPPICE_TLS_CA" : "";
 }
 
 kj::Promise<kj::Own<kj::AsyncIoStream>> link::open_stream() {
@@ -153,6 +167,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> link::open_stream() {
         })
         .then([this](kj::Own<kj::AsyncIoStream> stream) -> kj::Promise<kj::Own<kj::AsyncIoStream>> {
             watch_peer(*stream);
+            reached_ = true;
             KJ_IF_MAYBE (tls, tls_) {
                 const std::string name = options_.tls.name.empty() ? host_of(options_.server) : options_.tls.name;
                 return (*tls)->wrapClient(kj::mv(stream), kj::StringPtr{name.c_str()});

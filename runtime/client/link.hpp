@@ -99,6 +99,7 @@ class link final : private kj::TaskSet::ErrorHandler {
 
     kj::Promise<expected<void>> connect();
     kj::Promise<kj::Own<kj::AsyncIoStream>> open_stream();
+    std::string tls_advice(const kj::Exception& e) const;
     kj::Promise<expected<void>> log_in(kj::Own<kj::AsyncIoStream> stream);
     expected<void> granted(kj::Own<session> s, api::Gate::LoginResults::Reader answer);
     expected<void> connected(expected<void> outcome);
@@ -110,6 +111,7 @@ class link final : private kj::TaskSet::ErrorHandler {
     std::mt19937_64 random_{std::random_device{}()};
     kj::TimePoint next_connect_;
     kj::TimePoint session_since_;
+    bool reached_ = false; // the address answered, whatever came then
     std::uint64_t sessions_ = 0;
     std::size_t under_way_ = 0;
     kj::Maybe<kj::Own<kj::TlsContext>> tls_;

@@ -194,7 +194,9 @@ void node::start_again() { serve(); }
 std::string node::log() const { return process_ ? earlier_log_ + process_->err() : earlier_log_; }
 
 environment node::operator_env() const {
-    return {{"COPPICE_SERVER", address_}, {"COPPICE_TOKEN_FILE", (data() / "operator.token").string()}};
+    environment env{{"COPPICE_SERVER", address_}, {"COPPICE_TOKEN_FILE", (data() / "operator.token").string()}};
+    env.insert(env.end(), chosen_.client_env.begin(), chosen_.client_env.end());
+    return env;
 }
 
 outcome node::run(std::vector<std::string> arguments, std::string input) const {

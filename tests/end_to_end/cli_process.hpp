@@ -83,6 +83,7 @@ struct node_options {
     bool development = true;        // --dev
     std::filesystem::path data;     // empty: in a directory of the node's own, removed with it
     std::vector<std::string> flags; // more of `serve`'s
+    environment client_env;         // what a client needs besides the address and the token
 };
 
 // `coppice serve` on free ports, and again on the same ones after its end.
