@@ -123,7 +123,9 @@ std::string json_failure(const failure& f) {
 }
 
 std::string time_cell(instant t) {
-    return t == never ? "-" : to_rfc3339(std::chrono::floor<std::chrono::seconds>(t));
+    if (t == never) return "-";
+    const std::string text = to_rfc3339(t);
+    return text.substr(0, text.find('.')) + "Z"; // to the second, and no zeros that look like more
 }
 
 std::string age_cell(milliseconds age) {
