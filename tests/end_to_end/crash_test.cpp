@@ -270,26 +270,4 @@ BOOST_AUTO_TEST_CASE(sigterm_ends_a_node_in_order_and_its_running_job_runs_again
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(access)
-
-BOOST_AUTO_TEST_CASE(tokens_that_are_wrong_get_the_right_error_and_nothing_else) {
-    const node n;
-    const auto with = [&](const std::string& token, std::vector<std::string> arguments) {
-        return n.run_as({{"COPPICE_SERVER", n.address()}, {"COPPICE_TOKEN", token}}, std::move(arguments));
-    };
-    BOOST_CHECK_NE(with("nonsense", {"job", "list"}).err.find("unauthenticated"), std::string::npos);
-    BOOST_CHECK_NE(with("eyJhbGciOiJub25lIn0.eyJyb2xlIjoic3JlIn0.", {"job", "list"}).err.find("unauthenticated"),
-                   std::string::npos);
-    const auto maintainer =
-        n.run({"token", "issue", "--role", "project-maintainer", "--tenant", "other", "--data", n.data().string()});
-    BOOST_REQUIRE_EQUAL(maintainer.status, 0);
-    const auto job_of_default =
-        n.run({"job", "submit", "--tenant", "default", "--type", "exec", "--payload", R"({"argv":["true"]})"});
-    const auto foreign = with(lines_of(maintainer.out).at(0), {"job", "get", lines_of(job_of_default.out).at(0)});
-    BOOST_CHECK_EQUAL(foreign.status, 1);
-    BOOST_CHECK_NE(foreign.err.find("not_found"), std::string::npos);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
 } // namespace coppice::end_to_end
