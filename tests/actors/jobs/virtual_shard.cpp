@@ -35,6 +35,9 @@ dynamic_spec session_supervisor() {
 
 std::string session_name(worker_id worker) { return "session-" + std::to_string(worker.value); }
 
+// Far more than any test needs: actors that never come to rest fail the test instead of hanging it.
+constexpr int rest_bound = 1'000'000;
+
 } // namespace
 
 void worker_session_link::close(milliseconds grace) {
@@ -121,13 +124,20 @@ void virtual_shard::pass(microseconds time) {
     settle();
     const auto& clock = scheduler.clock();
     const auto end = clock.current_time + time;
-    while (!clock.schedule().empty() && clock.schedule().begin()->first <= end) {
+    for (int rounds = 0; !clock.schedule().empty() && clock.schedule().begin()->first <= end; ++rounds) {
+        if (rounds == rest_bound) BOOST_FAIL("the actors never come to rest");
         const auto due = std::max(clock.schedule().begin()->first, clock.current_time);
         scheduler.advance_time(due - clock.current_time);
         settle();
     }
     scheduler.advance_time(end - clock.current_time);
     settle();
+}
+
+void virtual_shard::drain(std::mt19937_64& random) {
+    int steps = 0;
+    while (step(random))
+        if (++steps == rest_bound) BOOST_FAIL("the actors never come to rest");
 }
 
 bool virtual_shard::step(std::mt19937_64& random) {

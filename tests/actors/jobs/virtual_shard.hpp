@@ -60,9 +60,7 @@ struct virtual_shard : virtual_node {
     void pass(microseconds time);
     // One message of one actor, drawn at random; false when none waits.
     bool step(std::mt19937_64& random);
-    void drain(std::mt19937_64& random) {
-        while (step(random)) continue;
-    }
+    void drain(std::mt19937_64& random);
 
     // ---- clients
     heard_ptr propose(const std::vector<op>& ops); // sent, not yet run
