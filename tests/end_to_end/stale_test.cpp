@@ -32,8 +32,11 @@ struct leased_node {
         return nlohmann::json::parse(at.run({"job", "get", id, "-o", "json"}).out);
     }
     // A worker of the command line whose attempts run a shell script.
-    std::unique_ptr<process> worker(const std::string& script) const {
-        return at.start({"worker", "--types", "leased", "--", "sh", "-c", script});
+    std::unique_ptr<process> worker(const std::string& script) {
+        // One that is killed at the end leaves its directory behind: it goes with our files.
+        const std::string root = (files / ("worker-" + std::to_string(++workers))).string();
+        std::filesystem::create_directory(root);
+        return at.start({"worker", "--types", "leased", "--work-root", root, "--", "sh", "-c", script});
     }
     // The lines of the log that say so of this attempt.
     std::size_t logged(const std::string& what, const std::string& job, int attempt) const {
@@ -49,6 +52,7 @@ struct leased_node {
 
     scratch_directory files;
     node at;
+    int workers = 0;
 };
 
 bool is_there(const std::filesystem::path& path) { return std::filesystem::exists(path); }

@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(attempts_are_told_apart_by_how_they_ended) {
     };
     end_next(outcome::LOST, errc::worker_lost, 1s);
     end_next(outcome::FAILED, errc::exit_status, 2s);
-    end_next(outcome::TIMED_OUT, errc::timeout_heartbeat, 4s);
+    end_next(outcome::TIMED_OUT, errc::timeout_attempt, 4s);
     w.pass(1s);
     const attempt_ref last = w.last()->starts.at(0).work.ref;
     w.cancel(id);
