@@ -1,207 +1,38 @@
 // The promises of supervision: how soon a crashed child answers again, how fast a storm of restarts is weathered,
 // and how many children may come and go. `--small` runs a short version of each.
 #include <algorithm>
-#include <atomic>
-#include <caf/all.hpp>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <string>
-#include <thread>
-#include <vector>
 
-#include "actors/supervision/supervisor_actor.hpp"
-#include "actors/supervision/system_config_actor.hpp"
+#include "bench/supervision/measures.hpp"
+#include "runtime/client/bench_driver.hpp"
 
 namespace {
 
 using namespace coppice;
-using namespace std::chrono_literals;
-using steady = std::chrono::steady_clock;
 
-constexpr restart_intensity unbounded{UINT32_MAX, 1h};
-constexpr backoff_spec at_once{0ms, 0ms, 30s};
+const char* name_of(scheduling how) { return how == scheduling::sharing ? "sharing" : "stealing"; }
 
-// Blocks: a waiting thread that spins would take one of two cores from what is measured.
-struct countdown {
-    std::atomic<int> left{0};
-    void hit() {
-        if (--left == 0) left.notify_all();
-    }
-    void wait() {
-        for (int now = left; now > 0; now = left) left.wait(now);
-    }
-};
-
-double us_since(steady::time_point begin) {
-    return std::chrono::duration<double, std::micro>(steady::now() - begin).count();
-}
-
-supervision_ptr environment(bool with_tree) {
-    return std::make_shared<const supervision>(supervision{
-        .tree = with_tree ? std::make_shared<actor_tree>("node") : nullptr, .wall_clock = wall_clock_now});
-}
-
-caf::behavior answering(caf::event_based_actor*) {
-    return {[](int x) -> int {
-        if (x < 0) throw std::runtime_error("crash");
-        return x;
-    }};
-}
-
-// From the send of the message that crashes the child to the answer of its successor, as a caller sees it.
-void crash_to_answer(scheduling how, int rounds) {
-    system_config config{2, how};
-    caf::actor_system system{config};
-    const relay_ptr address = make_relay(system, when_down::stash);
-    const caf::actor root =
-        spawn_supervisor(system, environment(true),
-                         {.intensity = unbounded,
-                          .backoff = at_once,
-                          .children = {{.id = "child", .start = actor_of(answering), .address = address}}});
-    std::vector<double> times, plain;
-    const auto ask = [&](caf::scoped_actor& self) {
-        bool answered = false;
-        while (!answered)
-            self->request(address.handle(), caf::infinite, 1)
-                .receive([&](int) { answered = true; }, [](const caf::error&) {});
-    };
-    caf::scoped_actor self{system};
-    for (int i = 0; i < rounds; ++i) {
-        const auto before = steady::now();
-        ask(self);
-        plain.push_back(us_since(before));
-        const auto begin = steady::now();
-        caf::anon_send(address.handle(), -1);
-        ask(self);
-        times.push_back(us_since(begin));
-    }
-    std::sort(times.begin(), times.end());
-    std::sort(plain.begin(), plain.end());
-    const auto part = [](const std::vector<double>& v, double q) {
-        return v[static_cast<std::size_t>(q * static_cast<double>(v.size() - 1))];
-    };
+void print_latency(scheduling how, int rounds_answer, int rounds_running) {
+    const auto seen = bench::crash_to_answer(how, rounds_answer);
+    const auto crash = client::quantiles_of(seen.crash_us);
+    const auto plain = client::quantiles_of(seen.plain_us);
     std::printf(
         "%-9s crash to answer: p50 %8.1f us  p99 %8.1f us   (a plain request: p50 %8.1f us  p99 %8.1f us)\n",
-        how == scheduling::sharing ? "sharing" : "stealing", part(times, 0.5), part(times, 0.99), part(plain, 0.5),
-        part(plain, 0.99));
-    stop_and_wait(system, root, 10s);
+        name_of(how), crash.p50, crash.p99, plain.p50, plain.p99);
+    const auto running = client::quantiles_of(bench::crash_to_running(how, rounds_running));
+    std::printf("%-9s throw to successor running: p50 %6.1f us  p99 %6.1f us\n", name_of(how), running.p50,
+                running.p99);
 }
 
-// The same within the actors' world: a child is told to crash; its successor reports from its first breath.
-void crash_to_running(scheduling how, int rounds) {
-    system_config config{2, how};
-    caf::actor_system system{config};
-    countdown successor{1};
-    std::atomic<std::int64_t> thrown_at{0}, up_at{0};
-    const auto now = [] { return steady::now().time_since_epoch().count(); };
-    const auto child = [&, now](caf::event_based_actor*) -> caf::behavior {
-        up_at = now();
-        successor.hit();
-        return {[&, now](int) {
-            thrown_at = now();
-            throw std::runtime_error("crash");
-        }};
-    };
-    const relay_ptr address = make_relay(system, when_down::stash);
-    const caf::actor root =
-        spawn_supervisor(system, environment(true),
-                         {.intensity = unbounded,
-                          .backoff = at_once,
-                          .children = {{.id = "child", .start = actor_of(child), .address = address}}});
-    std::vector<double> times;
-    successor.wait();
-    for (int i = 0; i < rounds; ++i) {
-        successor.left = 1;
-        caf::anon_send(address.handle(), -1);
-        successor.wait();
-        times.push_back(static_cast<double>(up_at - thrown_at) / 1000.0);
-    }
-    std::sort(times.begin(), times.end());
-    std::printf("%-9s throw to successor running: p50 %6.1f us  p99 %6.1f us\n",
-                how == scheduling::sharing ? "sharing" : "stealing", times[times.size() / 2],
-                times[times.size() * 99 / 100]);
-    stop_and_wait(system, root, 10s);
+void print_storm(scheduling how, bool with_tree, int children) {
+    std::printf("%-9s storm of %d restarts, %s tree: %8.0f restarts/s\n", name_of(how), children,
+                with_tree ? "with   " : "without", bench::storm(how, with_tree, children));
 }
 
-void storm(scheduling how, bool with_tree, int children) {
-    system_config config{2, how};
-    caf::actor_system system{config};
-    countdown up{children};
-    const caf::actor root = spawn_dynamic_supervisor(
-        system, environment(with_tree),
-        {.start = dynamic_start<int>([&up](supervised_context& context, int) -> start_result {
-             return context.spawn([&up](caf::event_based_actor*) -> caf::behavior {
-                 up.hit();
-                 return {[](int) { throw std::runtime_error("crash"); }};
-             });
-         }),
-         .restart = restart_type::permanent,
-         .intensity = unbounded,
-         .backoff = at_once,
-         .in_tree = with_tree});
-    caf::scoped_actor self{system};
-    start_children wanted;
-    for (int i = 0; i < children; ++i) wanted.batch.push_back({"child-" + std::to_string(i), i});
-    std::vector<started_child> started;
-    self->request(root, caf::infinite, std::move(wanted))
-        .receive([&](started_children& answer) { started = std::move(answer.results); }, [](const caf::error&) {});
-    up.wait();
-    up.left = children;
-    const auto begin = steady::now();
-    for (const auto& child : started) caf::anon_send(child.handle, 1);
-    up.wait();
-    const double us = us_since(begin);
-    std::printf("%-9s storm of %d restarts, %s tree: %8.0f restarts/s\n",
-                how == scheduling::sharing ? "sharing" : "stealing", children, with_tree ? "with   " : "without",
-                children / us * 1e6);
-    stop_and_wait(system, root, 30s);
-}
-
-void come_and_go(scheduling how, bool with_tree, int total, int batch) {
-    system_config config{2, how};
-    caf::actor_system system{config};
-    countdown ended{total};
-    const caf::actor root = spawn_dynamic_supervisor(
-        system, environment(with_tree),
-        {.start = dynamic_start<int>([&ended](supervised_context& context, int) -> start_result {
-             return context.spawn([&ended](caf::event_based_actor* self) -> caf::behavior {
-                 return {[self, &ended](int) {
-                     ended.hit();
-                     self->quit();
-                 }};
-             });
-         }),
-         .in_tree = with_tree});
-    caf::scoped_actor self{system};
-    const auto begin = steady::now();
-    for (int done = 0; done < total; done += batch) {
-        start_children wanted;
-        wanted.batch.reserve(static_cast<std::size_t>(batch));
-        for (int i = 0; i < batch; ++i) wanted.batch.push_back({"job-0190f3c2-7b1e-7001", i});
-        self->request(root, caf::infinite, std::move(wanted))
-            .receive(
-                [&](const started_children& answer) {
-                    for (const auto& child : answer.results) caf::anon_send(child.handle, 1);
-                },
-                [](const caf::error&) {});
-    }
-    ended.wait();
-    std::printf("%-9s children that come and go, batches of %d, %s tree: %8.0f children/s\n",
-                how == scheduling::sharing ? "sharing" : "stealing", batch, with_tree ? "with   " : "without",
-                total / us_since(begin) * 1e6);
-    stop_and_wait(system, root, 30s);
-}
-
-void tree_alone(int total) {
-    actor_tree tree{"node"};
-    const tree_entry parent{tree.root(), "jobs", "supervisor"};
-    const auto begin = steady::now();
-    for (int i = 0; i < total; ++i) {
-        const tree_entry job{parent.handle(), "job-0190f3c2-7b1e-7001", "job"};
-        job->incarnation_started(from_us(1));
-    }
-    std::printf("tree entry, in and out: %.0f ns\n", us_since(begin) * 1000 / total);
+void print_come_and_go(scheduling how, bool with_tree, int total, int batch) {
+    std::printf("%-9s children that come and go, batches of %d, %s tree: %8.0f children/s\n", name_of(how), batch,
+                with_tree ? "with   " : "without", bench::come_and_go(how, with_tree, total, batch));
 }
 
 } // namespace
@@ -215,13 +46,14 @@ int main(int argc, char** argv) {
     for (const auto how : {scheduling::sharing, scheduling::stealing}) {
         if (how == scheduling::stealing && given("--sharing")) continue;
         if (all || given("latency")) {
-            crash_to_answer(how, (how == scheduling::sharing ? 10'000 : 2'000) / part);
-            crash_to_running(how, (how == scheduling::sharing ? 10'000 : 500) / part);
+            const bool sharing = how == scheduling::sharing;
+            print_latency(how, (sharing ? 10'000 : 2'000) / part, (sharing ? 10'000 : 500) / part);
         }
         for (const bool with_tree : {false, true}) {
-            if (all || given("storm")) storm(how, with_tree, 10'000 / part);
-            if (all || given("jobs")) come_and_go(how, with_tree, 782 / part * 256, 256);
+            if (all || given("storm")) print_storm(how, with_tree, 10'000 / part);
+            if (all || given("jobs")) print_come_and_go(how, with_tree, 782 / part * 256, 256);
         }
     }
-    if (all || given("tree")) tree_alone(1'000'000 / part);
+    if (all || given("tree"))
+        std::printf("tree entry, in and out: %.0f ns\n", bench::tree_entry_ns(1'000'000 / part));
 }
