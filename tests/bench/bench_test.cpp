@@ -1,0 +1,60 @@
+// The benches, run small: that each still measures what it promises to. Their figures are nobody's business here.
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <sys/wait.h>
+
+namespace {
+
+struct finished_bench {
+    int status = -1;
+    std::string out;
+};
+
+finished_bench run_bench(const std::string& arguments) {
+    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bench";
+    finished_bench done;
+    FILE* pipe = ::popen((folder.string() + "/" + arguments + " 2>/dev/null").c_str(), "r");
+    BOOST_REQUIRE(pipe != nullptr);
+    std::array<char, 4096> some{};
+    while (const std::size_t got = std::fread(some.data(), 1, some.size(), pipe)) done.out.append(some.data(), got);
+    const int status = ::pclose(pipe);
+    done.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return done;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(benches)
+
+BOOST_AUTO_TEST_CASE(the_node_bench_measures_every_row_of_the_promises) {
+    const auto done = run_bench("node_bench --small --repetitions 1 --json");
+    BOOST_REQUIRE_EQUAL(done.status, 0);
+    const auto report = nlohmann::json::parse(done.out);
+    std::map<int, int> promises;
+    for (const auto& figure : report.at("figures")) {
+        BOOST_CHECK_MESSAGE(figure.at("reached").get<double>() > 0, figure.at("name") << " is nothing");
+        if (figure.contains("at_least")) ++promises[figure.at("row").get<int>()];
+    }
+    for (int row = 1; row <= 8; ++row) BOOST_CHECK_MESSAGE(promises[row] > 0, "row " << row << " is missing");
+}
+
+BOOST_AUTO_TEST_CASE(the_node_bench_measures_the_rows_asked_for_and_no_others) {
+    const auto done = run_bench("node_bench --small --repetitions 1 --json --rows 3");
+    BOOST_REQUIRE_EQUAL(done.status, 0);
+    for (const auto& figure : nlohmann::json::parse(done.out).at("figures"))
+        BOOST_CHECK_EQUAL(figure.at("row").get<int>(), 3);
+}
+
+BOOST_AUTO_TEST_CASE(the_other_benches_run_small) {
+    for (const char* bench : {"supervision_bench --small --sharing", "store_bench 1000 1000 100",
+                              "client_worker_bench 10000", "json_schema_bench 1000", "metrics_bench 20",
+                              "exec_bench 20", "machine_bench --jobs 1000 --backlog 1000"})
+        BOOST_CHECK_MESSAGE(run_bench(bench).status == 0, bench << " failed");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
