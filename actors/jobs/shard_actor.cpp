@@ -72,31 +72,50 @@ executor_handle executor_of(const shard_state& s, worker_id worker) {
 void job_actor_started(pointer self, const attempt_ref& ref, const started_child& child) {
     shard_state& s = self->state;
     const auto found = s.live.find(ref);
-    if (found == s.live.end() || !child.handle) return;
-    found->second.actor = caf::actor_cast<job_handle>(child.handle);
-    if (found->second.cancelled) self->send(found->second.actor, attempt_cancelled{ref});
-    if (!found->second.over) return;
-    self->send(found->second.actor, attempt_over{ref});
-    forget(self, ref);
+    if (found == s.live.end()) return;
+    found->second.starting = false;
+    if (child.handle) {
+        found->second.actor = caf::actor_cast<job_handle>(child.handle);
+        if (found->second.cancelled) self->send(found->second.actor, attempt_cancelled{ref});
+        if (found->second.over) self->send(found->second.actor, attempt_over{ref});
+    }
+    if (found->second.over) forget(self, ref);
 }
 
-// Grows the job actors of these attempts under their tenant's supervisor.
+void grow(pointer self, tenant_id tenant, std::vector<attempt_ref> refs);
+
+void grown(pointer self, tenant_id tenant, const caf::actor& supervisor, std::span<const attempt_ref> refs,
+           const started_children& started) {
+    const auto found = self->state.tenants.find(tenant);
+    if (found == self->state.tenants.end() || found->second.supervisor != supervisor)
+        return; // it gave up meanwhile
+    found->second.growing = false;
+    for (std::size_t i = 0; i < refs.size(); ++i) job_actor_started(self, refs[i], started.results[i]);
+    grow(self, tenant, std::exchange(found->second.waiting, {}));
+}
+
+// Grows the job actors of these attempts under their tenant's supervisor, one request at a time: what ends while it
+// waits its turn needs no actor any more. So actors do not pile up behind jobs that are quicker than they.
 void grow(pointer self, tenant_id tenant, std::vector<attempt_ref> refs) {
     shard_state& s = self->state;
     auto& subtree = s.tenants.at(tenant);
+    if (subtree.growing) {
+        std::ranges::move(refs, std::back_inserter(subtree.waiting));
+        return;
+    }
     start_children request;
     std::erase_if(refs, [&](const attempt_ref& ref) { return !s.live.contains(ref); });
-    for (const attempt_ref& ref : refs) {
-        const attempt_watch_ptr& watch = s.live.at(ref).watch;
-        request.batch.push_back({"job-" + to_string(ref.job), watch});
-    }
     if (refs.empty()) return;
+    for (const attempt_ref& ref : refs) {
+        auto& live = s.live.at(ref);
+        live.starting = true;
+        request.batch.push_back({"job-" + to_string(ref.job), live.watch});
+    }
+    subtree.growing = true;
     self->request(subtree.supervisor, caf::infinite, std::move(request))
-        .then(
-            [self, refs](const started_children& started) {
-                for (std::size_t i = 0; i < refs.size(); ++i) job_actor_started(self, refs[i], started.results[i]);
-            },
-            [](const caf::error&) {}); // its end is seen by the monitor, which grows the subtree anew
+        .then([self, tenant, supervisor = subtree.supervisor,
+               refs](const started_children& started) { grown(self, tenant, supervisor, refs, started); },
+              [](const caf::error&) {}); // its end is seen by the monitor, which grows the subtree anew
 }
 
 void tenant_started(pointer self, tenant_id tenant, const started_children& started) {
@@ -134,6 +153,7 @@ void tenant_down(pointer self, const options_ptr& options, const caf::down_msg& 
         for (auto& [ref, live] : s.live) {
             if (live.watch->tenant != id) continue;
             live.actor = nullptr;
+            live.starting = false;
             name = live.watch->tenant_name;
             refs.push_back(ref);
         }
@@ -191,11 +211,11 @@ void end_attempts(pointer self, const batch_output& batch) {
             if (const auto executor = executor_of(s, end.worker)) self->send(executor, revoke_attempt{end.ref});
         const auto found = s.live.find(end.ref);
         if (found == s.live.end()) continue;
-        if (!found->second.actor) {
+        if (found->second.starting) {
             found->second.over = true;
             continue;
         }
-        self->send(found->second.actor, attempt_over{end.ref});
+        if (found->second.actor) self->send(found->second.actor, attempt_over{end.ref});
         forget(self, end.ref);
     }
 }

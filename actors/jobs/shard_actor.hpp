@@ -27,14 +27,16 @@ dynamic_spec tenant_supervisors(const std::shared_ptr<const job_actor_options>& 
 struct shard_state {
     struct tenant_subtree {
         caf::actor supervisor;            // null: being started
-        std::vector<attempt_ref> waiting; // to be grown once it is there
+        bool growing = false;             // it is starting job actors
+        std::vector<attempt_ref> waiting; // to be grown next
     };
     struct live_attempt {
         attempt_watch_ptr watch;
         worker_id worker; // who runs it now
-        job_handle actor; // null: being started
+        job_handle actor; // null: being started, or waiting for it
         instant deadline = never;
-        bool over = false; // it ended while its actor was being started
+        bool starting = false; // its supervisor is asked for the actor
+        bool over = false;     // it ended while its actor was being started
         bool cancelled = false;
     };
     std::unordered_map<worker_id, executor_handle> executors;
