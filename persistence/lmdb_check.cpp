@@ -176,13 +176,14 @@ class walk {
         out = page{std::move(data)};
         return {number, out.check(number)};
     }
-    // LMDB's free list has native integers as keys; turned about, they sort as all others do.
-    static bytes sortable(bytes_view k, kind what) {
-        bytes own(k.begin(), k.end());
-        if (what == kind::free_list) std::ranges::reverse(own);
-        return own;
+    // LMDB's free list has native integers as keys; read from their ends, they sort as all others do.
+    static bool less(bytes_view a, bytes_view b, kind what) {
+        if (what == kind::free_list)
+            return std::lexicographical_compare(a.rbegin(), a.rend(), b.rbegin(), b.rend());
+        const std::size_t common = std::min(a.size(), b.size());
+        const int order = common == 0 ? 0 : std::memcmp(a.data(), b.data(), common);
+        return order != 0 ? order < 0 : a.size() < b.size();
     }
-    static bool less(const bytes& a, const bytes& b) { return std::ranges::lexicographical_compare(a, b); }
 
     broken run(const tree& t, kind what) {
         constexpr std::uint64_t main = 0;
@@ -215,10 +216,10 @@ class walk {
         if (at.size() < 2) return {number, "a branch with one child"};
         for (std::size_t i = 0; i < at.size(); ++i) {
             if (i > 0) {
-                bytes key = sortable(at.key(i), what);
-                if (key.empty() || (!p.last_key.empty() && !less(p.last_key, key)))
+                const bytes_view key = at.key(i);
+                if (key.empty() || (!p.last_key.empty() && !less(p.last_key, key, what)))
                     return {number, "keys out of order"};
-                p.floor = std::move(key);
+                p.floor.assign(key.begin(), key.end());
             }
             if (const broken b = take(at.child(i), 1, number)) return b;
             if (const broken b = descend(at.child(i), levels - 1, what, p)) return b;
@@ -229,15 +230,17 @@ class walk {
     broken leaf(std::uint64_t number, const page& at, kind what, progress& p) {
         ++p.counted.leaves;
         p.counted.entries += at.size();
+        bytes_view before = p.last_key; // compared in place: a store has millions of rows
         for (std::size_t i = 0; i < at.size(); ++i) {
-            bytes key = sortable(at.key(i), what);
+            const bytes_view key = at.key(i);
             if (key.empty() || key.size() > limits::key_size_max) return {number, "a key of impossible size"};
-            if ((!p.last_key.empty() && !less(p.last_key, key)) || less(key, p.floor))
+            if ((!before.empty() && !less(before, key, what)) || (i == 0 && less(key, p.floor, what)))
                 return {number, "keys out of order"};
-            p.last_key = std::move(key);
+            before = key;
             if (const broken b = what == kind::names ? name(number, at, i) : value(number, at, i, what, p))
                 return b;
         }
+        p.last_key.assign(before.begin(), before.end());
         return {};
     }
 
