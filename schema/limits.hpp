@@ -230,6 +230,13 @@ inline constexpr std::size_t submit_call_jobs_max = 500; // in one: ids come out
 inline constexpr auto submit_patience = 60s; // how long a full queue may accept nothing before lines are refused
 inline constexpr std::uint64_t list_printed_max = 10'000; // of one `job list`, held as text; then by --cursor
 
+// ---- the process's memory
+// ----------------------------------------------------------------------------------------------
+inline constexpr int heap_arenas_max =
+    2; // of malloc; more keep more free memory apart, and gain nothing measurable
+inline constexpr std::size_t heap_free_max = 16 * 1024 * 1024; // free for two looks in a row: given back
+inline constexpr auto heap_look_interval = 1s;
+
 // ---- supervision
 // --------------------------------------------------------------------------------------------------
 inline constexpr auto kill_wait = 1s; // between the kill and giving a child up as hung in a handler

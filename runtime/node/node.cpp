@@ -13,6 +13,7 @@
 #include "runtime/auth/key_file.hpp"
 #include "runtime/config/specs.hpp"
 #include "runtime/node/edge_thread.hpp"
+#include "runtime/node/heap_keeper.hpp"
 #include "runtime/node/node_tree.hpp"
 #include "runtime/observability/node_metrics.hpp"
 #include "runtime/observability/readiness.hpp"
@@ -132,16 +133,6 @@ void report_to_log(const logger& log, const supervision_report& r) {
         log.warn(event, {{"path", r.path}, {"why", r.text}});
 }
 
-// Waits for SIGTERM or SIGINT and gives it; at each SIGHUP calls `reload`.
-template <class Reload>
-int wait_for_stop(const sigset_t& signals, Reload&& reload) {
-    for (;;) {
-        int signal = 0;
-        if (sigwait(&signals, &signal) == 0 && signal != SIGHUP) return signal;
-        reload();
-    }
-}
-
 // Tokens are judged by what the key files hold now; sessions that are open go on to their tokens' end.
 void reload_keys(edge_context& edge, const std::filesystem::path& directory, const auth_settings& settings) {
     const auto keys = open_keys(directory, settings.keys);
@@ -156,6 +147,20 @@ void reload_keys(edge_context& edge, const std::filesystem::path& directory, con
     });
 }
 
+// Until SIGTERM or SIGINT comes, which it gives. Meanwhile the heap is looked after, and SIGHUP calls `reload`.
+template <class Reload>
+int wait_for_stop(const sigset_t& signals, heap_keeper& heap, Reload&& reload) {
+    constexpr timespec interval{limits::heap_look_interval.count(), 0};
+    for (;;) {
+        const int signal = ::sigtimedwait(&signals, nullptr, &interval);
+        if (signal == SIGHUP)
+            reload();
+        else if (signal > 0)
+            return signal;
+        heap.look();
+    }
+}
+
 } // namespace
 
 expected<void> run_node(const node_config& config, bool development) {
@@ -165,6 +170,7 @@ expected<void> run_node(const node_config& config, bool development) {
     for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    heap_keeper heap;
 
     const logger log = make_logger(config.log);
     auto directory = data_directory::open(config.data);
@@ -267,7 +273,7 @@ expected<void> run_node(const node_config& config, bool development) {
         log.info("node started", {{"data", directory->path().string()},
                                   {"life", std::uint64_t{opened->life}},
                                   {"pid", static_cast<std::int64_t>(::getpid())}});
-        const int signal = wait_for_stop(signals, [&] {
+        const int signal = wait_for_stop(signals, heap, [&] {
             reload_keys(edge, directory->path(), config.auth);
             serving.reload_certificate();
         });
