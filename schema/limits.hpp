@@ -232,8 +232,7 @@ inline constexpr std::uint64_t list_printed_max = 10'000; // of one `job list`, 
 
 // ---- the process's memory
 // ----------------------------------------------------------------------------------------------
-inline constexpr int heap_arenas_max =
-    2; // of malloc; more keep more free memory apart, and gain nothing measurable
+inline constexpr int heap_arenas_max = 2;                      // of malloc; more keep more free memory apart
 inline constexpr std::size_t heap_free_max = 16 * 1024 * 1024; // free for two looks in a row: given back
 inline constexpr auto heap_look_interval = 1s;
 

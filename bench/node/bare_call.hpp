@@ -1,7 +1,7 @@
 // A Cap'n Proto call with nothing behind it, over a real TCP socket: what any call to a node costs at the least.
 //
 // Intuition: the server answers `JobService.result` with a few bytes, at once, on a thread and loop of its own. So
-// the wire, the threads and the library are those of a node, and all else is missing.
+// the wire and the threads are like a node's, and all else is missing.
 #pragma once
 
 #include <capnp/rpc-twoparty.h>
