@@ -195,15 +195,17 @@ kj::Promise<void> metrics_server::listen(kj::Own<kj::ConnectionReceiver> receive
 }
 
 kj::Promise<void> metrics_server::accept_next(kj::ConnectionReceiver& receiver) {
-    return receiver.accept().then(
-        [this, &receiver](kj::Own<kj::AsyncIoStream> stream) {
-            start(kj::mv(stream));
-            return accept_next(receiver);
-        },
-        [this, &receiver](kj::Exception&& failure) {
-            routes_.on_fault(failure.getDescription().cStr());
-            return timer_.afterDelay(accept_pause).then([this, &receiver] { return accept_next(receiver); });
-        });
+    // KJ's accept throws, rather than give a promise that fails.
+    return kj::evalNow([&] { return receiver.accept(); })
+        .then(
+            [this, &receiver](kj::Own<kj::AsyncIoStream> stream) {
+                start(kj::mv(stream));
+                return accept_next(receiver);
+            },
+            [this, &receiver](kj::Exception&& failure) {
+                routes_.on_fault(failure.getDescription().cStr());
+                return timer_.afterDelay(accept_pause).then([this, &receiver] { return accept_next(receiver); });
+            });
 }
 
 void metrics_server::start(kj::Own<kj::AsyncIoStream> stream) {
