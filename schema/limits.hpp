@@ -102,6 +102,10 @@ inline constexpr std::size_t worker_report_bytes_max =
 inline constexpr auto worker_lines_delay =
     50ms; // progress and lines wait so long for company: a report is a commit
 
+inline constexpr std::size_t worker_lines_per_call_max =
+    64 * 1024; // more lines than fit in worker_report_bytes_max,
+               // unless they are empty
+
 // ---- executors
 // ----------------------------------------------------------------------------------------------------
 inline constexpr std::size_t exec_attempts_max = 1024; // subprocesses of a node at a time; each costs it two
@@ -138,7 +142,13 @@ inline constexpr auto exec_warden_restart_period = 60s;
 inline constexpr std::size_t rpc_message_size_max = 16 * 1024 * 1024; // one Cap'n Proto message
 inline constexpr std::size_t rpc_connections_max = 4096;
 inline constexpr std::size_t rpc_calls_per_connection_max = 1024; // under way; then `overloaded`
-inline constexpr std::size_t submit_batch_max = 1000;             // jobs in one submit
+inline constexpr auto rpc_login_timeout = 10s; // from the connect to a login, the handshake with it; then closed
+inline constexpr std::size_t rpc_stranger_bytes_max = 64 * 1024; // sent before a login; a token and words around it
+inline constexpr std::size_t rpc_logins_per_connection_max = 16; // tried; then `overloaded`: who guesses reconnects
+inline constexpr std::size_t rpc_sessions_per_connection_max = 8; // of workers; each is an actor
+inline constexpr std::size_t rpc_reads_unheard_max = 64; // from who does not read answers; two or three a message
+inline constexpr auto rpc_accept_pause = 100ms;          // when there are no descriptors left
+inline constexpr std::size_t submit_batch_max = 1000;    // jobs in one submit
 inline constexpr std::size_t page_size_max = 1000;
 inline constexpr std::size_t page_size_default = 100;
 inline constexpr std::size_t list_scan_max = 20'000; // rows one page may look at before it returns a cursor

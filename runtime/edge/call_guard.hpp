@@ -3,15 +3,17 @@
 #pragma once
 
 #include "runtime/auth/roles.hpp"
+#include "runtime/edge/connection.hpp"
 #include "runtime/edge/edge_context.hpp"
 #include "schema/api.capnp.h"
 
 namespace coppice {
 
-// Who is connected, for as long as their token lasts.
+// Who is connected, for as long as their token lasts, and over what.
 struct session_identity {
     principal who;
     instant expires_at = never;
+    connection_ptr connection;
 };
 
 inline void write_failure(const failure& f, api::Failure::Builder to) {

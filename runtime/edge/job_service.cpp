@@ -58,6 +58,11 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
         write_failure(*over, context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    auto call = take_call(identity_.connection);
+    if (!call) {
+        write_failure(too_many_calls(), context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
     const catalog_ptr declared = edge_.board->get();
     capnp::MallocMessageBuilder entry;
     auto commands = entry.initRoot<cmd::Entry>().initCommands(jobs.size());
@@ -73,21 +78,22 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
     auto pending = plan.commands == 0 ? kj::Promise<std::vector<command_result>>(std::vector<command_result>{})
                                       : propose_call(edge_, entry, commands.size(), true);
     context.releaseParams();
-    return pending.then([context, plan = std::move(plan)](std::vector<command_result> results) mutable {
-        auto answers = context.getResults().initResults(static_cast<unsigned>(plan.slots.size()));
-        for (unsigned i = 0; i < answers.size(); ++i) {
-            const auto& slot = plan.slots[i];
-            if (slot.refused) write_failure(*slot.refused, answers[i].initFailure());
-            if (slot.refused && !slot.evidence) continue;
-            const command_result& r = results[slot.command];
-            if (!slot.refused && r.code != errc::ok) write_result_failure(r, answers[i].initFailure());
-            const bool has_job = r.code == errc::ok || r.code == errc::type_not_allowed || slot.evidence;
-            if (!has_job) continue;
-            answers[i].initId().setHigh(r.job.high());
-            answers[i].getId().setLow(r.job.low());
-            answers[i].setExisting(r.existing);
-        }
-    });
+    return pending.then(
+        [context, plan = std::move(plan), call = kj::mv(call)](std::vector<command_result> results) mutable {
+            auto answers = context.getResults().initResults(static_cast<unsigned>(plan.slots.size()));
+            for (unsigned i = 0; i < answers.size(); ++i) {
+                const auto& slot = plan.slots[i];
+                if (slot.refused) write_failure(*slot.refused, answers[i].initFailure());
+                if (slot.refused && !slot.evidence) continue;
+                const command_result& r = results[slot.command];
+                if (!slot.refused && r.code != errc::ok) write_result_failure(r, answers[i].initFailure());
+                const bool has_job = r.code == errc::ok || r.code == errc::type_not_allowed || slot.evidence;
+                if (!has_job) continue;
+                answers[i].initId().setHigh(r.job.high());
+                answers[i].getId().setLow(r.job.low());
+                answers[i].setExisting(r.existing);
+            }
+        });
 }
 
 kj::Promise<void> job_service::get(GetContext context) {
@@ -157,20 +163,27 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
                       context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    auto call = take_call(identity_.connection);
+    if (!call) {
+        write_failure(too_many_calls(), context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
     const auto reason = view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max);
     capnp::MallocMessageBuilder entry;
     auto commands = entry.initRoot<cmd::Entry>().initCommands(ids.size());
     std::vector<std::optional<failure>> refused(ids.size());
     for (unsigned i = 0; i < ids.size(); ++i) {
-        refused[i] = barred(read_id(ids[i]), permission::cancel_jobs);
+        const job_id id = read_id(ids[i]);
+        refused[i] = barred(id, permission::cancel_jobs);
         if (refused[i]) continue;
         auto command = commands[i].initCancel();
-        command.setJob(ids[i]);
+        write_id(id, command.initJob());
         command.setBy(identity_.who.subject.c_str());
         command.setReason(std::string{reason}.c_str());
     }
     return propose_call(edge_, entry, ids.size(), false)
-        .then([context, refused = std::move(refused)](std::vector<command_result> results) mutable {
+        .then([context, refused = std::move(refused),
+               call = kj::mv(call)](std::vector<command_result> results) mutable {
             auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
             for (unsigned i = 0; i < answers.size(); ++i) {
                 if (refused[i])
@@ -259,7 +272,8 @@ bool job_service::answer_watch(WatchContext& context, const job_id& id, bool wha
     const auto row = reader.read(*stored);
     if (!whatever && row.getRevision() <= context.getParams().getRevision() && !is_terminal(row.getState()))
         return false;
-    write_job(*tables, *edge_.board->get(), id, row, true, context.getResults().initJob());
+    // Without payload and history, as api.capnp says: a thousand watchers of one job are answered at once.
+    write_job(*tables, *edge_.board->get(), id, row, false, context.getResults().initJob());
     return true;
 }
 
@@ -269,11 +283,17 @@ kj::Promise<void> job_service::watch(WatchContext context) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    auto call = take_call(identity_.connection);
+    if (!call) {
+        write_failure(too_many_calls(), context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
     // Registered before the read, so that no change falls between.
     auto change = edge_.hub->changed(id);
     if (answer_watch(context, id, wait == 0 * kj::MILLISECONDS)) return kj::READY_NOW;
-    return change.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, id]() mutable {
+    context.allowCancellation(); // who has gone is not waited for
+    return change.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, id, call = kj::mv(call)]() mutable {
         answer_watch(context, id, true);
     });
 }
@@ -334,10 +354,16 @@ kj::Promise<void> job_service::follow(FollowContext context) {
         context.getResults().setLast(edge_.hub->newest_event());
         return kj::READY_NOW;
     }
+    auto call = take_call(identity_.connection);
+    if (!call) {
+        write_failure(too_many_calls(), context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
     if (answer_follow(context, *tenant, wait == 0 * kj::MILLISECONDS)) return kj::READY_NOW;
     auto news = edge_.hub->event_after(context.getParams().getAfter());
-    return news.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, tenant]() mutable {
+    context.allowCancellation();
+    return news.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, tenant, call = kj::mv(call)]() mutable {
         answer_follow(context, *tenant, true);
     });
 }

@@ -1,5 +1,9 @@
 #include "runtime/edge/rpc_server.hpp"
 
+#include <kj/debug.h>
+#include <sys/socket.h>
+
+#include "runtime/edge/guarded_stream.hpp"
 #include "runtime/edge/job_service.hpp"
 #include "runtime/edge/platform_service.hpp"
 
@@ -9,11 +13,17 @@ namespace {
 // The only capability that a stranger gets.
 class gate final : public api::Gate::Server {
   public:
-    gate(edge_context& edge, job_id_minter& minter, kj::Timer& timer, worker_counter& workers)
-        : edge_(edge), minter_(minter), timer_(timer), workers_(workers) {}
+    gate(edge_context& edge, job_id_minter& minter, kj::Timer& timer, worker_counter& workers,
+         connection_ptr connection)
+        : edge_(edge), minter_(minter), timer_(timer), workers_(workers), connection_(std::move(connection)) {}
 
   protected:
     kj::Promise<void> login(LoginContext context) override {
+        if (connection_->logins++ >= limits::rpc_logins_per_connection_max) {
+            write_failure({errc::overloaded, "too many logins on one connection", 0},
+                          context.getResults().initFailure());
+            return kj::READY_NOW;
+        }
         const auto verified = edge_.verifier.verify(view_of(context.getParams().getToken()), edge_.clock());
         if (!verified) {
             edge_.login_refused();
@@ -21,7 +31,8 @@ class gate final : public api::Gate::Server {
             write_failure(verified.error(), context.getResults().initFailure());
             return kj::READY_NOW;
         }
-        const session_identity identity{verified->who, verified->expires_at};
+        connection_->known = true;
+        const session_identity identity{verified->who, verified->expires_at, connection_};
         auto grant = context.getResults().initGrant();
         grant.setSubject(identity.who.subject.c_str());
         grant.setRole(std::string{to_string(identity.who.role)}.c_str());
@@ -41,19 +52,59 @@ class gate final : public api::Gate::Server {
     job_id_minter& minter_;
     kj::Timer& timer_;
     worker_counter& workers_;
+    connection_ptr connection_;
+};
+
+// A connection while it lives. Parts go in reverse: the RPC system before the stream that it writes to.
+struct conversation {
+    conversation(kj::Own<kj::AsyncIoStream> inner, const connection_ptr& connection, api::Gate::Client entrance);
+    guarded_stream stream;
+    capnp::TwoPartyVatNetwork network;
+    capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
 };
 
 constexpr capnp::ReaderOptions hostile_message{.traversalLimitInWords = limits::rpc_message_size_max / 8,
                                                .nestingLimit = 64};
 
+conversation::conversation(kj::Own<kj::AsyncIoStream> inner, const connection_ptr& connection,
+                           api::Gate::Client entrance)
+    : stream(kj::mv(inner), connection), network(stream, capnp::rpc::twoparty::Side::SERVER, hostile_message),
+      system(capnp::makeRpcServer(network, kj::mv(entrance))) {
+    system.setFlowLimit(limits::rpc_message_size_max * 4 / 8);
+}
+
+kj::Duration to_kj(milliseconds d) { return d.count() * kj::MILLISECONDS; }
+
+// So that the end of a peer that went without a word is noticed some day.
+void keep_alive(kj::AsyncIoStream& stream) {
+    const int on = 1;
+    stream.setsockopt(SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 } // namespace
 
 kj::Promise<void> rpc_server::serve(kj::Own<kj::ConnectionReceiver> listener) {
-    auto& receiver = *listener;
-    return receiver.accept().then([this, listener = kj::mv(listener)](kj::Own<kj::AsyncIoStream> stream) mutable {
-        accepted(kj::mv(stream));
-        return serve(kj::mv(listener));
-    });
+    auto accepting = accept_next(*listener);
+    return accepting.attach(kj::mv(listener));
+}
+
+// A failure to accept passes, and must not be the last word: descriptors that ran out come back.
+kj::Promise<void> rpc_server::accept_next(kj::ConnectionReceiver& listener) {
+    // KJ's accept throws, rather than give a promise that fails.
+    return kj::evalNow([&] { return listener.accept(); })
+        .then(
+            [this, &listener](kj::Own<kj::AsyncIoStream> stream) {
+                KJ_IF_MAYBE (e, kj::runCatchingExceptions([&] { accepted(kj::mv(stream)); }))
+                    taskFailed(kj::mv(*e));
+                return accept_next(listener);
+            },
+            [this, &listener](kj::Exception&& e) {
+                edge_.log.warn("a connection could not be accepted",
+                               {{"why", std::string{e.getDescription().cStr()}}});
+                return timer_.afterDelay(to_kj(limits::rpc_accept_pause)).then([this, &listener] {
+                    return accept_next(listener);
+                });
+            });
 }
 
 void rpc_server::accepted(kj::Own<kj::AsyncIoStream> stream) {
@@ -62,22 +113,29 @@ void rpc_server::accepted(kj::Own<kj::AsyncIoStream> stream) {
         edge_.log.warn("connection refused: too many", {{"connections", std::uint64_t{open}}});
         return; // dropping the stream closes it
     }
-    ++open;
+    keep_alive(*stream);
+    auto connection = std::make_shared<connection_state>();
     auto ready =
         tls_ == nullptr ? kj::Promise<kj::Own<kj::AsyncIoStream>>(kj::mv(stream)) : tls_->wrap(kj::mv(stream));
-    tasks_.add(
-        ready.then([this](kj::Own<kj::AsyncIoStream> talking) { return talk(kj::mv(talking)); })
-            .attach(kj::defer([&open] { --open; })));
+    ++open;
+    auto over = ready.then(
+        [this, connection](kj::Own<kj::AsyncIoStream> ready) { return talk(kj::mv(ready), connection); });
+    tasks_.add(over.exclusiveJoin(end_of_patience(connection)).attach(kj::defer([&open] { --open; })));
 }
 
-kj::Promise<void> rpc_server::talk(kj::Own<kj::AsyncIoStream> stream) {
-    auto network =
-        kj::heap<capnp::TwoPartyVatNetwork>(*stream, capnp::rpc::twoparty::Side::SERVER, hostile_message);
-    auto system = kj::heap(capnp::makeRpcServer(
-        *network, capnp::Capability::Client(kj::heap<gate>(edge_, minter_, timer_, workers_))));
-    system->setFlowLimit(limits::rpc_message_size_max * 4 / 8);
-    auto over = network->onDisconnect();
-    return over.attach(kj::mv(system), kj::mv(network), kj::mv(stream));
+kj::Promise<void> rpc_server::talk(kj::Own<kj::AsyncIoStream> stream, const connection_ptr& connection) {
+    auto talking = kj::heap<conversation>(kj::mv(stream), connection,
+                                          kj::heap<gate>(edge_, minter_, timer_, workers_, connection));
+    auto over = talking->network.onDisconnect();
+    return over.attach(kj::mv(talking));
+}
+
+// Ends a connection that nobody has logged in on; never ends for another.
+kj::Promise<void> rpc_server::end_of_patience(const connection_ptr& connection) {
+    return timer_.afterDelay(to_kj(limits::rpc_login_timeout)).then([connection]() -> kj::Promise<void> {
+        if (connection->known) return kj::NEVER_DONE;
+        return KJ_EXCEPTION(DISCONNECTED, "nobody logged in");
+    });
 }
 
 void rpc_server::taskFailed(kj::Exception&& exception) {

@@ -1,10 +1,11 @@
 // The RPC edge: accepts connections and serves api.capnp on them. Each connection begins with the gate alone; a
-// token opens the rest. Runs on the caller's KJ event loop.
+// token opens the rest, and who shows none in time is hung up on. Runs on the caller's KJ event loop.
 #pragma once
 
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 
+#include "runtime/edge/connection.hpp"
 #include "runtime/edge/tls.hpp"
 #include "runtime/edge/worker_service.hpp"
 
@@ -21,8 +22,10 @@ class rpc_server final : private kj::TaskSet::ErrorHandler {
 
   private:
     void taskFailed(kj::Exception&& exception) override;
+    kj::Promise<void> accept_next(kj::ConnectionReceiver& listener);
     void accepted(kj::Own<kj::AsyncIoStream> stream);
-    kj::Promise<void> talk(kj::Own<kj::AsyncIoStream> stream);
+    kj::Promise<void> talk(kj::Own<kj::AsyncIoStream> stream, const connection_ptr& connection);
+    kj::Promise<void> end_of_patience(const connection_ptr& connection);
 
     edge_context& edge_;
     kj::Timer& timer_;
