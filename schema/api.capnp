@@ -10,7 +10,8 @@
 #
 # Times are microseconds since the Unix epoch, UTC; 0 is "not set". Durations are milliseconds.
 # Bounds (schema/limits.hpp): a message 16 MiB, a submit 1,000 jobs, a page 1,000 rows, 1,024 calls under way on a
-# connection; past them `overloaded` or `invalid_argument`.
+# connection; past them `overloaded` or `invalid_argument`. A connection that nobody has logged in on is closed after
+# 10 s, and before a login takes 64 KiB. Of a caller that does not read its answers no more calls are read.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("coppice::api");
@@ -27,8 +28,8 @@ struct Failure {
 interface Gate {
   # The bootstrap capability.
   login @0 (token :Text, clientVersion :Text) -> (grant :Grant, failure :Failure);
-  # Errors: unauthenticated, token_expired, token_audience. The grant ends with the token's `exp`: calls after it
-  # answer token_expired.
+  # Errors: unauthenticated, token_expired, token_audience; overloaded at the 17th login of a connection. The grant
+  # ends with the token's `exp`: calls after it answer token_expired.
 }
 
 struct Grant {
@@ -201,11 +202,15 @@ interface WorkerService {
       -> (session :WorkerSession, kept :List(AttemptRef), silenceMaxMs :UInt32, failure :Failure);
   # `running`: attempts that this worker still runs from a session that broke. `kept` are those that are still its own;
   # it must kill the others. The worker must let itself be heard (any call) within silenceMaxMs.
+  # With a token that is bound to a tenant it is handed that tenant's attempts alone, and keeps no others.
+  # Errors: permission_denied; unknown_tenant when the token's is not declared; overloaded beyond 8 sessions on a
+  # connection.
 }
 
 interface WorkerSession {
   report @0 (reports :List(AttemptReport)) -> (results :List(Failure), failure :Failure);
-  # In order; answered after the commit. stale_attempt: that attempt is not yours any more, and nothing was changed.
+  # At most 4,096 reports, of 1,000 lines each. In order; answered after the commit. stale_attempt: that attempt is
+  # not yours any more, and nothing was changed.
   heartbeat @1 (attempts :List(AttemptRef)) -> (failure :Failure);
   # `attempts`: those with a heartbeat timeout that are alive. An empty list says that the worker itself is.
   drain @2 () -> (failure :Failure);

@@ -95,7 +95,10 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
         write_failure(f, answer.initFailure());
         return kj::READY_NOW;
     };
-    if (const auto over = expired(identity_, edge_.clock())) return refuse(*over);
+    // Asked before the files are read: who may apply nothing costs nothing, and learns nothing.
+    if (const auto no = denied(identity_, permission::apply_declared, "", edge_.clock())) return refuse(*no);
+    auto call = take_call(identity_.connection);
+    if (!call) return refuse(too_many_calls());
     if (params.getFiles().size() > apply_files_max)
         return refuse({errc::invalid_argument, "at most 1000 files", 0});
     const auto loaded = load_files(params.getFiles());
@@ -122,7 +125,7 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
         inbox->post([fulfiller, result = std::move(result)]() mutable { (*fulfiller)->fulfill(kj::mv(result)); });
     };
     caf::anon_send(edge_.control_actor, std::move(request));
-    return paf.promise.then([context](outcome result) mutable {
+    return paf.promise.then([context, call = kj::mv(call)](outcome result) mutable {
         if (result)
             write_changes(*result, context.getResults());
         else
@@ -209,6 +212,12 @@ kj::Promise<void> platform_service::check(CheckContext context) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    if (checking_) {
+        write_failure({errc::overloaded, "a check is under way on this connection", 1000},
+                      context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    checking_ = true;
     auto paf = kj::newPromiseAndCrossThreadFulfiller<check_report>();
     auto walker = kj::heap<kj::Thread>(
         [store = edge_.data, shard = edge_.shard, fulfiller = kj::mv(paf.fulfiller)]() mutable {
@@ -222,7 +231,7 @@ kj::Promise<void> platform_service::check(CheckContext context) {
             auto findings = answer.initFindings(static_cast<unsigned>(report.findings.size()));
             for (unsigned i = 0; i < findings.size(); ++i) findings.set(i, report.findings[i].c_str());
         })
-        .attach(kj::mv(walker));
+        .attach(kj::mv(walker), kj::defer([this] { checking_ = false; }));
 }
 
 } // namespace coppice

@@ -19,6 +19,7 @@ class platform_service final : public api::PlatformService::Server {
   private:
     edge_context& edge_;
     session_identity identity_;
+    bool checking_ = false; // one walk at a time: each is a thread
 };
 
 } // namespace coppice

@@ -131,7 +131,11 @@ void submission_builder::fill(api::JobSpec::Reader spec, const job_id& id, const
         to.setBodyHigh(high);
         to.setBodyLow(low);
     }
-    if (spec.getAfter().size() > 0) to.setAfter(spec.getAfter());
+    if (spec.getAfter().size() > 0) {
+        // By value: a struct of the wire may carry more than its schema says, which a copy of it would keep.
+        auto after = to.initAfter(spec.getAfter().size());
+        for (unsigned i = 0; i < after.size(); ++i) write_id(read_id(spec.getAfter()[i]), after[i]);
+    }
     to.setSubmitter(identity_.who.subject.c_str());
 }
 

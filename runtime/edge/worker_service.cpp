@@ -1,6 +1,7 @@
 #include "runtime/edge/worker_service.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/edge/propose_call.hpp"
 #include "runtime/edge/worker_link.hpp"
@@ -9,9 +10,16 @@
 namespace coppice {
 namespace {
 
+constexpr std::uint64_t log_sequence_last = std::numeric_limits<std::int64_t>::max();
+
 using pointer = executor_handle::stateful_pointer<session_state>;
 
 attempt_ref ref_of(api::AttemptRef::Reader ref) { return {read_id(ref.getJob()), ref.getAttempt()}; }
+
+void write_ref(const attempt_ref& ref, api::AttemptRef::Builder to) {
+    write_id(ref.job, to.initJob());
+    to.setAttempt(ref.attempt);
+}
 
 void log_stale(const logger& log, std::string_view what, const attempt_ref& ref, worker_id worker,
                const std::string& detail) {
@@ -33,7 +41,7 @@ void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) 
 }
 
 void copy_report(api::AttemptReport::Reader from, cmd::Report::Builder to) {
-    to.setJob(from.getRef().getJob());
+    write_id(read_id(from.getRef().getJob()), to.initJob()); // by value: a struct of the wire may carry more
     to.setAttempt(from.getRef().getAttempt());
     copy_logs(from.getLogs(), to);
     to.setProgress(from.getProgress());
@@ -50,13 +58,35 @@ void copy_report(api::AttemptReport::Reader from, cmd::Report::Builder to) {
     to.setRetryAfterMs(from.getRetryAfterMs());
 }
 
+// A list of the wire may claim millions of elements in a few bytes: it is asked for its size before it is copied.
+std::optional<failure> out_of_bounds(capnp::List<api::AttemptReport>::Reader reports) {
+    if (reports.size() > limits::worker_reports_per_call_max)
+        return failure{errc::invalid_argument,
+                       "a call has at most " + std::to_string(limits::worker_reports_per_call_max) + " reports", 0};
+    std::size_t lines = 0;
+    for (const auto report : reports) {
+        const auto logs = report.getLogs();
+        lines += logs.size();
+        if (logs.size() > limits::log_lines_per_attempt_max || lines > limits::worker_lines_per_call_max)
+            return failure{errc::invalid_argument,
+                           "a report has at most " + std::to_string(limits::log_lines_per_attempt_max) +
+                               " lines, and a call " + std::to_string(limits::worker_lines_per_call_max),
+                           0};
+        // Readers go on at the sequence after the last that they saw: there must be one.
+        for (const auto line : logs)
+            if (line.getSequence() > log_sequence_last)
+                return failure{errc::invalid_argument, "the sequence of a line is below 2^63", 0};
+    }
+    return std::nullopt;
+}
+
 // The session of one attached worker. Dropped with the connection.
 class worker_session final : public api::WorkerSession::Server {
   public:
     worker_session(edge_context& edge, kj::Timer& timer, std::shared_ptr<worker_link> link,
-                   session_identity identity)
+                   session_identity identity, place held)
         : edge_(edge), timer_(timer), link_(std::move(link)), identity_(std::move(identity)),
-          silence_(watch_silence().eagerlyEvaluate(nullptr)) {}
+          held_(std::move(held)), silence_(watch_silence().eagerlyEvaluate(nullptr)) {}
     ~worker_session() noexcept(false) { link_->close(limits::worker_reconnect_grace, "its connection ended"); }
 
   protected:
@@ -81,11 +111,16 @@ class worker_session final : public api::WorkerSession::Server {
     kj::Timer& timer_;
     std::shared_ptr<worker_link> link_;
     session_identity identity_;
+    place held_;
     kj::Promise<void> silence_;
 };
 
 kj::Promise<void> worker_session::watch_silence() {
     return timer_.afterDelay(1 * kj::SECONDS).then([this]() -> kj::Promise<void> {
+        if (expired(identity_, edge_.clock())) {
+            link_->close(limits::worker_reconnect_grace, "its token expired");
+            return kj::READY_NOW;
+        }
         const auto silent = edge_.clock() - link_->heard_at();
         if (silent >= limits::worker_silence_max) {
             link_->close(milliseconds{0}, "it was silent for too long");
@@ -99,6 +134,15 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     const auto reports = context.getParams().getReports();
     if (const auto no = barred()) {
         write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    if (auto wrong = out_of_bounds(reports)) {
+        write_failure(*wrong, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    auto call = take_call(identity_.connection);
+    if (!call) {
+        write_failure(too_many_calls(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
     link_->heard();
@@ -115,7 +159,8 @@ kj::Promise<void> worker_session::report(ReportContext context) {
             link_->forget(ref);
     }
     return propose_call(edge_, entry, reports.size(), false)
-        .then([context, &log = edge_.log, worker = link_->id()](std::vector<command_result> results) mutable {
+        .then([context, &log = edge_.log, worker = link_->id(),
+               call = kj::mv(call)](std::vector<command_result> results) mutable {
             auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
             for (unsigned i = 0; i < answers.size(); ++i) {
                 if (results[i].code == errc::ok) continue;
@@ -133,6 +178,11 @@ kj::Promise<void> worker_session::heartbeat(HeartbeatContext context) {
         return kj::READY_NOW;
     }
     link_->heard();
+    if (context.getParams().getAttempts().size() > limits::worker_slots_max) {
+        write_failure({errc::invalid_argument, "a worker has at most 65536 attempts", 0},
+                      context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
     for (const auto ref : context.getParams().getAttempts()) note_alive(ref_of(ref));
     return kj::READY_NOW;
 }
@@ -171,12 +221,19 @@ dynamic_spec worker_session_supervisor() {
 
 namespace {
 
+std::optional<failure> names_out_of_bounds(capnp::List<capnp::Text>::Reader types) {
+    for (const auto type : types)
+        if (type.size() > limits::name_size_max)
+            return failure{errc::invalid_argument, "the name of a type has at most 63 bytes", 0};
+    return std::nullopt;
+}
+
 std::optional<failure> out_of_bounds(api::WorkerService::AttachParams::Reader params) {
     const std::uint32_t slots = params.getSlots();
     if (slots > 0 && slots <= limits::worker_slots_max && params.getTypes().size() > 0 &&
         params.getTypes().size() <= limits::worker_types_max &&
         params.getRunning().size() <= limits::worker_slots_max)
-        return std::nullopt;
+        return names_out_of_bounds(params.getTypes());
     return failure{errc::invalid_argument, "a worker has 1 to 65536 slots and 1 to 256 types", 0};
 }
 
@@ -194,7 +251,7 @@ kj::Own<capnp::MallocMessageBuilder> adopt_entry(capnp::List<api::AttemptRef>::R
     auto commands = entry->initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(indexes.size()));
     for (unsigned i = 0; i < commands.size(); ++i) {
         auto adopt = commands[i].initAdopt();
-        adopt.setJob(running[indexes[i]].getJob());
+        write_id(read_id(running[indexes[i]].getJob()), adopt.initJob());
         adopt.setAttempt(running[indexes[i]].getAttempt());
         adopt.setWorker(worker.value);
     }
@@ -227,6 +284,9 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
     if (const auto wrong = out_of_bounds(params)) return refuse(*wrong);
     const auto tenant = bound_tenant();
     if (!tenant) return refuse(tenant.error());
+    auto session =
+        place::take(identity_.connection, &connection_state::sessions, limits::rpc_sessions_per_connection_max);
+    if (!session) return refuse({errc::overloaded, "a connection has at most 8 sessions of workers", 0});
     const worker_id id = make_worker_id(edge_.life, ++counter_.last, false);
     const std::string name{view_of(params.getName()).substr(0, limits::name_size_max)};
     auto link = std::make_shared<worker_link>(edge_, id, name, params.getWorker());
@@ -245,7 +305,8 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
             auto entry = adopt_entry(context.getParams().getRunning(), presented, offer.worker);
             return propose_call(edge_, *entry, presented.size(), false);
         })
-        .then([this, context, offer, presented, link](std::vector<command_result> adopted) mutable {
+        .then([this, context, offer, presented, link,
+               session = std::move(session)](std::vector<command_result> adopted) mutable {
             auto results = context.getResults();
             const auto running = context.getParams().getRunning();
             std::vector<unsigned> kept;
@@ -258,7 +319,7 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
                     log_stale(edge_.log, "stale attempt refused", ref, offer.worker, adopted[i].detail);
             }
             auto list = results.initKept(static_cast<unsigned>(kept.size()));
-            for (unsigned i = 0; i < kept.size(); ++i) list.setWithCaveats(i, running[kept[i]]);
+            for (unsigned i = 0; i < kept.size(); ++i) write_ref(ref_of(running[kept[i]]), list[i]);
             results.setSilenceMaxMs(static_cast<std::uint32_t>(
                 std::chrono::duration_cast<milliseconds>(limits::worker_silence_max).count()));
             link->heard();
@@ -266,7 +327,7 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
                                                {"name", link->name()},
                                                {"slots", std::uint64_t{offer.slots}},
                                                {"kept", std::uint64_t{kept.size()}}});
-            results.setSession(kj::heap<worker_session>(edge_, timer_, link, identity_));
+            results.setSession(kj::heap<worker_session>(edge_, timer_, link, identity_, std::move(session)));
             link->offer(std::move(offer));
         });
 }
