@@ -204,7 +204,8 @@ void measure(const options& o, const std::string& kind, const char* backlog, std
     if (waiting) r.queue(*waiting, o.backlog);
     const phases p = r.apart(o.jobs);
     const auto [all, commits] = r.steady(o.jobs);
-    const auto jobs = static_cast<double>((o.jobs + o.batch - 1) / o.batch * o.batch);
+    const auto batches = (o.jobs + o.batch - 1) / o.batch;
+    const auto jobs = static_cast<double>(batches * o.batch);
     const auto ns = [&](double seconds) { return seconds / jobs * 1e9; };
     std::printf("%-8s %-10s %10.0f %10.0f %10.0f %10.0f %12.0f %12.0f\n", kind.c_str(), backlog, jobs / all,
                 ns(p.submit), ns(p.start), ns(p.report), ns(all - commits), ns(commits));

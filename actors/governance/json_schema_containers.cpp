@@ -226,8 +226,9 @@ bool evaluation::check_unevaluated_properties(const object_rules& rules, node_in
         const place here{&v.at, &key, 0};
         const visit inside{member, here, v.outer, nullptr, v.found};
         if (schema_.nodes[rules.unevaluated].outcome == verdict::never)
-            ok = complain(at, "unevaluatedProperties", inside,
-                          [&] { return "the property " + quoted_excerpt(key) + " is not among those allowed"; });
+            ok = complain(at, "unevaluatedProperties", inside, [&, &name = key] {
+                return "the property " + quoted_excerpt(name) + " is not among those allowed";
+            });
         else
             ok = check(rules.unevaluated, inside) && ok;
         if (!ok && v.found == nullptr) return false;

@@ -132,7 +132,7 @@ struct link::call_state : kj::Refcounted {
         : mode(m), own_wait(w), once(kj::mv(f)), counted(l.under_way_), deadline(end) {
         ++counted;
     }
-    ~call_state() { --counted; }
+    ~call_state() override { --counted; }
     repeat mode;
     milliseconds own_wait;
     call_once<T> once;

@@ -1,7 +1,6 @@
 #include "runtime/edge/job_service.hpp"
 
 #include <algorithm>
-#include <kj/timer.h>
 
 #include "runtime/edge/job_views.hpp"
 #include "runtime/edge/propose_call.hpp"

@@ -2,6 +2,8 @@
 // commit; reads are served here from a read transaction.
 #pragma once
 
+#include <kj/timer.h>
+
 #include "runtime/edge/call_guard.hpp"
 
 namespace coppice {

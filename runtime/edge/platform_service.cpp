@@ -1,6 +1,7 @@
 #include "runtime/edge/platform_service.hpp"
 
 #include <algorithm>
+#include <kj/thread.h>
 #include <set>
 #include <thread>
 

@@ -281,7 +281,7 @@ expected<void> run_node(const node_config& config, bool development) {
         ready->stopping();
         serving.stop();
     }
-    const auto stopped = stop_and_wait(system, root, stop_wait);
+    auto stopped = stop_and_wait(system, root, stop_wait);
     if (!ports) return tl::unexpected(ports.error());
     return stopped;
 }

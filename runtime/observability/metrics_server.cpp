@@ -1,6 +1,7 @@
 #include "runtime/observability/metrics_server.hpp"
 
 #include <array>
+#include <kj/debug.h>
 #include <utility>
 
 #include "runtime/observability/http_head.hpp"

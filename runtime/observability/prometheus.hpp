@@ -113,10 +113,13 @@ class metric_family final : public metric_family_base {
   private:
     using reading = decltype(std::declval<const Metric&>().value());
     struct series {
-        explicit series(const std::vector<double>& bounds) requires std::constructible_from < Metric, const
-            std::vector<double>
-        & > : metric(bounds) {}
-        explicit series(const std::vector<double>&) requires std::default_initializable<Metric> {}
+        explicit series(const std::vector<double>& bounds) : metric(made(bounds)) {}
+        static Metric made(const std::vector<double>& bounds) {
+            if constexpr (std::constructible_from<Metric, const std::vector<double>&>)
+                return Metric(bounds);
+            else
+                return Metric();
+        }
         Metric metric;
         reading now{};    // at this rendering
         reading folded{}; // the part of it that was shown under "other", and stays there

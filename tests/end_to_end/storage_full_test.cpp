@@ -58,7 +58,7 @@ struct full_node {
         const std::string wait = "while [ ! -e " + (files / "go").string() + " ]; do sleep 0.05; done; ";
         const outcome o = submit({{"argv", {"sh", "-c", before + wait + after}}});
         BOOST_REQUIRE_MESSAGE(o.status == 0, o.err);
-        const std::string id = o.out.substr(0, 36);
+        std::string id = o.out.substr(0, 36);
         BOOST_REQUIRE(eventually([&] { return job(id)["status"] == "running"; }));
         return id;
     }

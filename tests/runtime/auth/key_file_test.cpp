@@ -30,7 +30,7 @@ struct key_directory {
     ~key_directory() { fs::remove_all(path); }
 
     std::string put(const std::string& name, const std::string& text, mode_t mode = 0600) const {
-        const std::string file = (path / name).string();
+        std::string file = (path / name).string();
         std::ofstream{file} << text;
         BOOST_REQUIRE(::chmod(file.c_str(), mode) == 0);
         return file;

@@ -39,7 +39,7 @@ class authority {
     std::string chain(const std::string& name) const { return (directory_ / (name + ".crt")).string(); }
     std::string key(const std::string& name) const { return (directory_ / (name + ".key")).string(); }
     std::string put(const std::string& name, const std::string& text, mode_t mode = 0600) const {
-        const std::string path = (directory_ / name).string();
+        std::string path = (directory_ / name).string();
         std::ofstream{path, std::ios::trunc} << text;
         BOOST_REQUIRE(::chmod(path.c_str(), mode) == 0);
         return path;
