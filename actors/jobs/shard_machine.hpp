@@ -155,7 +155,7 @@ class shard_machine {
     fair_share share_;
     std::uint64_t evidence_next_ = 1;
     std::uint64_t event_next_ = 1;
-    std::uint64_t event_first_ = 1; // the oldest one kept; event_next_ when there is none
+    std::uint64_t event_first_ = 1;                          // the oldest one kept; event_next_ when there is none
     std::deque<std::pair<job_id, job_state>> ended_parents_; // their children are told before the command is over
 
     // The batch under way.

@@ -1,8 +1,8 @@
 // Who can run what: the workers that are attached, their types, the tenant that one is bound to, and how many of
-// their slots are free. Lives in memory only: workers attach anew after a restart. A slot is taken when a start is decided and given back when the
-// attempt ends, so held slots equal running jobs, also for workers that are not attached: one that went away still
-// holds what it runs until that is adopted or lost, and finds it held when it attaches after a restart of the
-// journal. Pure; not thread-safe.
+// their slots are free. Lives in memory only: workers attach anew after a restart. A slot is taken when a start is
+// decided and given back when the attempt ends, so held slots equal running jobs, also for workers that are not
+// attached: one that went away still holds what it runs until that is adopted or lost, and finds it held when it
+// attaches after a restart of the journal. Pure; not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,8 @@ void add_serve_command(const command_registry& commands) {
                     "Where Prometheus scrapes (default: 127.0.0.1:7401)");
     app->add_option("--config", flags->config, "YAML; flags are laid over it");
     app->add_flag("--dev", flags->development, "For development: a tenant and a job type to play with");
-    teach(*app, {"coppice serve --dev --data ./coppice-data", "coppice serve --config /etc/coppice/node.yaml",
+    teach(*app,
+          {"coppice serve --dev --data ./coppice-data", "coppice serve --config /etc/coppice/node.yaml",
            "kill -HUP PID      # reads the token keys and the certificate again"},
           false);
     commands.on_chosen(*app, "serve", [flags, serve = commands.serve](invocation& call) {

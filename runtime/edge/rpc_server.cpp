@@ -118,8 +118,8 @@ void rpc_server::accepted(kj::Own<kj::AsyncIoStream> stream) {
     auto ready =
         tls_ == nullptr ? kj::Promise<kj::Own<kj::AsyncIoStream>>(kj::mv(stream)) : tls_->wrap(kj::mv(stream));
     ++open;
-    auto over = ready.then(
-        [this, connection](kj::Own<kj::AsyncIoStream> ready) { return talk(kj::mv(ready), connection); });
+    auto over =
+        ready.then([this, connection](kj::Own<kj::AsyncIoStream> met) { return talk(kj::mv(met), connection); });
     tasks_.add(over.exclusiveJoin(end_of_patience(connection)).attach(kj::defer([&open] { --open; })));
 }
 

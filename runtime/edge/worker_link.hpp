@@ -60,8 +60,8 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
     executor_handle actor_;
     kj::Own<kj::PromiseFulfiller<void>> up_;
     std::unordered_map<attempt_ref, milliseconds> with_heartbeat_; // 0: adopted, its timeout is not known here
-    worker_attached offer_; // no slots: not offered yet
-    bool silent_ = false;   // to the journal; until it is heard
+    worker_attached offer_;                                        // no slots: not offered yet
+    bool silent_ = false;                                          // to the journal; until it is heard
 };
 
 } // namespace coppice

@@ -265,8 +265,8 @@ expected<tenant_id> worker_service::bound_tenant() const {
     if (!identity_.who.tenant) return tenant_id{};
     const catalog_ptr declared = edge_.board->get();
     if (const declared_tenant* tenant = declared->tenant(*identity_.who.tenant)) return tenant->id;
-    return fail(errc::unknown_tenant, "the token is for tenant \"" + *identity_.who.tenant +
-                                          "\", which is not declared");
+    return fail(errc::unknown_tenant,
+                "the token is for tenant \"" + *identity_.who.tenant + "\", which is not declared");
 }
 
 // Attaches in three steps: the shard knows the session; the attempts that the worker still runs are adopted; only

@@ -30,7 +30,8 @@ void edge_thread::reload_certificate() {
 void edge_thread::reload_now() {
     if (!tls_) return;
     if (const auto done = tls_->reload(); !done)
-        edge_.log.error("the certificate was not reloaded; the former one stays", {{"why", to_string(done.error())}});
+        edge_.log.error("the certificate was not reloaded; the former one stays",
+                        {{"why", to_string(done.error())}});
     else
         edge_.log.info("the certificate was reloaded");
 }

@@ -10,9 +10,9 @@
 
 namespace coppice {
 
-// Runs until SIGTERM or SIGINT; SIGHUP reads the token keys and the certificate again. Prints where it listens, one line each, on stdout. Expected failures (directory
-// locked, address taken, bad key file) are values. `development`: DIR/operator.token, tenant "default", job type
-// "exec", and actors that may be made to fail.
+// Runs until SIGTERM or SIGINT; SIGHUP reads the token keys and the certificate again. Prints where it listens, one
+// line each, on stdout. Expected failures (directory locked, address taken, bad key file) are values.
+// `development`: DIR/operator.token, tenant "default", job type "exec", and actors that may be made to fail.
 expected<void> run_node(const node_config& config, bool development);
 
 } // namespace coppice

@@ -21,7 +21,11 @@ executor_handle::behavior_type session_actor(executor_handle::pointer self, cons
                 diary->assigned.push_back(message.batch->starts[i].work.ref);
         },
         [diary = start.diary](const cancel_attempt& message) { diary->cancelled.push_back(message.ref); },
-        [diary = start.diary](const revoke_attempt& message) { diary->revoked.push_back(message.ref); },
+        [self, start](const revoke_attempt& message) {
+            start.diary->revoked.push_back(message.ref);
+            // This worker is well, whatever became of one attempt: its edge offers it again (worker_link).
+            if (start.link->offer.slots > 0) self->send(start.link->journal, start.link->offer);
+        },
     };
 }
 
@@ -201,7 +205,8 @@ heard_ptr virtual_shard::attach(worker_id worker, std::uint32_t slots, const std
         answer = propose(ops);
         settle();
     }
-    caf::anon_send(port().journal(), worker_attached{worker, types, slots});
+    link->offer = {worker, types, slots};
+    caf::anon_send(port().journal(), link->offer);
     settle();
     return answer;
 }

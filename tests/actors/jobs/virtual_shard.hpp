@@ -27,6 +27,7 @@ struct worker_session_link {
     worker_id worker;
     journal_handle journal;
     shard_handle shard;
+    worker_attached offer{}; // what it takes; no slots: not offered yet
     bool closed = false;
     void close(milliseconds grace);
 };

@@ -6,61 +6,14 @@
 #include <thread>
 
 #include "actors/jobs/store_check.hpp"
-#include "persistence/memory_store.hpp"
-#include "tests/actors/jobs/machine_world.hpp"
+#include "tests/actors/journal/commit_bench.hpp"
 
 namespace coppice::testing {
-namespace {
-
-// What one proposal heard.
-struct heard {
-    int answers = 0;
-    std::vector<command_result> results;
-};
-
-struct bench {
-    explicit bench(memory_options options = {}) : data(make_memory_store(std::move(options))) {
-        job_options.data = data.get();
-        job_options.shard = test_shard;
-        job_options.clock = [this] { return now; };
-        commits = std::make_unique<group_commit>(job_options);
-        job_type_spec build;
-        build.name = "build";
-        propose({tenant_op{.spec = {.name = "acme", .types = {"*"}}}, type_op{.spec = build}}, false);
-        run();
-    }
-    // Waits for the next run.
-    std::shared_ptr<heard> propose(const std::vector<op>& ops, bool grows = true) {
-        return propose_bytes(entry_of(ops), ops.size(), grows);
-    }
-    std::shared_ptr<heard> propose_bytes(kj::Array<capnp::word> entry, std::size_t commands, bool grows = true) {
-        auto h = std::make_shared<heard>();
-        waiting.push_back(
-            std::make_shared<proposal>(std::move(entry), commands, grows, [h](std::span<command_result> results) {
-                ++h->answers;
-                h->results.assign(results.begin(), results.end());
-            }));
-        return h;
-    }
-    std::shared_ptr<const batch_output> run() { return commits->run(std::exchange(waiting, {})); }
-    submit_op submission() { return {.job = ids.next(to_ms(now), test_shard, tenant_id{1}, 7)}; }
-    void require_sound() { testing::require_sound(*data->begin_read(), commits->machine()); }
-    bool has(const job_id& id) { return read_job(*data->begin_read(), id).has_value(); }
-
-    std::unique_ptr<store> data;
-    instant now = test_start;
-    journal_options job_options;
-    std::unique_ptr<group_commit> commits;
-    std::vector<proposal_ptr> waiting;
-    job_id_minter ids;
-};
-
-} // namespace
 
 BOOST_AUTO_TEST_SUITE(group_committing)
 
 BOOST_AUTO_TEST_CASE(each_proposal_gets_its_own_results_in_order_and_once) {
-    bench b;
+    commit_bench b;
     std::vector<std::pair<std::vector<op>, std::shared_ptr<heard>>> proposals;
     for (std::size_t n = 0; n < 20; ++n) {
         std::vector<op> ops;
@@ -81,7 +34,7 @@ BOOST_AUTO_TEST_CASE(each_proposal_gets_its_own_results_in_order_and_once) {
 }
 
 BOOST_AUTO_TEST_CASE(nobody_is_answered_before_the_commit) {
-    bench b;
+    commit_bench b;
     const submit_op s = b.submission();
     bool observed = false, answered = false;
     b.job_options.on_commit = [&](const commit_report& report) {
@@ -102,7 +55,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_answered_before_the_commit) {
 }
 
 BOOST_AUTO_TEST_CASE(a_proposal_that_is_dropped_is_answered_unknown_outcome_once) {
-    bench b;
+    commit_bench b;
     const auto h = b.propose({b.submission(), b.submission()});
     BOOST_TEST(h->answers == 0);
     b.waiting.clear();
@@ -116,7 +69,7 @@ BOOST_AUTO_TEST_CASE(a_proposal_that_is_dropped_is_answered_unknown_outcome_once
 }
 
 BOOST_AUTO_TEST_CASE(a_job_is_submitted_and_started_in_one_commit_when_a_slot_is_free) {
-    bench b;
+    commit_bench b;
     b.commits->machine().attach_worker(worker_id{1}, {"build"}, 1);
     const submit_op s = b.submission();
     b.propose({s});
@@ -128,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_job_is_submitted_and_started_in_one_commit_when_a_slot_is
 }
 
 BOOST_AUTO_TEST_CASE(without_proposals_a_run_starts_what_waits_or_changes_nothing) {
-    bench b;
+    commit_bench b;
     b.propose({b.submission()});
     b.run();
     BOOST_TEST(b.run() == nullptr);
@@ -141,7 +94,7 @@ BOOST_AUTO_TEST_CASE(without_proposals_a_run_starts_what_waits_or_changes_nothin
 }
 
 BOOST_AUTO_TEST_CASE(it_says_when_the_next_timer_is_due) {
-    bench b;
+    commit_bench b;
     BOOST_TEST(!b.commits->next_due().has_value());
     submit_op s = b.submission();
     s.not_before_us = to_us(b.now + std::chrono::minutes{5});
@@ -156,7 +109,7 @@ BOOST_AUTO_TEST_CASE(it_says_when_the_next_timer_is_due) {
 }
 
 BOOST_AUTO_TEST_CASE(a_full_store_refuses_new_work_and_keeps_reports) {
-    bench b{{.bytes_max = 60'000}};
+    commit_bench b{{.bytes_max = 60'000}};
     b.commits->machine().attach_worker(worker_id{1}, {"build"}, 10);
     std::vector<job_id> running;
     for (int i = 0; i < 10; ++i) {
@@ -191,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_full_store_refuses_new_work_and_keeps_reports) {
 
 // Above the reserve's line there is no room; below it a batch may still not fit.
 BOOST_AUTO_TEST_CASE(a_batch_that_does_not_fit_is_tried_again_without_what_grows) {
-    bench b{{.bytes_max = 60'000}};
+    commit_bench b{{.bytes_max = 60'000}};
     b.commits->machine().attach_worker(worker_id{1}, {"build"}, 1);
     const submit_op first = b.submission();
     b.propose({first});
@@ -211,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_batch_that_does_not_fit_is_tried_again_without_what_grows
 }
 
 BOOST_AUTO_TEST_CASE(when_not_even_reports_fit_everybody_is_refused_and_the_next_batch_tries_again) {
-    bench b{{.failing_commits = {3, 4, 6}}};
+    commit_bench b{{.failing_commits = {3, 4, 6}}};
     b.commits->machine().attach_worker(worker_id{1}, {"build"}, 2);
     const submit_op first = b.submission();
     b.propose({first});
@@ -242,7 +195,7 @@ BOOST_AUTO_TEST_CASE(when_not_even_reports_fit_everybody_is_refused_and_the_next
 }
 
 BOOST_AUTO_TEST_CASE(starts_of_a_commit_that_failed_are_made_again) {
-    bench b{{.failing_commits = {3}}};
+    commit_bench b{{.failing_commits = {3}}};
     b.propose({b.submission()});
     b.run();
     b.commits->machine().attach_worker(worker_id{1}, {"build"}, 1);
@@ -258,7 +211,7 @@ BOOST_AUTO_TEST_CASE(starts_of_a_commit_that_failed_are_made_again) {
 
 // Everything at its bound at once is still within what a reader may look at.
 BOOST_AUTO_TEST_CASE(the_largest_commands_are_read_whole) {
-    bench b;
+    commit_bench b;
     const submit_op parent = b.submission();
     b.propose({parent});
     b.run();
@@ -289,7 +242,7 @@ BOOST_AUTO_TEST_CASE(the_largest_commands_are_read_whole) {
 }
 
 BOOST_AUTO_TEST_CASE(an_entry_with_another_number_of_commands_is_refused_alone) {
-    bench b;
+    commit_bench b;
     const submit_op hidden = b.submission();
     const std::vector<op> one{hidden}, two{b.submission(), b.submission()};
     const auto before = b.propose({b.submission()});
@@ -305,45 +258,11 @@ BOOST_AUTO_TEST_CASE(an_entry_with_another_number_of_commands_is_refused_alone) 
     b.require_sound();
 }
 
-BOOST_AUTO_TEST_CASE(the_event_feed_is_pruned_to_what_is_kept_and_catches_up_after_a_flood) {
-    bench b;
-    b.job_options.events_kept = 100;
-    b.commits = std::make_unique<group_commit>(b.job_options);
-    const auto flood = [&](std::size_t events) {
-        std::vector<op> ops;
-        for (std::size_t i = 0; i < events; ++i) {
-            const submit_op s = b.submission();
-            ops.push_back(s);
-            ops.push_back(cancel_op{s.job, ""}); // ends, which is an event
-        }
-        b.propose(ops);
-        std::ranges::move(b.commits->upkeep(b.now), std::back_inserter(b.waiting));
-        b.run();
-    };
-    const auto rows = [&] { return count_rows(*b.data->begin_read(), table::events, keys::shard(test_shard)); };
-    const std::uint64_t most = 100 + limits::events_pruned_at_once;
-    flood(most - 1);
-    BOOST_TEST(b.commits->upkeep(b.now).empty());
-    BOOST_TEST(rows() == most - 1);
-    for (int i = 0; i < 5; ++i) flood(limits::batch_commands_max);
-    const std::uint64_t newest = b.commits->machine().next_event() - 1;
-    BOOST_TEST(newest == most - 1 + 5 * limits::batch_commands_max);
-    BOOST_TEST(rows() < most + limits::batch_commands_max); // what the last flood brought, at the most
-    flood(0);
-    flood(1);
-    BOOST_TEST(rows() < most);
-    BOOST_TEST(rows() >= 100U);
-    b.require_sound();
-    b.commits = std::make_unique<group_commit>(b.job_options); // a restart knows what is left
-    BOOST_TEST(b.commits->machine().events() == rows());
-    BOOST_TEST(b.commits->machine().next_event() == newest + 2);
-}
-
 // Random bytes, and real entries with bytes turned, cut or repeated, between good ones.
 BOOST_AUTO_TEST_CASE(hostile_entries_never_crash_nor_harm_their_neighbours) {
     const std::uint64_t seed = seed_or(std::random_device{}());
     std::mt19937_64 random{seed};
-    bench b;
+    commit_bench b;
     std::vector<job_id> jobs;
     BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed) {
         for (int round = 0; round < 1500; ++round) {
