@@ -98,6 +98,10 @@ process::~process() {
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);
     }
+    // A node that was built with a sanitizer tells its own log, which nobody would read.
+    const std::string said = err();
+    if (const auto at = std::min(said.find("Sanitizer"), said.find(": runtime error: ")); at != std::string::npos)
+        BOOST_ERROR(said.substr(at, 8000));
 }
 
 void process::write(std::string_view text) const {
@@ -180,6 +184,8 @@ void node::serve() {
     });
     BOOST_REQUIRE_MESSAGE(serving, "the node did not come up: " << process_->err());
 }
+
+void node::signal(int number) const { process_->signal(number); }
 
 int node::kill(int signal) {
     if (!process_) return -1000;

@@ -105,6 +105,8 @@ class node {
     int stop() { return kill(SIGTERM); }
     // Any signal that ends it; what `process::wait` says.
     int kill(int signal);
+    // Any signal that does not.
+    void signal(int number) const;
     // After its end: another life on the same directory and ports.
     void start_again();
     // What all its lives have logged, as JSON lines.

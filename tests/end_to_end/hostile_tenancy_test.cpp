@@ -198,8 +198,10 @@ BOOST_AUTO_TEST_CASE(a_role_does_what_it_is_for_and_nothing_else) {
 // What a worker is handed are payloads. Birch's job waits longer, and is passed over for acme's all the same.
 BOOST_AUTO_TEST_CASE(a_worker_whose_token_is_bound_to_a_tenant_is_handed_that_tenants_attempts_alone) {
     const two_houses houses;
-    session owner(houses.n, operator_token(houses.n));
-    const job_id foreign = submit_one(owner, {.tenant = "birch", .type = "hold", .payload = "1"}).id;
+    const job_id foreign = [&] {
+        session owner(houses.n, operator_token(houses.n));
+        return submit_one(owner, {.tenant = "birch", .type = "hold", .payload = "1"}).id;
+    }();
     for (const char* role : {"worker", "sre", "platform-owner"}) {
         process bound({.argv = {program(), "worker", "--types", "hold", "--slots", "8", "--", "cat"},
                        .env = with_token(houses.n, token_for(houses.n, role, "acme"))});

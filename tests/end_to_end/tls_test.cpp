@@ -1,6 +1,9 @@
 // TLS as an operator sets it up: a CA of one's own, a node with a certificate of it, and who gets in.
 #include <boost/test/unit_test.hpp>
 #include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 
 #include "tests/end_to_end/cli_process.hpp"
 
@@ -104,6 +107,28 @@ BOOST_AUTO_TEST_CASE(who_speaks_plain_text_to_a_tls_node_or_tls_to_a_plain_one_g
     env.emplace_back("COPPICE_TLS_CA", n.own.path("ca.pem"));
     check_unavailable(plain.run_as(env, {"job", "list"}), "the node does not speak TLS");
     BOOST_TEST((std::chrono::steady_clock::now() - before < std::chrono::seconds{15}));
+}
+
+BOOST_AUTO_TEST_CASE(a_renewed_certificate_is_served_after_a_hangup_signal_and_a_damaged_one_changes_nothing) {
+    const secured_node n;
+    const authority next{"the next CA"};
+    const auto lists_with = [&](const authority& trusted) {
+        return n.run_with({{"COPPICE_TLS_CA", trusted.path("ca.pem")}}, {"job", "list"}).status;
+    };
+    const auto logged = [&](const std::string& text) {
+        return eventually([&] { return n.at.log().find(text) != std::string::npos; });
+    };
+    std::ofstream{n.own.path("node.pem")} << "no certificate";
+    n.at.signal(SIGHUP);
+    BOOST_TEST(logged("the certificate was not reloaded"));
+    BOOST_TEST(lists_with(n.own) == 0);
+    for (const char* name : {"node.pem", "node.key"})
+        std::filesystem::copy_file(next.path(name), n.own.path(name),
+                                   std::filesystem::copy_options::overwrite_existing);
+    n.at.signal(SIGHUP);
+    BOOST_TEST(logged("the certificate was reloaded"));
+    BOOST_TEST(lists_with(next) == 0);
+    BOOST_TEST(lists_with(n.own) == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_ca_file_that_is_none_is_named) {
