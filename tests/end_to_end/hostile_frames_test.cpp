@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(who_does_not_read_answers_fills_no_memory) {
     std::string frames = login_frames(operator_token(n));
     for (std::uint32_t q = 2; q < 2000; ++q)
         frames += call_frame(q, 1, {0, 3}, capnp::typeId<api::JobService>(), 1, [&](auto content) {
-            write(job.id, content.template initAs<api::JobService::GetParams>().initId());
+            write_id(job.id, content.template initAs<api::JobService::GetParams>().initId());
         });
     deaf.send(frames);
     for (int i = 0; i < 5; ++i) BOOST_TEST(n.run({"job", "list"}).status == 0);

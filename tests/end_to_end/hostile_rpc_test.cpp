@@ -35,7 +35,7 @@ class silent_worker final : public api::Worker::Server {
   protected:
     kj::Promise<void> assign(AssignContext context) override {
         for (const auto a : context.getParams().getAssignments())
-            given.emplace_back(id_of(a.getRef().getJob()), a.getRef().getAttempt());
+            given.emplace_back(read_id(a.getRef().getJob()), a.getRef().getAttempt());
         return kj::READY_NOW;
     }
     kj::Promise<void> cancel(CancelContext) override { return kj::READY_NOW; }
@@ -79,7 +79,7 @@ std::string reported(session& s, api::WorkerSession::Client to, const std::pair<
                      const std::function<void(api::AttemptReport::Builder)>& fill) {
     auto call = to.reportRequest();
     auto report = call.initReports(1)[0];
-    write(attempt.first, report.initRef().initJob());
+    write_id(attempt.first, report.initRef().initJob());
     report.getRef().setAttempt(attempt.second);
     fill(report);
     const auto answer = call.send().wait(s.scope());
@@ -139,14 +139,14 @@ BOOST_FIXTURE_TEST_CASE(what_a_schema_does_not_know_is_not_kept, fixture) {
     constexpr unsigned after_field = 4;
     auto ids = capnp::toAny(spec).getPointerSection()[after_field].initAsListOfAnyStruct(2, 1, 1);
     ids[0].getPointerSection()[0].setAs<capnp::Text>(std::string(1'000'000, 'x').c_str());
-    write(parent, spec.getAfter()[0]);
+    write_id(parent, spec.getAfter()[0]);
     const auto answer = call.send().wait(s.scope());
     BOOST_REQUIRE(name_of(answer.getResults()[0].getFailure()) == "ok");
     auto get = s.jobs().getRequest();
     get.setId(answer.getResults()[0].getId());
     const auto got = get.send().wait(s.scope());
     BOOST_REQUIRE(got.getJob().getAfter().size() == 1U);
-    BOOST_TEST((id_of(got.getJob().getAfter()[0]) == parent));
+    BOOST_TEST((read_id(got.getJob().getAfter()[0]) == parent));
     BOOST_TEST(got.totalSize().wordCount < 1000U);
 }
 
@@ -196,7 +196,7 @@ BOOST_FIXTURE_TEST_CASE(calls_under_way_have_a_bound_on_each_connection, fixture
         for (int i = 0; i < 1100; ++i) {
             if (i % 2 == 0) {
                 auto watch = s.jobs().watchRequest();
-                write(id, watch.initId());
+                write_id(id, watch.initId());
                 watch.setRevision(1'000'000);
                 watch.setTimeoutMs(~std::uint32_t{0});
                 under_way.push_back(
@@ -211,7 +211,7 @@ BOOST_FIXTURE_TEST_CASE(calls_under_way_have_a_bound_on_each_connection, fixture
         }
         // Calls are answered in their order, but for those that wait.
         auto get = s.jobs().getRequest();
-        write(id, get.initId());
+        write_id(id, get.initId());
         BOOST_TEST(failure_of(s, kj::mv(get)) == "ok");
         BOOST_TEST(answered == 1100U - 1024U);
         BOOST_TEST(overloaded == answered);
@@ -268,7 +268,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_reports_nonsense_harms_its_own_attempts_at
     };
     const auto view = [&] {
         auto get = s.jobs().getRequest();
-        write(attempt.first, get.initId());
+        write_id(attempt.first, get.initId());
         return get.send().wait(s.scope());
     };
     // Attempts of another worker, of another number, of no job.
@@ -305,7 +305,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_reports_nonsense_harms_its_own_attempts_at
     BOOST_TEST(lines(1000, not_utf8, 0) == "ok");
     BOOST_TEST(lines(1, std::string(1'000'000, 'l'), 1000) == "ok");
     auto logs = s.jobs().logsRequest();
-    write(attempt.first, logs.initId());
+    write_id(attempt.first, logs.initId());
     logs.setFromSequence(1000);
     const auto kept = logs.send().wait(s.scope());
     BOOST_REQUIRE(kept.getLines().size() == 1U);

@@ -10,8 +10,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "schema/wire_ids.hpp"
-
 namespace coppice::end_to_end {
 namespace {
 
@@ -143,9 +141,6 @@ session::session(const node& n, const std::string& token)
     : io_(kj::setupAsyncIo()), stream_(connect(io_, n.address())), rpc_(*stream_),
       gate_(rpc_.bootstrap().castAs<api::Gate>()), login_(log_in(gate_, token, io_.waitScope)),
       login_code_(code_of(login_.getFailure())), grant_(login_.getGrant()) {}
-
-void write(const job_id& id, rec::Id::Builder to) { write_id(id, to); }
-job_id id_of(rec::Id::Reader id) { return read_id(id); }
 
 submit_answer submit_one(session& s, const job_wish& wish) {
     auto call = s.jobs().submitRequest();

@@ -11,7 +11,7 @@
 
 #include "schema/api.capnp.h"
 #include "schema/errc.hpp"
-#include "schema/ids.hpp"
+#include "schema/wire_ids.hpp"
 #include "tests/end_to_end/cli_process.hpp"
 
 namespace coppice::end_to_end {
@@ -90,8 +90,6 @@ class session {
 inline errc code_of(api::Failure::Reader f) { return errc_from_number(f.getCode()); }
 inline std::string name_of(api::Failure::Reader f) { return std::string{to_string(code_of(f))}; }
 inline std::string text_of(capnp::Text::Reader t) { return {t.begin(), t.size()}; }
-void write(const job_id& id, rec::Id::Builder to);
-job_id id_of(rec::Id::Reader id);
 
 // One job of the type "exec" by default; the answer's failure code and id.
 struct submit_answer {

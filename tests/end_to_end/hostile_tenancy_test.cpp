@@ -41,7 +41,7 @@ struct two_houses {
         never = done;
         never.bytes[15] ^= 1;
         auto watch = owner.jobs().watchRequest();
-        write(done, watch.initId());
+        write_id(done, watch.initId());
         watch.setRevision(1'000'000);
         watch.setTimeoutMs(30'000);
         BOOST_REQUIRE(watch.send().wait(owner.scope()).getJob().getState() == rec::State::SUCCEEDED);
@@ -60,7 +60,7 @@ std::vector<std::string> answers_about(session& s, const job_id& id) {
         all.push_back(std::string{call} + ' ' + name_of(f) + ' ' + detail);
     };
     const auto ask = [&](auto call) {
-        write(id, call.initId());
+        write_id(id, call.initId());
         return call.send().wait(s.scope());
     };
     const auto got = ask(s.jobs().getRequest());
@@ -74,7 +74,7 @@ std::vector<std::string> answers_about(session& s, const job_id& id) {
     note("result", result.getFailure());
     note("watch", ask(s.jobs().watchRequest()).getFailure());
     auto cancel = s.jobs().cancelRequest();
-    write(id, cancel.initIds(1)[0]);
+    write_id(id, cancel.initIds(1)[0]);
     note("cancel", cancel.send().wait(s.scope()).getResults()[0]);
     const submit_answer child = submit_one(s, {.tenant = "acme", .after = {id}});
     std::string detail = child.detail;
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(anothers_job_is_told_as_one_that_never_was) {
     }
     session owner(houses.n, operator_token(houses.n));
     auto still = owner.jobs().getRequest();
-    write(houses.waiting, still.initId());
+    write_id(houses.waiting, still.initId());
     BOOST_TEST((still.send().wait(owner.scope()).getJob().getState() == rec::State::SCHEDULED));
 }
 
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(lists_feeds_and_submissions_stay_in_the_tenant) {
             follow.setAfter(after);
             const auto events = follow.send().wait(s.scope());
             for (const auto event : events.getEvents())
-                BOOST_TEST((id_of(event.getJob()).tenant() != houses.done.tenant()));
+                BOOST_TEST((read_id(event.getJob()).tenant() != houses.done.tenant()));
         }
         for (const char* tenant : {"birch", "default", "no-such"}) {
             const submit_answer o = submit_one(s, {.tenant = tenant});
