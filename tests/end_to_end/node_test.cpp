@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <sys/socket.h>
 
 #include "tests/end_to_end/hostile_support.hpp"
@@ -67,6 +68,25 @@ BOOST_AUTO_TEST_CASE(keys_that_are_added_and_removed_count_after_a_hangup_signal
     n.signal(SIGHUP);
     BOOST_TEST(eventually([&] { return contains(n.log(), "the keys were not reloaded"); }));
     BOOST_TEST(lists(of_second));
+}
+
+BOOST_AUTO_TEST_CASE(the_example_worker_runs_what_the_example_client_submits) {
+    const node n;
+    const outcome applied =
+        n.run({"apply", "-f", "-"}, "kind: JobType\nmetadata: {name: echo}\nspec: {executor: worker}\n");
+    BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
+    const std::filesystem::path examples = std::filesystem::path{program()}.parent_path();
+    process worker({.argv = {examples / "example_worker"}, .env = with_token(n, token_for(n, "worker"))});
+    process client(
+        {.argv = {examples / "example_client"}, .env = with_token(n, token_for(n, "service", "default"))});
+    BOOST_TEST_CONTEXT(client.err() << worker.err()) BOOST_TEST(client.wait() == 0);
+    std::istringstream printed{client.out()};
+    std::string id, result;
+    for (int i = 0; i < 10; ++i) {
+        BOOST_REQUIRE(printed >> id >> result);
+        BOOST_TEST(result == std::to_string(i));
+    }
+    BOOST_TEST(worker.kill(SIGTERM) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(probes_are_answered_and_connections_counted) {
