@@ -104,17 +104,11 @@ class record_writer {
         message_.emplace(kj::arrayPtr(scratch_.data(), scratch_.size()));
         return message_->template initRoot<T>();
     }
-    // A copy of `from`, without what was orphaned in it. False when `from` is broken or too deep; then there is
-    // nothing to put.
-    bool set_from(typename T::Reader from) {
+    // A copy of `from`, without what was orphaned in it. Throws kj::Exception when `from` is broken or too deep; then
+    // there is nothing to put.
+    void set_from(typename T::Reader from) {
         message_.emplace(kj::arrayPtr(scratch_.data(), scratch_.size()));
-        try {
-            message_->setRoot(from);
-            return true;
-        } catch (const kj::Exception&) {
-            message_.reset();
-            return false;
-        }
+        message_->setRoot(from);
     }
     typename T::Builder get() { return message_->template getRoot<T>(); }
     // After init or set_from. A failed transaction ignores it, as it does every put.
@@ -148,7 +142,7 @@ class record_editor {
             const std::size_t live = old->totalSize().wordCount + 2; // with the root's pointer and the framing
             if (live > words) return record_detail::damaged("overlapping objects");
             if (words > scratch_.size() || words > 2 * live || !is_single_segment(value)) {
-                if (!rebuilt_.set_from(*old)) return record_detail::damaged("broken pointers");
+                rebuilt_.set_from(*old);
                 return rebuilt_.get();
             }
             load(value.subspan(record_detail::word_bytes));

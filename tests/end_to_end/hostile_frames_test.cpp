@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(a_report_of_a_million_nothings_costs_nothing) {
             const std::string answer = answer_to(c.fd(), 3);
             BOOST_TEST_CONTEXT(crafted.name << ": " << answer) BOOST_TEST(answer != "closed");
         }
-    BOOST_TEST(peak_kb_of(n) <= before + 64 * 1024);
+    BOOST_TEST((sanitized || peak_kb_of(n) <= before + 64 * 1024));
     quiet.check_unharmed();
 }
 
@@ -248,12 +248,13 @@ BOOST_AUTO_TEST_CASE(who_does_not_read_answers_fills_no_memory) {
         });
     deaf.send(frames);
     for (int i = 0; i < 5; ++i) BOOST_TEST(n.run({"job", "list"}).status == 0);
-    BOOST_TEST(resident_kb_of(n) < 150 * 1024); // of 400 MB of answers
+    BOOST_TEST((sanitized || resident_kb_of(n) < 150 * 1024)); // of 400 MB of answers
     // Once it reads, it gets them all.
     BOOST_TEST(answer_to(deaf.fd(), 1999) == "results");
 }
 
-BOOST_AUTO_TEST_CASE(a_node_without_descriptors_listens_again_when_there_are_some) {
+BOOST_AUTO_TEST_CASE(a_node_without_descriptors_listens_again_when_there_are_some,
+                     *boost::unit_test::enable_if<!sanitized>()) {
     const node n;
     const quiet_node quiet(n);
     rlimit before{};

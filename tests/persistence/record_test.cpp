@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(a_copy_of_a_reader_is_equal) {
     record_writer<node> writer;
     const expected<node::Reader> r = reader.try_read(stored());
     BOOST_REQUIRE(r.has_value());
-    BOOST_TEST(writer.set_from(*r));
+    writer.set_from(*r);
     key = to_bytes("copy");
     writer.put(*txn, table::jobs, key);
     BOOST_TEST((read(reader) == std::pair<std::uint64_t, std::string>(5, "five")));

@@ -231,6 +231,13 @@ void virtual_shard::heartbeat(const attempt_ref& ref) {
 // ---- what there is
 // ------------------------------------------------------------------------------------------------
 
+void virtual_shard::require_sound() {
+    const auto answer = propose({tick_op{}}); // the journal that lives now says which machine is its own
+    settle();
+    BOOST_REQUIRE_EQUAL(answer->times, 1);
+    testing::require_sound(*data->begin_read(), *machine);
+}
+
 job_view virtual_shard::job(const job_id& id) {
     const auto found = read_job(*data->begin_read(), id);
     BOOST_REQUIRE(found.has_value());
