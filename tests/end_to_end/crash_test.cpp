@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "runtime/client/blocking_client.hpp"
+#include "schema/limits.hpp"
 #include "tests/end_to_end/cli_process.hpp"
 #include "tests/end_to_end/crash_load.hpp"
 
@@ -165,7 +166,10 @@ void crash_run::check_each_job(client::blocking_client& as) {
         const bool parents_succeeded = std::ranges::all_of(
             known.line.after, [&](const job_id& parent) { return views.at(parent).state == job_state::SUCCEEDED; });
         const auto possible = crash_load::possible_ends(known, parents_succeeded);
-        BOOST_CHECK_MESSAGE(std::ranges::count(possible, view.state) == 1,
+        // One that is under way in so many kills is taken for one that takes workers down.
+        const bool lost_too_often = view.state == job_state::FAILED && view.error.code == errc::worker_lost &&
+                                    view.attempts >= limits::attempts_lost_max;
+        BOOST_CHECK_MESSAGE(lost_too_often || std::ranges::count(possible, view.state) == 1,
                             to_string(id) << " is " << to_string(view.state) << ": " << known.line.text
                                           << to_string(view.error));
         const auto last = started.lower_bound({id, view.attempts + 1});
