@@ -2,10 +2,10 @@
 // The control actor makes a new one at each change; edges and executors hold the one they started their work with.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -53,14 +53,22 @@ struct spec_readers {
     std::function<expected<job_type_spec>(std::string_view)> job_type;
 };
 
-// Where the present catalog is to be had; any thread.
+// Where the present catalog is to be had; any thread. A lock, because std::atomic<std::shared_ptr> of GCC 12 lets
+// its own go without a release after a load (libstdc++ PR 101761).
 class catalog_board {
   public:
-    catalog_ptr get() const { return current_.load(std::memory_order_acquire); }
-    void set(catalog_ptr next) { current_.store(std::move(next), std::memory_order_release); }
+    catalog_ptr get() const {
+        const std::lock_guard guard{lock_};
+        return current_;
+    }
+    void set(catalog_ptr next) {
+        const std::lock_guard guard{lock_};
+        current_.swap(next); // the former one ends after the lock
+    }
 
   private:
-    std::atomic<catalog_ptr> current_{std::make_shared<const catalog>()};
+    mutable std::mutex lock_;
+    catalog_ptr current_ = std::make_shared<const catalog>();
 };
 
 } // namespace coppice

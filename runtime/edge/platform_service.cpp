@@ -7,6 +7,7 @@
 
 #include "actors/jobs/store_check.hpp"
 #include "runtime/config/documents.hpp"
+#include "runtime/edge/loop_answer.hpp"
 
 namespace coppice {
 namespace {
@@ -118,15 +119,12 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
         return kj::READY_NOW;
     }
     using outcome = expected<std::vector<document_change>>;
-    auto paf = kj::newPromiseAndFulfiller<outcome>();
-    auto fulfiller = std::make_shared<kj::Own<kj::PromiseFulfiller<outcome>>>(kj::mv(paf.fulfiller));
+    auto [promise, answered] = make_loop_answer<outcome>(edge_.inbox);
     request->by = identity_.who.subject;
     request->dry_run = params.getDryRun();
-    request->done = [inbox = edge_.inbox, fulfiller](outcome result) {
-        inbox->post([fulfiller, result = std::move(result)]() mutable { (*fulfiller)->fulfill(kj::mv(result)); });
-    };
+    request->done = [answered = std::move(answered)](outcome result) { answered->give(std::move(result)); };
     caf::anon_send(edge_.control_actor, std::move(request));
-    return paf.promise.then([context, call = kj::mv(call)](outcome result) mutable {
+    return promise.then([context, call = kj::mv(call)](outcome result) mutable {
         if (result)
             write_changes(*result, context.getResults());
         else

@@ -1,30 +1,25 @@
-// Proposes from the edge's loop and gives a promise of the results, which the journal's thread fulfills through the
-// inbox after the commit.
+// Proposes from the edge's loop and gives a promise of the results, which the journal's thread answers after the
+// commit.
 #pragma once
 
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
 #include "runtime/edge/edge_context.hpp"
+#include "runtime/edge/loop_answer.hpp"
 
 namespace coppice {
 
 inline kj::Promise<std::vector<command_result>> propose_call(edge_context& edge, capnp::MessageBuilder& entry,
                                                              std::size_t commands, bool grows) {
     using results = std::vector<command_result>;
-    auto paf = kj::newPromiseAndFulfiller<results>();
-    // Shared, because a std::function must be copyable; touched on the loop's thread only.
-    auto fulfiller = std::make_shared<kj::Own<kj::PromiseFulfiller<results>>>(kj::mv(paf.fulfiller));
-    auto done = [inbox = edge.inbox, fulfiller = std::move(fulfiller)](std::span<command_result> given) mutable {
-        inbox->post(
-            [fulfiller = std::move(fulfiller), copy = results(std::make_move_iterator(given.begin()),
-                                                              std::make_move_iterator(given.end()))]() mutable {
-                (*fulfiller)->fulfill(kj::mv(copy));
-            });
+    auto [promise, answer] = make_loop_answer<results>(edge.inbox);
+    auto done = [answer = std::move(answer)](std::span<command_result> given) {
+        answer->give(results(std::make_move_iterator(given.begin()), std::make_move_iterator(given.end())));
     };
     edge.journal.propose(
         std::make_shared<proposal>(capnp::messageToFlatArray(entry), commands, grows, std::move(done)));
-    return kj::mv(paf.promise);
+    return kj::mv(promise);
 }
 
 } // namespace coppice

@@ -42,6 +42,14 @@ void write_assignment(const assignment& a, api::Assignment::Builder to) {
 
 } // namespace
 
+std::shared_ptr<worker_link> worker_link::make(edge_context& edge, worker_id id, std::string name,
+                                               api::Worker::Client worker) {
+    const auto go_home = [inbox = edge.inbox](worker_link* last) {
+        inbox->post([owned = std::shared_ptr<worker_link>(last)] {});
+    };
+    return {new worker_link(edge, id, std::move(name), kj::mv(worker)), go_home};
+}
+
 void worker_link::post_assign(std::shared_ptr<const batch_output> batch, std::vector<std::uint32_t> indexes) {
     edge_.inbox->post([self = shared_from_this(), batch = std::move(batch), indexes = std::move(indexes)] {
         self->assign(*batch, indexes);

@@ -12,8 +12,9 @@ namespace coppice {
 
 class worker_link : public std::enable_shared_from_this<worker_link> {
   public:
-    worker_link(edge_context& edge, worker_id id, std::string name, api::Worker::Client worker)
-        : edge_(edge), id_(id), name_(std::move(name)), worker_(kj::mv(worker)), heard_(edge.clock()) {}
+    // It ends on the loop's thread, as its capability must, whichever thread lets go of it last.
+    static std::shared_ptr<worker_link> make(edge_context& edge, worker_id id, std::string name,
+                                             api::Worker::Client worker);
 
     // From the session actor's thread.
     void post_assign(std::shared_ptr<const batch_output> batch, std::vector<std::uint32_t> indexes);
@@ -46,6 +47,8 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
     void forget(const attempt_ref& ref) { with_heartbeat_.erase(ref); }
 
   private:
+    worker_link(edge_context& edge, worker_id id, std::string name, api::Worker::Client worker)
+        : edge_(edge), id_(id), name_(std::move(name)), worker_(kj::mv(worker)), heard_(edge.clock()) {}
     void offer_again();
     void revoke(const attempt_ref& ref);
     void assign(const batch_output& batch, const std::vector<std::uint32_t>& indexes);

@@ -289,7 +289,7 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
     if (!session) return refuse({errc::overloaded, "a connection has at most 8 sessions of workers", 0});
     const worker_id id = make_worker_id(edge_.life, ++counter_.last, false);
     const std::string name{view_of(params.getName()).substr(0, limits::name_size_max)};
-    auto link = std::make_shared<worker_link>(edge_, id, name, params.getWorker());
+    auto link = worker_link::make(edge_, id, name, params.getWorker());
     worker_attached offer{.worker = id, .slots = params.getSlots(), .tenant = *tenant};
     for (const auto type : params.getTypes()) offer.types.emplace(view_of(type));
     auto presented = presentable(params.getRunning(), *tenant);

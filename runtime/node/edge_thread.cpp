@@ -39,6 +39,7 @@ void edge_thread::reload_now() {
 void edge_thread::stop() {
     edge_.inbox->close();
     if (thread_.joinable()) thread_.join();
+    edge_.inbox->loop_is_gone();
 }
 
 void edge_thread::run(std::promise<expected<bound_ports>> bound) {
