@@ -45,7 +45,7 @@ std::string read_file(const std::filesystem::path& path) {
 } // namespace
 
 std::filesystem::path disk_directory() {
-    const auto usual = std::filesystem::temp_directory_path();
+    auto usual = std::filesystem::temp_directory_path();
     struct statfs about {};
     if (::statfs(usual.c_str(), &about) == 0 && about.f_type == TMPFS_MAGIC) return "/var/tmp";
     return usual;
