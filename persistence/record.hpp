@@ -104,8 +104,8 @@ class record_writer {
         message_.emplace(kj::arrayPtr(scratch_.data(), scratch_.size()));
         return message_->template initRoot<T>();
     }
-    // A copy of `from`, without what was orphaned in it. Throws kj::Exception when `from` is broken or too deep; then
-    // there is nothing to put.
+    // A copy of `from`, without what was orphaned in it. Throws kj::Exception when `from` is broken or too deep;
+    // then there is nothing to put.
     void set_from(typename T::Reader from) {
         message_.emplace(kj::arrayPtr(scratch_.data(), scratch_.size()));
         message_->setRoot(from);
