@@ -12,7 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> order{"schema", "persistence", "actors", "runtime", "bench", "tests"};
+constexpr std::array<std::string_view, 7> order{"schema",  "persistence", "actors", "cluster",
+                                                 "runtime", "bench",       "tests"};
 constexpr std::size_t lines_max = 450;
 
 struct source_file {
@@ -73,13 +74,17 @@ BOOST_AUTO_TEST_CASE(lmdb_caf_and_kj_stay_where_they_belong) {
     for (const source_file& file : source_files()) {
         if (file.path.starts_with("tests/") || file.path.starts_with("bench/")) continue;
         const bool runtime = file.path.starts_with("runtime/");
+        const bool cluster = file.path.starts_with("cluster/");
         for (const std::string& include : includes(file)) {
             if (include == "lmdb.h")
                 BOOST_CHECK_MESSAGE(file.path.starts_with("persistence/"), file.path << " uses LMDB");
             if (include.starts_with("caf/"))
-                BOOST_CHECK_MESSAGE(runtime || is_actor_file(file.path), file.path << " uses CAF");
+                BOOST_CHECK_MESSAGE(runtime || cluster || is_actor_file(file.path),
+                                    file.path << " uses CAF");
             if (include.starts_with("kj/async") || include.starts_with("capnp/rpc"))
                 BOOST_CHECK_MESSAGE(runtime, file.path << " uses KJ's event loop");
+            if (include.starts_with("curl/"))
+                BOOST_CHECK_MESSAGE(cluster, file.path << " uses libcurl");
         }
     }
 }
