@@ -48,8 +48,10 @@ enum class table : std::uint8_t {
     logs,        // shard, tenant, job, attempt, sequence -> LogRow
     evidence,    // shard, sequence -> EvidenceRow
     events,      // shard, sequence -> EventRow
+    replicas,    // shard -> ReplicaRow: how far the shard's tables have come; only in a cluster
+    shard_log,   // log only: shard, index -> rep::LogEntry
 };
-inline constexpr std::size_t table_count = 16;
+inline constexpr std::size_t table_count = 18;
 std::string_view to_string(table t);
 
 struct row {

@@ -62,6 +62,7 @@ constexpr std::array catalogue{
              false},
     errc_row{errc::internal, "internal", "A fault in Coppice itself; the log has more.", 500, false},
     errc_row{errc::job_failed, "job_failed", "The work itself reported that it failed.", 500, false},
+    errc_row{errc::not_primary, "not_primary", "Another node decides in this shard.", 503, true},
 };
 
 } // namespace

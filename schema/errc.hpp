@@ -56,6 +56,7 @@ enum class errc : std::uint16_t {
     message_invalid = 39,
     internal = 40,
     job_failed = 41,
+    not_primary = 42,
 };
 
 struct errc_row {

@@ -27,8 +27,8 @@ struct strong_id {
 };
 
 using shard_id = strong_id<struct shard_tag, std::uint16_t>; // 0 .. 4095
-// A member of the cluster: 1 .., given when it joins, never reused. 0 stands for "none". A worker's id carries its low
-// 16 bits.
+// A member of the cluster: 1 .., given when it joins, never reused. 0 stands for "none". A worker's id carries its
+// low 16 bits.
 using node_id = strong_id<struct node_tag, std::uint32_t>;
 using tenant_id =
     strong_id<struct tenant_tag, std::uint32_t>;           // 1 .. 2^24 - 1, given at the first apply, never reused

@@ -229,6 +229,21 @@ inline constexpr std::uint64_t map_size_max = 64ULL << 40; // half of what x86-6
 // ---- documents and configuration
 // --------------------------------------------------------------------------------------
 
+// ---- cluster
+// ------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t replica_entries_per_message_max = 256;           // of a log, in one prepare
+inline constexpr std::size_t replica_bytes_per_message_max = 4 * 1024 * 1024; // of entries; one alone may be larger
+inline constexpr std::uint64_t replica_log_kept =
+    20'000; // entries behind the tables, for replicas that catch up ...
+inline constexpr std::size_t replica_log_trim_max = 1024; // ... erased at most so many at a time beyond them
+inline constexpr std::size_t replica_unlogged_bytes_max =
+    4 * 1024 * 1024;                                    // of committed entries not yet in the log
+inline constexpr auto replica_unlogged_age_max = 200ms; // ... they are in the tables on disk
+inline constexpr auto replica_apply_pause = 20ms;       // a follower's tables are behind its log, to share commits
+inline constexpr std::size_t replica_apply_entries_max = 256;   // in one commit of a follower
+inline constexpr std::size_t snapshot_slice_bytes = 512 * 1024; // of rows in one slice; one is under way at a time
+inline constexpr std::size_t snapshot_rows_per_slice_max = 64 * 1024;
+
 // ---- command line
 // ----------------------------------------------------------------------------------------------------
 inline constexpr std::size_t job_line_size_max = payload_size_max + 64 * 1024; // a line of `job submit -f`: a

@@ -171,3 +171,12 @@ struct Declared {
   changedUs @3 :Int64;
   changedBy @4 :Text;
 }
+
+struct ReplicaRow {
+  # A shard's replica on this node: the log entry up to which its tables are the result of the shard's log.
+  index @0 :UInt64;
+  epoch @1 :UInt64;
+  digest @2 :UInt64;         # of everything that the log has written so far; equal on all replicas at one index
+  timeUs @3 :Int64;          # of the newest entry
+  installing @4 :Bool;       # a snapshot was begun and not ended: the rows are no state of any log
+}

@@ -40,6 +40,13 @@ class shard_machine {
     // so whoever repeats a batch elsewhere passes on `now()`.
     void begin(tables& t, instant now, batch_output& out);
     instant now() const { return now_; }
+    // The same for a batch that was applied elsewhere before: at exactly its time, whatever this machine has seen.
+    void begin_again(tables& t, instant then, batch_output& out) {
+        now_ = then;
+        begin(t, then, out);
+    }
+    // What was committed last, before this machine was made.
+    void resume_at(instant then) { now_ = then; }
     // Entries are made by this process, field by field; what comes over a socket never gets here unread. Whether an
     // entry's bytes are a sound message shows only while it is read: if they are not, kj::Exception is thrown
     // half-way, and the caller drops the transaction and calls `load` (group_commit does). Values are checked here,

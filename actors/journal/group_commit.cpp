@@ -1,38 +1,13 @@
 #include "actors/journal/group_commit.hpp"
 
 #include <algorithm>
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-#include <kj/exception.h>
 #include <stdexcept>
 #include <utility>
 
+#include "actors/journal/batch_rules.hpp"
+
 namespace coppice {
 namespace {
-
-constexpr std::uint32_t storage_full_retry_ms = 1000;
-
-const failure no_room{errc::storage_full, "new work is refused until there is space again", storage_full_retry_ms};
-
-void refuse_growing(std::vector<proposal_ptr>& proposals) {
-    std::erase_if(proposals, [](const proposal_ptr& p) {
-        if (p->grows()) p->refuse(no_room);
-        return p->grows();
-    });
-}
-
-void refuse_all(std::vector<proposal_ptr>& proposals) {
-    for (const proposal_ptr& p : proposals) p->refuse(no_room);
-    proposals.clear();
-}
-
-// An entry with one command of the journal's own, which `fill` makes.
-template <class Fill>
-proposal_ptr own_proposal(Fill&& fill) {
-    capnp::MallocMessageBuilder message;
-    fill(message.initRoot<cmd::Entry>().initCommands(1)[0]);
-    return std::make_shared<proposal>(capnp::messageToFlatArray(message), 1, false, nullptr);
-}
 
 microseconds since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
@@ -53,18 +28,7 @@ void group_commit::roll_back() {
 std::optional<instant> group_commit::next_due() { return due_; }
 
 std::vector<proposal_ptr> group_commit::upkeep(instant now) const {
-    std::vector<proposal_ptr> wanted;
-    if (due_ && *due_ <= now)
-        wanted.push_back(
-            own_proposal([](cmd::Command::Builder c) { c.initTick().setMost(limits::timers_per_tick_max); }));
-    // Not one by one: a seek to the feed's far end a batch is more than a thousand erasures are.
-    if (machine_.events() >= options_.events_kept + limits::events_pruned_at_once)
-        wanted.push_back(own_proposal([this](cmd::Command::Builder c) {
-            auto prune = c.initPrune();
-            prune.setEventsBefore(machine_.next_event() - options_.events_kept);
-            prune.setMost(limits::events_per_prune_max);
-        }));
-    return wanted;
+    return upkeep_of(machine_, due_, now, options_.events_kept);
 }
 
 std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> proposals) {
@@ -87,7 +51,7 @@ std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> 
         if (!std::exchange(shed, true))
             refuse_growing(proposals);
         else
-            refuse_all(proposals);
+            refuse_for_room(proposals);
         plan = false;
         held_back_ = true;
         if (proposals.empty()) return nullptr;
@@ -104,7 +68,7 @@ errc group_commit::apply_all(const std::vector<proposal_ptr>& proposals, bool pl
     const auto transaction = options_.data->begin_write();
     machine_.begin(*transaction, options_.clock(), out);
     for (invalid_ = 0; invalid_ < proposals.size(); ++invalid_) {
-        if (apply_entry(*proposals[invalid_], out)) continue;
+        if (apply_proposal(*proposals[invalid_], machine_, out)) continue;
         transaction->abort();
         roll_back();
         return errc::message_invalid;
@@ -128,27 +92,6 @@ errc group_commit::apply_all(const std::vector<proposal_ptr>& proposals, bool pl
     }
     due_ = due;
     return errc::ok;
-}
-
-// False: not a sound message; what was applied of it must not be committed.
-bool group_commit::apply_entry(const proposal& p, batch_output& out) {
-    const std::size_t before = out.results.size();
-    try {
-        // The limit counts every look at a field; apply looks at each a handful of times.
-        capnp::FlatArrayMessageReader message(p.entry(), {.traversalLimitInWords = p.entry().size() * 32 + 1024});
-        machine_.apply(message.getRoot<cmd::Entry>());
-    } catch (const kj::Exception&) {
-        return false;
-    }
-    return out.results.size() - before == p.commands();
-}
-
-void group_commit::answer_all(const std::vector<proposal_ptr>& proposals, batch_output& out) {
-    std::span<command_result> rest{out.results};
-    for (const proposal_ptr& p : proposals) {
-        p->answer(rest.first(p->commands()));
-        rest = rest.subspan(p->commands());
-    }
 }
 
 } // namespace coppice

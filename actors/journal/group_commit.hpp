@@ -64,9 +64,7 @@ class group_commit {
 
   private:
     errc apply_all(const std::vector<proposal_ptr>& proposals, bool plan, batch_output& out);
-    bool apply_entry(const proposal& p, batch_output& out);
     void roll_back();
-    void answer_all(const std::vector<proposal_ptr>& proposals, batch_output& out);
 
     journal_options options_;
     shard_machine machine_;

@@ -49,8 +49,9 @@ class proposal {
 
     // `entry`: a flat Cap'n Proto message, root cmd::Entry, made by this process. `grows`: it brings new work, and
     // is refused first when the store runs full.
-    proposal(kj::Array<capnp::word> entry, std::size_t commands, bool grows, done_function done)
-        : entry_(std::move(entry)), commands_(commands), grows_(grows), done_(std::move(done)) {}
+    proposal(kj::Array<capnp::word> entry, std::size_t commands, bool grows, done_function done,
+             shard_id shard = {})
+        : entry_(std::move(entry)), commands_(commands), shard_(shard), grows_(grows), done_(std::move(done)) {}
     proposal(const proposal&) = delete;
     proposal& operator=(const proposal&) = delete;
     ~proposal();
@@ -59,6 +60,7 @@ class proposal {
     std::size_t commands() const { return commands_; }
     std::size_t bytes() const { return entry_.size() * sizeof(capnp::word); }
     bool grows() const { return grows_; }
+    shard_id shard() const { return shard_; } // whose commands they are: a proposal has those of one shard
 
     void answer(std::span<command_result> results);
     void refuse(const failure& why);
@@ -68,6 +70,7 @@ class proposal {
   private:
     kj::Array<capnp::word> entry_;
     std::size_t commands_;
+    shard_id shard_;
     bool grows_;
     done_function done_;
     std::shared_ptr<inflight_gate> gate_;

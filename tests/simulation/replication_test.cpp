@@ -1,0 +1,133 @@
+// The replication of shards, scenario by scenario.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/actors/jobs/machine_ops.hpp"
+#include "tests/actors/jobs/machine_world.hpp"
+#include "tests/simulation/sim_cluster.hpp"
+
+namespace coppice::testing {
+namespace {
+
+constexpr std::int64_t second = 1'000'000;
+
+// A client of one shard: it submits, and remembers what was acknowledged.
+struct sim_client {
+    sim_cluster& c;
+    shard_id shard;
+    job_id_minter ids;
+    std::vector<job_id> acknowledged;
+    std::map<errc, int> refused;
+
+    bool propose(const std::vector<op>& ops, bool grows = true) {
+        auto* primary = c.primary_of(shard);
+        if (primary == nullptr) return false;
+        return c.propose(primary->id, std::make_shared<proposal>(
+                                          entry_of(ops), ops.size(), grows,
+                                          [this](std::span<command_result> results) {
+                                              for (const auto& r : results)
+                                                  if (r.code != errc::ok)
+                                                      ++refused[r.code];
+                                                  else if (!r.job.is_nil())
+                                                      acknowledged.push_back(r.job);
+                                          },
+                                          shard));
+    }
+    void declare() {
+        job_type_spec build;
+        build.name = "build";
+        propose({tenant_op{.spec = {.name = "acme", .types = {"*"}}}, type_op{.spec = build}}, false);
+    }
+    void submit() { propose({submit_op{.job = ids.next(to_ms(c.now()), shard, tenant_id{1}, 7)}}); }
+    std::size_t missing() {
+        auto* primary = c.primary_of(shard);
+        std::size_t count = 0;
+        for (const job_id& id : acknowledged)
+            if (!read_job(*primary->data->begin_read(), id)) ++count;
+        return count;
+    }
+};
+
+void require_equal_tables(sim_cluster& c, shard_id shard) {
+    std::optional<node_id> first;
+    for (auto& [id, n] : c.nodes()) {
+        if (!n.journal) continue;
+        if (!first) {
+            first = id;
+            continue;
+        }
+        BOOST_TEST(c.slot(id, shard).place.digest == c.slot(*first, shard).place.digest);
+        BOOST_TEST(difference(*n.data->begin_read(), *c.at(*first).data->begin_read()) == "");
+    }
+}
+
+bool all_in_sync(sim_cluster& c, shard_id shard, std::size_t nodes) {
+    auto* p = c.primary_of(shard);
+    return p != nullptr && p->journal->slots().at(shard).replica->config().in_sync.size() == nodes;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(replication)
+
+BOOST_AUTO_TEST_CASE(three_fresh_nodes_come_in_sync_and_hold_the_same) {
+    sim_cluster c{1, 3, 1};
+    const shard_id shard{0};
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second));
+    sim_client client{c, shard, {}, {}, {}};
+    client.declare();
+    for (int i = 0; i < 100; ++i) {
+        client.submit();
+        c.run(1000);
+    }
+    BOOST_REQUIRE(c.run_until([&] { return client.acknowledged.size() == 100; }, 10 * second));
+    c.run(second);
+    BOOST_TEST(client.missing() == 0U);
+    require_equal_tables(c, shard);
+}
+
+BOOST_AUTO_TEST_CASE(a_primary_that_dies_loses_nothing_that_was_acknowledged) {
+    sim_cluster c{2, 3, 1};
+    const shard_id shard{0};
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second));
+    sim_client client{c, shard, {}, {}, {}};
+    client.declare();
+    for (int round = 0; round < 5; ++round) {
+        for (int i = 0; i < 50; ++i) {
+            client.submit();
+            c.run(500);
+        }
+        const node_id victim = c.primary_of(shard)->id;
+        c.crash(victim);
+        BOOST_REQUIRE(c.run_until([&] { return c.primary_of(shard) != nullptr; }, 10 * second));
+        BOOST_TEST(client.missing() == 0U);
+        c.start(victim);
+        BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second));
+    }
+    c.run(second);
+    BOOST_TEST(client.missing() == 0U);
+    BOOST_TEST(client.acknowledged.size() > 200U);
+    require_equal_tables(c, shard);
+}
+
+BOOST_AUTO_TEST_CASE(a_wiped_node_comes_back_by_a_snapshot) {
+    sim_cluster c{3, 3, 2};
+    const shard_id shard{0};
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second));
+    sim_client client{c, shard, {}, {}, {}};
+    client.declare();
+    for (int i = 0; i < 200; ++i) {
+        client.submit();
+        c.run(1000);
+    }
+    c.wipe(node_id{2});
+    c.run(2 * second);
+    c.start(node_id{2});
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second));
+    c.run(second);
+    BOOST_TEST(client.missing() == 0U);
+    require_equal_tables(c, shard);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace coppice::testing

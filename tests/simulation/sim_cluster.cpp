@@ -1,0 +1,272 @@
+#include "tests/simulation/sim_cluster.hpp"
+
+#include <algorithm>
+
+namespace coppice::testing {
+namespace {
+
+std::pair<node_id, node_id> ordered(node_id a, node_id b) { return {std::min(a, b), std::max(a, b)}; }
+
+} // namespace
+
+sim_cluster::sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing)
+    : timing_(timing), random_(seed) {
+    std::vector<node_id> all;
+    for (std::uint32_t i = 1; i <= nodes; ++i) all.push_back(node_id{i});
+    for (std::uint16_t i = 0; i < shards; ++i) {
+        shards_.push_back(shard_id{i});
+        const node_id first = all[i % all.size()];
+        control.configs[shard_id{i}] = {
+            .version = 1, .epoch = 0, .primary = first, .in_sync = {first}, .replicas = all};
+    }
+    for (const node_id id : all) {
+        node& n = nodes_[id];
+        n.id = id;
+        n.data = make_memory_store();
+        n.log = make_memory_store();
+    }
+    for (const node_id id : all) start(id);
+}
+
+std::int64_t sim_cluster::between(microsecond_range range) {
+    return std::uniform_int_distribution<std::int64_t>{range.first, range.second}(random_);
+}
+
+bool sim_cluster::chance(double probability) { return std::bernoulli_distribution{probability}(random_); }
+
+void sim_cluster::after(std::int64_t us, std::function<void()> what) {
+    queue_.push({now_ + microseconds{us}, ++events_, std::move(what)});
+}
+
+void sim_cluster::run_one() {
+    event next = queue_.top();
+    queue_.pop();
+    now_ = std::max(now_, next.at);
+    next.what();
+}
+
+void sim_cluster::run(std::int64_t for_us) {
+    const instant end = now_ + microseconds{for_us};
+    while (!queue_.empty() && queue_.top().at <= end) run_one();
+    now_ = end;
+}
+
+bool sim_cluster::run_until(const std::function<bool()>& holds, std::int64_t most_us) {
+    const instant end = now_ + microseconds{most_us};
+    while (!holds()) {
+        if (queue_.empty() || queue_.top().at > end) return false;
+        run_one();
+    }
+    return true;
+}
+
+instant sim_cluster::steady_of(const node& n) const {
+    const auto real = static_cast<double>(to_us(now_) % 1'000'000'000'000);
+    return from_us(n.clock_offset_us + static_cast<std::int64_t>(real * n.clock_rate));
+}
+
+// ---- processes
+// ------------------------------------------------------------------------------------------------------
+
+// Does it in the node's process, as soon as that is not frozen; not at all when it ended meanwhile.
+void sim_cluster::in_node(node_id id, std::uint64_t life, std::function<void(replicated_journal&)> what) {
+    node& n = at(id);
+    if (!n.journal || n.life != life) return;
+    if (n.frozen) {
+        n.held.emplace_back([this, id, life, what = std::move(what)] { in_node(id, life, what); });
+        return;
+    }
+    what(*n.journal);
+    if (!n.journal || n.life != life) return;
+    n.journal->pump();
+    wake(id);
+}
+
+void sim_cluster::wake(node_id id) {
+    node& n = at(id);
+    const auto wait = std::max<std::int64_t>(100, (n.journal->next_wake() - steady_of(n)).count());
+    const std::uint64_t number = ++n.wake_number;
+    after(wait, [this, id, life = n.life, number] {
+        if (at(id).wake_number != number) return;
+        in_node(id, life, [](replicated_journal& j) { j.tick(); });
+    });
+}
+
+void sim_cluster::start(node_id id) {
+    node& n = at(id);
+    if (n.journal) return;
+    const std::uint64_t life = ++n.life;
+    replicated_journal_options options;
+    options.data = n.data.get();
+    options.log = n.log.get();
+    options.self = id;
+    options.timing = timing_;
+    options.shards = shards_;
+    options.clock = [this, id] { return now_ + microseconds{at(id).clock_offset_us % 1000}; };
+    options.steady = [this, id] { return steady_of(at(id)); };
+    options.send = [this, id](node_id to, replicated_journal_options::channel, bytes frame) {
+        return transmit(id, to, std::move(frame));
+    };
+    options.propose_config = [this, id](shard_id shard, const shard_config& c) { propose_config(id, shard, c); };
+    options.on_fault = [id](const std::string& what) { BOOST_TEST_MESSAGE("node " << id.value << ": " << what); };
+    if (on_start) on_start(options);
+    n.journal = std::make_unique<replicated_journal>(std::move(options));
+    for (const shard_id shard : shards_)
+        after(between(faults.control_delay), [this, id, life, shard] {
+            in_node(id, life,
+                    [this, shard](replicated_journal& j) { j.configured(shard, control.configs.at(shard)); });
+        });
+    for (auto& [other, o] : nodes_)
+        if (other != id && o.journal) connect(id, other);
+    wake(id);
+}
+
+void sim_cluster::crash(node_id id) {
+    node& n = at(id);
+    if (!n.journal) return;
+    for (auto& [other, o] : nodes_)
+        if (other != id) disconnect(id, other);
+    n.journal.reset();
+    n.frozen = false;
+    n.held.clear();
+    ++n.life;
+}
+
+void sim_cluster::wipe(node_id id) {
+    crash(id);
+    at(id).data = make_memory_store();
+    at(id).log = make_memory_store();
+}
+
+void sim_cluster::freeze(node_id id) { at(id).frozen = true; }
+
+void sim_cluster::thaw(node_id id) {
+    node& n = at(id);
+    n.frozen = false;
+    for (auto& what : std::exchange(n.held, {})) what();
+}
+
+// ---- network
+// --------------------------------------------------------------------------------------------------------
+
+bool sim_cluster::reachable(node_id a, node_id b) const { return !cut_.contains({a, b}) && !cut_.contains({b, a}); }
+
+void sim_cluster::connect(node_id a, node_id b) {
+    if (!reachable(a, b) || link_.contains(ordered(a, b))) return;
+    const std::uint64_t number = ++links_;
+    link_[ordered(a, b)] = number;
+    for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}})
+        after(between(faults.delay), [this, from, to, number, life = at(from).life] {
+            const auto found = link_.find(ordered(from, to));
+            if (found == link_.end() || found->second != number) return;
+            in_node(from, life, [to](replicated_journal& j) { j.link_up(to); });
+        });
+}
+
+void sim_cluster::disconnect(node_id a, node_id b) {
+    if (link_.erase(ordered(a, b)) == 0) return;
+    for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}})
+        after(between(faults.delay), [this, from, to, life = at(from).life] {
+            in_node(from, life, [this, from, to](replicated_journal& j) {
+                if (!link_.contains(ordered(from, to))) j.link_down(to);
+            });
+        });
+}
+
+void sim_cluster::cut(node_id from, node_id to) { cut_.insert({from, to}); }
+
+void sim_cluster::heal(node_id from, node_id to) { cut_.erase({from, to}); }
+
+void sim_cluster::heal_all() {
+    cut_.clear();
+    for (auto& [a, x] : nodes_)
+        for (auto& [b, y] : nodes_)
+            if (a < b && x.journal && y.journal) connect(a, b);
+}
+
+bool sim_cluster::transmit(node_id from, node_id to, bytes frame) {
+    const auto link = link_.find(ordered(from, to));
+    if (link == link_.end()) return false;
+    if (on_wire) on_wire(from, to, frame);
+    if (cut_.contains({from, to}) || chance(faults.loss)) return true; // it doesn't know
+    const int copies = chance(faults.duplicate) ? 2 : 1;
+    for (int i = 0; i < copies; ++i) {
+        instant arrival = now_ + microseconds{between(faults.delay)};
+        if (i == 0 && !chance(faults.reorder)) {
+            instant& last = last_arrival_[{from, to}];
+            last = arrival = std::max(arrival, last);
+        }
+        queue_.push({arrival, ++events_,
+                     [this, from, to, number = link->second, life = at(to).life,
+                      shared = std::make_shared<const bytes>(frame)] {
+                         const auto found = link_.find(ordered(from, to));
+                         if (found == link_.end() || found->second != number) return; // the link broke
+                         in_node(to, life, [from, shared](replicated_journal& j) { j.receive(from, *shared); });
+                     }});
+    }
+    return true;
+}
+
+// ---- control store
+// --------------------------------------------------------------------------------------------------
+
+void sim_cluster::propose_config(node_id from, shard_id shard, const shard_config& proposed) {
+    const std::uint64_t life = at(from).life;
+    const auto tell = [this, from, life, shard](replica_machine::answer how, std::optional<shard_config> there) {
+        after(between(faults.control_delay), [this, from, life, shard, how, there] {
+            in_node(from, life,
+                    [shard, how, there](replicated_journal& j) { j.config_answered(shard, how, there); });
+        });
+    };
+    if (faults.control_away) return tell(replica_machine::answer::unknown, std::nullopt);
+    after(between(faults.control_delay), [this, shard, proposed, tell] {
+        shard_config& there = control.configs.at(shard);
+        const bool unknown = chance(faults.control_unknown);
+        if (faults.control_away || there.version != proposed.version)
+            return tell(faults.control_away || unknown ? replica_machine::answer::unknown
+                                                       : replica_machine::answer::conflict,
+                        faults.control_away || unknown ? std::nullopt : std::optional{there});
+        there = proposed;
+        ++there.version;
+        control.history.emplace_back(shard, there);
+        tell_watchers(shard);
+        tell(unknown ? replica_machine::answer::unknown : replica_machine::answer::accepted,
+             unknown ? std::nullopt : std::optional{there});
+    });
+}
+
+void sim_cluster::tell_watchers(shard_id shard) {
+    for (auto& [id, n] : nodes_)
+        after(between(faults.control_delay), [this, id, life = n.life, shard] {
+            if (faults.control_away) return;
+            in_node(id, life,
+                    [this, shard](replicated_journal& j) { j.configured(shard, control.configs.at(shard)); });
+        });
+}
+
+// ---- looks
+// ----------------------------------------------------------------------------------------------------------
+
+std::vector<node_id> sim_cluster::serving(shard_id shard) {
+    std::vector<node_id> found;
+    for (auto& [id, n] : nodes_)
+        if (n.journal && n.journal->slots().at(shard).replica->role() == replica_role::serving) found.push_back(id);
+    return found;
+}
+
+sim_cluster::node* sim_cluster::primary_of(shard_id shard) {
+    node* best = nullptr;
+    std::uint64_t epoch = 0;
+    for (const node_id id : serving(shard))
+        if (const auto e = slot(id, shard).replica->epoch(); e >= epoch) best = &at(id), epoch = e;
+    return best;
+}
+
+bool sim_cluster::propose(node_id to, const proposal_ptr& p) {
+    node& n = at(to);
+    if (!n.journal) return false;
+    in_node(to, n.life, [p](replicated_journal& j) { j.propose(p); });
+    return true;
+}
+
+} // namespace coppice::testing

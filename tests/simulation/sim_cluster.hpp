@@ -1,0 +1,122 @@
+// A whole cluster in one thread on virtual time: real journals, machines and apply on memory stores, over a network
+// and a control store that are as hostile as the scenario says. Everything random comes from one seed, so that a
+// run can be repeated from it.
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+#include <functional>
+#include <map>
+#include <queue>
+#include <random>
+#include <set>
+
+#include "cluster/replication/replicated_journal.hpp"
+#include "persistence/memory_store.hpp"
+
+namespace coppice::testing {
+
+using microsecond_range = std::pair<std::int64_t, std::int64_t>;
+
+// What may go wrong; the scenario turns it.
+struct sim_faults {
+    double loss = 0;      // of a message
+    double duplicate = 0; // of a message
+    double reorder = 0;   // of a message: it takes a way of its own
+    microsecond_range delay{50, 500};
+    microsecond_range control_delay{500, 5000};
+    double control_unknown = 0; // of a compare-and-swap: its outcome is not told
+    bool control_away = false;  // nothing gets through to it
+};
+
+// One linearizable value a shard, with compare-and-swap and a watch: etcd as the cluster sees it.
+struct sim_control {
+    std::map<shard_id, shard_config> configs;
+    std::vector<std::pair<shard_id, shard_config>> history;
+};
+
+class sim_cluster {
+  public:
+    struct node {
+        node_id id;
+        std::unique_ptr<store> data, log;
+        std::unique_ptr<replicated_journal> journal; // null: the process is down
+        std::uint64_t life = 0;                      // of the process
+        double clock_rate = 1;                       // of its steady clock
+        std::int64_t clock_offset_us = 0;
+        bool frozen = false;
+        std::vector<std::function<void()>> held; // what comes while it is frozen
+        std::uint64_t wake_number = 0;
+    };
+
+    sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing = {});
+
+    // Runs until nothing is left to do before `for_us` have passed.
+    void run(std::int64_t for_us);
+    // Runs until it holds; false: it did not within `most_us`.
+    bool run_until(const std::function<bool()>& holds, std::int64_t most_us);
+    instant now() const { return now_; }
+    std::mt19937_64& random() { return random_; }
+    std::int64_t between(microsecond_range range);
+    bool chance(double probability);
+    void after(std::int64_t us, std::function<void()> what);
+
+    // ---- orders of the scenario
+    void start(node_id id);
+    void crash(node_id id); // kill -9: what was not committed is gone
+    void wipe(node_id id);  // and its disks with it
+    void freeze(node_id id);
+    void thaw(node_id id);
+    // Nothing gets from one to the other, that way; links between them break.
+    void cut(node_id from, node_id to);
+    void heal(node_id from, node_id to);
+    void heal_all();
+    sim_faults faults;
+    sim_control control;
+
+    // ---- looks
+    node& at(node_id id) { return nodes_.at(id); }
+    std::map<node_id, node>& nodes() { return nodes_; }
+    const std::vector<shard_id>& shards() const { return shards_; }
+    // Who serves the shard, as the nodes themselves say; at most one at a time may be able to read.
+    std::vector<node_id> serving(shard_id shard);
+    node* primary_of(shard_id shard);
+    replica_slot const& slot(node_id id, shard_id shard) { return at(id).journal->slots().at(shard); }
+    // Proposes at that node; false: it is down.
+    bool propose(node_id to, const proposal_ptr& p);
+
+    // For tests that plant a bug: may change what goes over the wire.
+    std::function<void(node_id from, node_id to, bytes&)> on_wire;
+    std::function<void(replicated_journal_options&)> on_start;
+
+  private:
+    struct event {
+        instant at;
+        std::uint64_t number;
+        std::function<void()> what;
+        bool operator>(const event& o) const { return std::tie(at, number) > std::tie(o.at, o.number); }
+    };
+    void run_one();
+    void in_node(node_id id, std::uint64_t life, std::function<void(replicated_journal&)> what);
+    void wake(node_id id);
+    instant steady_of(const node& n) const;
+    bool transmit(node_id from, node_id to, bytes frame);
+    void propose_config(node_id from, shard_id shard, const shard_config& config);
+    void tell_watchers(shard_id shard);
+    void connect(node_id a, node_id b);
+    void disconnect(node_id a, node_id b);
+    bool reachable(node_id a, node_id b) const;
+
+    replica_timing timing_;
+    std::mt19937_64 random_;
+    instant now_{std::chrono::seconds{1'800'000'000}};
+    std::uint64_t events_ = 0;
+    std::priority_queue<event, std::vector<event>, std::greater<>> queue_;
+    std::map<node_id, node> nodes_;
+    std::vector<shard_id> shards_;
+    std::set<std::pair<node_id, node_id>> cut_;
+    std::map<std::pair<node_id, node_id>, instant> last_arrival_; // order of a link
+    std::map<std::pair<node_id, node_id>, std::uint64_t> link_;   // its incarnation; absent: down
+    std::uint64_t links_ = 0;
+};
+
+} // namespace coppice::testing
