@@ -195,6 +195,30 @@ inline constexpr std::size_t keys_max = 64;                 // accepted at a tim
 inline constexpr std::size_t tls_file_size_max = 512 * 1024; // a chain, a key, a bundle of CAs; Debian's has 220 KB
 inline constexpr auto tls_handshake_timeout = 10s; // then whoever connected and said nothing is hung up on
 
+// ---- cluster
+// ------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t host_size_max = 253;                 // a DNS name as text (RFC 1035, 2.3.4)
+inline constexpr std::size_t certificate_hosts_max = 16;          // a node's names and addresses
+inline constexpr std::size_t certificate_pem_size_max = 8 * 1024; // one of ours has under 2 KiB
+inline constexpr std::size_t certificate_chain_max = 4; // a node's own and its authority's, and room to replace one
+inline constexpr std::size_t private_key_pem_size_max = 4 * 1024; // P-256 has some 240 bytes
+inline constexpr auto authority_lifetime = 10 * 365 * 24h;        // replaced by hand; must outlive what it signed
+inline constexpr auto certificate_lifetime_default = 365 * 24h;
+inline constexpr auto certificate_lifetime_min = 1min; // tests and short-lived guests
+inline constexpr auto certificate_lifetime_max = 3 * 365 * 24h;
+inline constexpr auto certificate_backdated = 5min;      // for nodes whose clock is behind the issuer's
+inline constexpr std::size_t join_token_size_max = 512;  // as text; a cluster's name and some 100 bytes
+inline constexpr auto join_token_lifetime_max = 7 * 24h; // it lies about in terminals and chats until then
+inline constexpr auto join_token_lifetime_default = 1h;
+inline constexpr std::size_t join_record_size_max = 1024;        // what the cluster keeps of a token
+inline constexpr std::size_t members_max = 128;                  // not removed; each links to every other
+inline constexpr std::size_t member_record_size_max = 16 * 1024; // as JSON; one full of features has some 6 KiB
+inline constexpr std::size_t member_features_max = 64; // of one node; older ones become the protocol's minimum
+inline constexpr std::size_t shard_record_size_max = 2 * 1024; // as JSON; a full one has some 300 bytes
+inline constexpr std::uint32_t shards_max = 4096;              // the shard's field in a job id
+inline constexpr std::size_t replicas_max = 7;                 // of a shard: a commit waits for all in sync
+inline constexpr std::size_t placement_steps_default = 16;     // planned at once: each costs a copy of a shard
+
 // ---- observability
 // ------------------------------------------------------------------------------------------------
 inline constexpr std::size_t log_text_size_max = 4 * 1024; // a message or a value in the node's log; cut beyond

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <set>
 
-#include "runtime/auth/base64url.hpp"
 #include "runtime/auth/strict_json.hpp"
+#include "schema/base64url.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice {

@@ -1,19 +1,16 @@
 #include "runtime/auth/key_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <dirent.h>
-#include <fcntl.h>
 #include <filesystem>
 #include <memory>
 #include <openssl/rand.h>
 #include <set>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "runtime/auth/base64url.hpp"
-#include "runtime/auth/secret_file.hpp"
+#include "persistence/secret_file.hpp"
 #include "runtime/auth/strict_json.hpp"
+#include "schema/base64url.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice {
@@ -122,33 +119,6 @@ expected<std::vector<std::string>> files_of(const std::string& directory) {
     return files;
 }
 
-expected<void> write_durably(const descriptor& file, const std::string& path, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t put = ::write(file.get(), text.data(), text.size());
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return file_error(path, "cannot write");
-        text.remove_prefix(static_cast<std::size_t>(put));
-    }
-    if (::fsync(file.get()) != 0) return file_error(path, "cannot write");
-    return {};
-}
-
-// Written beside its place first and then linked to it: a crash leaves no half of a key, and a file that is
-// there already stays.
-expected<void> publish_new_file(const std::string& path, std::string_view text) {
-    const std::filesystem::path place{path};
-    const std::string directory = place.has_parent_path() ? place.parent_path().string() : ".";
-    std::string draft = directory + "/." + place.filename().string() + ".XXXXXX";
-    const descriptor file{::mkostemp(draft.data(), O_CLOEXEC)}; // mode 0600
-    if (file.get() < 0) return file_error(path, "cannot create");
-    auto done = write_durably(file, path, text);
-    if (done && ::link(draft.c_str(), path.c_str()) != 0) done = file_error(path, "cannot create");
-    ::unlink(draft.c_str());
-    const descriptor parent{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (done && (parent.get() < 0 || ::fsync(parent.get()) != 0)) done = file_error(directory, "cannot write");
-    return done;
-}
-
 } // namespace
 
 expected<std::vector<signing_key>> load_keys(const std::string& path) {
@@ -188,7 +158,7 @@ expected<signing_key> create_hs256_key_file(const std::string& path, std::string
     file.text =
         json{{"kty", "oct"}, {"alg", "HS256"}, {"kid", key->kid()}, {"k", base64url_encode(secret.text)}}.dump(2) +
         "\n";
-    if (const auto done = publish_new_file(path, file.text); !done) return tl::unexpected{done.error()};
+    if (const auto done = create_secret_file(path, file.text); !done) return tl::unexpected{done.error()};
     return key;
 }
 

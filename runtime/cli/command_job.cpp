@@ -1,9 +1,9 @@
 // coppice job get | list | result | cancel
-#include "runtime/auth/base64url.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/job_flags.hpp"
 #include "runtime/cli/job_output.hpp"
 #include "runtime/cli/terminal_text.hpp"
+#include "schema/base64url.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice::cli {

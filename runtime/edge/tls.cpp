@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "runtime/auth/secret_file.hpp"
+#include "persistence/secret_file.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice {

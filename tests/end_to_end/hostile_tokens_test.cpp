@@ -4,9 +4,9 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "runtime/auth/base64url.hpp"
 #include "runtime/auth/jwt.hpp"
 #include "runtime/auth/key_file.hpp"
+#include "schema/base64url.hpp"
 #include "tests/end_to_end/hostile_support.hpp"
 
 namespace coppice::end_to_end {

@@ -4,8 +4,8 @@
 #include <boost/test/unit_test.hpp>
 #include <string>
 
-#include "runtime/auth/base64url.hpp"
 #include "runtime/auth/jwt.hpp"
+#include "schema/base64url.hpp"
 
 namespace coppice::auth_test {
 

@@ -1,4 +1,4 @@
-#include "runtime/auth/base64url.hpp"
+#include "schema/base64url.hpp"
 
 #include <array>
 #include <cstdint>
