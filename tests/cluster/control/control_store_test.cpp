@@ -8,7 +8,7 @@
 namespace coppice::testing {
 namespace {
 
-using backends = boost::mpl::vector<local_backend>;
+using backends = boost::mpl::vector<local_backend, etcd_backend>;
 
 // Adds one to the number under `key`, as often as it takes.
 void increment(control_store& s, const std::string& key) {
