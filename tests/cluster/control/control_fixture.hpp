@@ -53,7 +53,7 @@ inline expected<void> revoke(control_store& s, control_lease lease) {
 template <class T>
 T must(expected<T> result) {
     if (!result) BOOST_FAIL(to_string(result.error()));
-    return std::move(*result);
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 inline std::uint64_t must(commit_result result) {
     if (!result) BOOST_FAIL(to_string(result.error().why));
