@@ -159,7 +159,13 @@ expected<etcd_txn> etcd_txn_answer(const json& answer, const std::string& prefix
     const json& responses = r.array(answer, "responses");
     const std::size_t due = txn.succeeded ? asked.puts.size() + asked.erases.size() : asked.compares.size();
     if (responses.size() != due || (!txn.succeeded && due == 0)) r.wrong("responses");
-    if (txn.succeeded || !r.ok()) return r.ok() ? expected<etcd_txn>{txn} : r.refusal();
+    if (!r.ok()) return r.refusal();
+    if (txn.succeeded) {
+        for (std::size_t i = 0; i < due; ++i)
+            r.object(responses[i], i < asked.puts.size() ? "response_put" : "response_delete_range");
+        if (!r.ok()) return r.refusal();
+        return txn;
+    }
     for (std::size_t i = 0; i < due; ++i) {
         const std::string& key = asked.compares[i].key;
         const json& kvs = r.array(r.object(responses[i], "response_range"), "kvs");

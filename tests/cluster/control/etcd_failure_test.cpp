@@ -1,4 +1,5 @@
 // What the etcd backend does when etcd dies, freezes, forgets, or is another.
+#include <fstream>
 #include <thread>
 
 #include "tests/cluster/control/control_backends.hpp"
@@ -253,6 +254,45 @@ BOOST_AUTO_TEST_CASE(a_user_logs_in_and_again_when_the_token_is_gone) {
     const auto last = put_at_last(*store, "a", "2");
     wait_until([&] { return watcher->at().revision >= last; }, "the watch is back");
     BOOST_TEST(watcher->in_order());
+}
+
+BOOST_AUTO_TEST_CASE(over_tls_both_sides_show_who_they_are) {
+    scratch_directory files;
+    const auto file = [&](const std::string& name) { return (files.path() / name).string(); };
+    const auto openssl = [&](const std::string& words) {
+        BOOST_REQUIRE(std::system(("openssl " + words + " 2>/dev/null").c_str()) ==
+                      0); // NOLINT: a test's own words
+    };
+    const std::string key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes ";
+    for (const char* authority : {"ca", "other"})
+        openssl("req -x509 " + key + "-days 2 -subj /CN=" + authority + " -keyout " + file(authority) +
+                ".key -out " + file(authority) + ".pem");
+    std::ofstream{file("names")} << "subjectAltName=IP:127.0.0.1\n";
+    for (const char* name : {"server", "client"}) {
+        openssl("req " + key + "-subj /CN=" + name + " -keyout " + file(name) + ".key -out " + file(name) + ".csr");
+        openssl("x509 -req -days 2 -CAcreateserial -CA " + file("ca.pem") + " -CAkey " + file("ca.key") +
+                " -extfile " + file("names") + " -in " + file(name) + ".csr -out " + file(name) + ".pem");
+    }
+    etcd_process etcd{"https",
+                      {"--cert-file=" + file("server.pem"), "--key-file=" + file("server.key"),
+                       "--trusted-ca-file=" + file("ca.pem"), "--client-cert-auth"}};
+    etcd_options options = quick_options({etcd.endpoint()});
+    options.tls = {file("ca.pem"), file("client.pem"), file("client.key")};
+    const auto store = must(make_etcd_control_store(options));
+    const auto watcher = std::make_shared<noting_watcher>();
+    must(store->watch("", std::nullopt, watcher));
+    put_at_last(*store, "a", "1");
+    wait_until([&] { return watcher->copy().size() == 1; }, "the change");
+
+    const auto refused = [&](http_tls tls) {
+        options.tls = std::move(tls);
+        const auto answer = get(*must(make_etcd_control_store(options)), "a");
+        BOOST_TEST_MESSAGE((answer ? "" : to_string(answer.error())));
+        return !answer && answer.error().code == errc::unavailable;
+    };
+    BOOST_TEST(refused({file("other.pem"), file("client.pem"), file("client.key")}));
+    BOOST_TEST(refused({file("ca.pem"), "", ""}));
+    BOOST_TEST(refused({file("nowhere.pem"), file("client.pem"), file("client.key")}));
 }
 
 BOOST_AUTO_TEST_CASE(options_that_cannot_work_are_refused) {
