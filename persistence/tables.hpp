@@ -32,26 +32,28 @@ inline std::string_view as_text(bytes_view view) {
 // Every table of both environments. Keys and values are described where the noun is (actors/*/...,
 // schema/records.capnp).
 enum class table : std::uint8_t {
-    meta,        // name -> value: format version, sequence numbers
-    declared,    // control only: kind, name -> Declared
-    tenants,     // shard, tenant -> TenantRow
-    types,       // shard, type -> TypeRow
-    counters,    // shard, tenant, type -> CountersRow
-    jobs,        // shard, tenant, job -> JobRow
-    payloads,    // shard, tenant, job -> bytes above payload_inline_max
-    results,     // shard, tenant, job -> bytes above result_inline_max
-    queue,       // shard, tenant, type, rank, job -> nothing
-    running,     // shard, tenant, job -> RunningRow
-    timers,      // shard, due, kind, job -> nothing
-    dependents,  // shard, parent, child -> nothing
-    idempotency, // shard, tenant, key text -> IdempotencyRow
-    logs,        // shard, tenant, job, attempt, sequence -> LogRow
-    evidence,    // shard, sequence -> EvidenceRow
-    events,      // shard, sequence -> EventRow
-    replicas,    // shard -> ReplicaRow: how far the shard's tables have come; only in a cluster
-    shard_log,   // log only: shard, index -> rep::LogEntry
+    meta,           // name -> value: format version, sequence numbers
+    declared,       // control only: kind, name -> Declared
+    tenants,        // shard, tenant -> TenantRow
+    types,          // shard, type -> TypeRow
+    counters,       // shard, tenant, type -> CountersRow
+    jobs,           // shard, tenant, job -> JobRow
+    payloads,       // shard, tenant, job -> bytes above payload_inline_max
+    results,        // shard, tenant, job -> bytes above result_inline_max
+    queue,          // shard, tenant, type, rank, job -> nothing
+    running,        // shard, tenant, job -> RunningRow
+    timers,         // shard, due, kind, job -> nothing
+    dependents,     // shard, parent, child -> nothing
+    idempotency,    // shard, tenant, key text -> IdempotencyRow
+    logs,           // shard, tenant, job, attempt, sequence -> LogRow
+    evidence,       // shard, sequence -> EvidenceRow
+    events,         // shard, sequence -> EventRow
+    control,        // control only: key -> revision, lease, value; a single node's control store (cluster/control)
+    control_mirror, // key -> as `control`: a node's copy of the cluster's control store
+    replicas,       // shard -> ReplicaRow: how far the shard's tables have come; only in a cluster
+    shard_log,      // log only: shard, index -> rep::LogEntry
 };
-inline constexpr std::size_t table_count = 18;
+inline constexpr std::size_t table_count = 20;
 std::string_view to_string(table t);
 
 struct row {

@@ -292,4 +292,40 @@ inline constexpr std::size_t dynamic_children_max = 200'000; // of one dynamic s
 inline constexpr std::size_t stash_max = 1024;               // messages kept for a restarting child
 inline constexpr auto shutdown_grace_default = 5s;
 
+// ---- cluster: control store
+// ---------------------------------------------------------------------------------------
+inline constexpr std::size_t control_key_size_max = 480;           // one key of LMDB (511), a prefix included
+inline constexpr std::size_t control_value_size_max = 512 * 1024;  // the largest declared document, twice over
+inline constexpr std::size_t control_txn_operations_max = 128;     // etcd's default (--max-txn-ops)
+inline constexpr std::size_t control_txn_compares_max = 8;         // a conflict answers with the values of all
+inline constexpr std::size_t control_txn_size_max = 1024 * 1024;   // etcd refuses requests above 1.5 MiB
+inline constexpr std::size_t control_list_entries_max = 64 * 1024; // of one list: tenants and types of a cluster
+inline constexpr std::size_t control_list_size_max = 64 * 1024 * 1024; // its keys and values, held in memory
+inline constexpr std::size_t control_page_entries_max = 256;           // asked for at once by a list ...
+inline constexpr std::size_t control_page_entries_min = 8; // ... and when that is too much: these fit an answer
+inline constexpr int control_list_restarts_max = 3;        // when the revision of a list is compacted between pages
+inline constexpr std::size_t control_response_size_max = 8 * 1024 * 1024; // one answer, as JSON and base64
+inline constexpr std::size_t control_response_head_size_max = 64 * 1024;  // its HTTP head
+inline constexpr std::size_t control_json_depth_max = 16;                 // etcd's answers have some eight
+inline constexpr std::size_t control_calls_max = 1024;                    // not yet answered; then `overloaded`
+inline constexpr std::size_t control_calls_size_max = 16 * 1024 * 1024;   // keys and values in them
+inline constexpr std::size_t control_calls_in_flight_max = 32;            // connections to etcd for calls
+inline constexpr std::size_t control_history_changes_max = 4096;          // a local store's watch resumes within
+inline constexpr std::size_t control_history_size_max = 4 * 1024 * 1024;  // these; before them it starts anew
+inline constexpr std::size_t control_watches_max = 64;                    // each is a connection to etcd
+inline constexpr std::size_t control_leases_max = 64;                     // a node needs one
+inline constexpr std::size_t control_endpoints_max = 16;                  // etcd advises at most seven members
+inline constexpr std::size_t control_endpoint_size_max = 300;             // a DNS name, scheme and port
+inline constexpr std::size_t control_prefix_size_max = 128;               // before every key in etcd
+inline constexpr std::size_t control_token_size_max = 8 * 1024;           // what etcd gives for user and password
+inline constexpr auto control_connect_timeout = 2s;
+inline constexpr auto control_try_timeout = 3s;    // one request to one endpoint; above an election (1 s)
+inline constexpr auto control_call_timeout = 8s;   // one call over all endpoints: two tries and a wait
+inline constexpr auto control_backoff_base = 50ms; // doubles with every failure of an endpoint, with jitter ...
+inline constexpr auto control_backoff_max = 2s;    // ... up to this: how late a node notices that etcd is back
+inline constexpr auto control_probe_interval = 2s; // a watch asks its endpoint for a sign of life
+inline constexpr auto control_lease_ttl_min = 1s;
+inline constexpr auto control_lease_ttl_max = 3600s;
+inline constexpr auto control_mirror_note_interval = 60s; // a quiet mirror writes down so often that it is current
+
 } // namespace coppice::limits

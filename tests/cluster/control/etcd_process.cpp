@@ -1,0 +1,109 @@
+#include "tests/cluster/control/etcd_process.hpp"
+
+#include <arpa/inet.h>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/cluster/control/control_fixture.hpp"
+
+namespace coppice::testing {
+namespace {
+
+sockaddr_in local_address(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+bool is_open(std::uint16_t port) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const sockaddr_in address = local_address(port);
+    const bool open = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(fd);
+    return open;
+}
+
+} // namespace
+
+std::uint16_t free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = local_address(0);
+    socklen_t size = sizeof address;
+    BOOST_REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    BOOST_REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    ::close(fd);
+    return ntohs(address.sin_port);
+}
+
+etcd_process::etcd_process(std::string scheme, std::vector<std::string> more)
+    : scheme_(std::move(scheme)), more_(std::move(more)) {
+    start();
+}
+
+void etcd_process::start() {
+    const std::string peer = "http://127.0.0.1:" + std::to_string(peer_port_);
+    std::vector<std::string> words{"etcd",
+                                   "--name=one",
+                                   "--data-dir=" + (directory_.path() / "data").string(),
+                                   "--listen-client-urls=" + endpoint(),
+                                   "--advertise-client-urls=" + endpoint(),
+                                   "--listen-peer-urls=" + peer,
+                                   "--initial-advertise-peer-urls=" + peer,
+                                   "--initial-cluster=one=" + peer,
+                                   "--initial-cluster-token=" + std::to_string(peer_port_),
+                                   "--heartbeat-interval=20",
+                                   "--election-timeout=200"};
+    words.insert(words.end(), more_.begin(), more_.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const std::string log = (directory_.path() / "log").string();
+    pid_ = ::fork();
+    BOOST_REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+        ::dup2(fd, STDOUT_FILENO);
+        ::dup2(fd, STDERR_FILENO);
+        ::execvp(argv[0], argv.data());
+        ::_exit(127);
+    }
+    wait_until([&] { return is_open(port_); }, "etcd listens");
+}
+
+void etcd_process::kill() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+}
+
+void etcd_process::pause() {
+    ::kill(pid_, SIGSTOP);
+    int status = 0;
+    ::waitpid(pid_, &status, WUNTRACED);
+}
+
+void etcd_process::resume() { ::kill(pid_, SIGCONT); }
+
+void etcd_process::wipe() {
+    kill();
+    std::filesystem::remove_all(directory_.path() / "data");
+    peer_port_ = free_port(); // also its token, and so the cluster's id
+    start();
+}
+
+void etcd_process::ctl(const std::string& arguments) const {
+    const std::string command =
+        "ETCDCTL_API=3 etcdctl --endpoints=" + endpoint() + " " + arguments + " >/dev/null 2>&1";
+    BOOST_REQUIRE(std::system(command.c_str()) == 0); // NOLINT: a test's own words
+}
+
+} // namespace coppice::testing

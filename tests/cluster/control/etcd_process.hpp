@@ -1,0 +1,44 @@
+// A real etcd in a process of its own, on ports that were free and in a directory of its own. It can be killed,
+// paused and started again with what it had.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "tests/persistence/store_fixture.hpp"
+
+namespace coppice::testing {
+
+// A port of 127.0.0.1 that nobody has at the moment.
+std::uint16_t free_port();
+
+class etcd_process {
+  public:
+    // `scheme` and `more`: for TLS.
+    explicit etcd_process(std::string scheme = "http", std::vector<std::string> more = {});
+    ~etcd_process() { kill(); }
+    etcd_process(const etcd_process&) = delete;
+    etcd_process& operator=(const etcd_process&) = delete;
+
+    std::string endpoint() const { return scheme_ + "://127.0.0.1:" + std::to_string(port_); }
+    // Returns when the port is open. The process ends with the thread that calls this.
+    void start();
+    void kill(); // -9, and waits
+    void pause();
+    void resume();
+    // Another cluster in the same place.
+    void wipe();
+    // Runs etcdctl against it; must end well.
+    void ctl(const std::string& arguments) const;
+
+  private:
+    const std::string scheme_;
+    const std::vector<std::string> more_;
+    scratch_directory directory_;
+    std::uint16_t port_ = free_port();
+    std::uint16_t peer_port_ = free_port();
+    pid_t pid_ = -1;
+};
+
+} // namespace coppice::testing
