@@ -21,7 +21,7 @@ struct freed_context {
 using context_ptr = std::unique_ptr<SSL_CTX, freed_context>;
 
 std::string last_error() {
-    const auto code = ERR_get_error();
+    const auto code = ERR_peek_last_error(); // the outermost: what failed, before why
     ERR_clear_error();
     if (code == 0) return "no more is known";
     if (const char* reason = ERR_reason_error_string(code)) return reason;
