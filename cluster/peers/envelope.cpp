@@ -73,7 +73,9 @@ expected<peer_envelope> read_envelope(peer::Envelope::Reader from) {
         envelope.body = std::move(*hello);
         return envelope;
     }
-    case peer::Envelope::HEARTBEAT: envelope.body = peer_heartbeat{}; return envelope;
+    case peer::Envelope::HEARTBEAT:
+        envelope.body = peer_heartbeat{};
+        return envelope;
     case peer::Envelope::CREDIT: {
         const auto credit = from.getCredit();
         const auto of = channel_of(credit.getChannel());
@@ -91,7 +93,8 @@ expected<peer_envelope> read_envelope(peer::Envelope::Reader from) {
         envelope.body = peer_goodbye{printable({reason.cStr(), reason.size()})};
         return envelope;
     }
-    case peer::Envelope::NONE: break;
+    case peer::Envelope::NONE:
+        break;
     }
     return invalid("a message of unknown type " + std::to_string(static_cast<unsigned>(from.which())));
 }
@@ -126,8 +129,8 @@ std::size_t peer_length(std::span<const char> four) {
 
 expected<peer_envelope> decode(std::span<const char> message) {
     if (message.empty() || message.size() % sizeof(capnp::word) != 0) return invalid("no whole words");
-    const auto words = kj::arrayPtr(reinterpret_cast<const capnp::word*>(message.data()),
-                                    message.size() / sizeof(capnp::word));
+    const auto words =
+        kj::arrayPtr(reinterpret_cast<const capnp::word*>(message.data()), message.size() / sizeof(capnp::word));
     try {
         capnp::ReaderOptions options;
         options.traversalLimitInWords = 2 * words.size() + 64; // each pointer is followed once
@@ -142,7 +145,8 @@ expected<peer_envelope> decode(std::span<const char> message) {
 
 std::string printable(std::string_view text) {
     std::string line{text.substr(0, limits::peer_goodbye_size_max)};
-    std::ranges::replace_if(line, [](char c) { return c < ' ' || c > '~'; }, '?');
+    std::ranges::replace_if(
+        line, [](char c) { return c < ' ' || c > '~'; }, '?');
     return line;
 }
 

@@ -1,5 +1,5 @@
-// The envelope of schema/peer.capnp, to bytes and back. What comes from a socket is hostile: decode() takes any bytes
-// and answers with an envelope or with what is wrong with them, never with an exception.
+// The envelope of schema/peer.capnp, to bytes and back. What comes from a socket is hostile: decode() takes any
+// bytes and answers with an envelope or with what is wrong with them, never with an exception.
 #pragma once
 
 #include <cstddef>

@@ -35,10 +35,12 @@ expected<hello_agreement> check_hello(const peer_options& self, const peer_certi
     if (hello == nullptr || envelope.sequence != 1 || envelope.version != 0)
         return fail(errc::message_invalid, "the first message is no hello");
     if (hello->cluster != self.cluster || certified.cluster != self.cluster)
-        return fail(errc::permission_denied, "of cluster " + printable(hello->cluster) + ", this is " + self.cluster);
+        return fail(errc::permission_denied,
+                    "of cluster " + printable(hello->cluster) + ", this is " + self.cluster);
     if (envelope.from != certified.node)
         return fail(errc::permission_denied, "says it is node " + std::to_string(envelope.from.value) +
-                                                 ", its certificate is node " + std::to_string(certified.node.value));
+                                                 ", its certificate is node " +
+                                                 std::to_string(certified.node.value));
     if (hello->to != self.self)
         return fail(errc::permission_denied, "looks for node " + std::to_string(hello->to.value));
     if (certified.node == self.self) return fail(errc::permission_denied, "bears this node's own number");

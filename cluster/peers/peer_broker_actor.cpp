@@ -44,7 +44,8 @@ class broker_state : public peer_host {
           machine(shared_->options, *this, shared_->gates, now()) {}
 
     void listen(int fd) {
-        auto doorman = caf::make_counted<peer_doorman>(multiplexer(), fd, [this](int accepted) { accept(accepted); });
+        auto doorman =
+            caf::make_counted<peer_doorman>(multiplexer(), fd, [this](int accepted) { accept(accepted); });
         self_->add_doorman(std::move(doorman));
     }
 
@@ -113,8 +114,7 @@ void broker_state::accept(int fd) {
 void broker_state::attach(connection_id id, int fd, bool accepted, node_id expected) {
     caf::io::network::child_process_inherit(fd, false);
     caf::io::network::nonblocking(fd, true);
-    auto session =
-        std::make_shared<tls_session>(tls_->context(), fd, accepted, shared_->options.cluster, expected);
+    auto session = std::make_shared<tls_session>(tls_->context(), fd, accepted, shared_->options.cluster, expected);
     auto scribe = caf::make_counted<tls_scribe>(multiplexer(), fd, session, [this, id] {
         const auto found = wires_.find(id);
         if (found != wires_.end()) machine.secured(now(), id, *found->second.session->peer());
@@ -151,7 +151,8 @@ void broker_state::resolved(const peer_resolved& what) {
     std::memcpy(&address, what.address.data(), std::min(what.address.size(), sizeof address));
     const int fd = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return machine.closed(now(), what.connection, "no socket");
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(what.address.size())) != 0 &&
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(what.address.size())) !=
+            0 &&
         errno != EINPROGRESS) {
         const std::string why = std::generic_category().message(errno);
         ::close(fd);
@@ -212,7 +213,8 @@ void broker_state::report_tls_trouble() {
         shared_->options.on_log(shared_->options.self, "keeps its old certificate: " + told_trouble_);
 }
 
-// A peer that closes while we write must not raise a signal. The thread is the middleman's, and this network's alone.
+// A peer that closes while we write must not raise a signal. The thread is the middleman's, and this network's
+// alone.
 void block_sigpipe() {
     sigset_t set;
     sigemptyset(&set);
@@ -247,7 +249,9 @@ caf::behavior peer_broker(caf::io::broker* self, std::shared_ptr<peer_shared> sh
             state->machine.set_peers(now(), named.peers);
             state->publish();
         },
-        [state](const frame_to_send& frame) { state->machine.send(now(), frame.gate, frame.channel, *frame.bytes); },
+        [state](const frame_to_send& frame) {
+            state->machine.send(now(), frame.gate, frame.channel, *frame.bytes);
+        },
         [state](const credit_wanted& wanted) { state->machine.give_credit(now(), wanted.gate, wanted.channel); },
         [self, state](peers_tick) {
             state->tick();

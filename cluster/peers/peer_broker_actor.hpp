@@ -1,5 +1,5 @@
-// The actor between the machine and the sockets: a broker of CAF's middleman. It lives on the multiplexer's thread, tells
-// the machine what happened, and does what the machine asks. Nothing is decided here.
+// The actor between the machine and the sockets: a broker of CAF's middleman. It lives on the multiplexer's thread,
+// tells the machine what happened, and does what the machine asks. Nothing is decided here.
 #pragma once
 
 #include <caf/actor.hpp>

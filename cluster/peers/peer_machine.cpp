@@ -7,7 +7,8 @@ namespace coppice {
 
 peer_machine::peer_machine(const peer_options& options, peer_host& host, link_gates& gates, peer_time now)
     : options_(options), host_(host), gates_(gates),
-      random_(options.seed != 0 ? options.seed : std::uint64_t{std::random_device{}()} << 32 | std::random_device{}()),
+      random_(options.seed != 0 ? options.seed
+                                : std::uint64_t{std::random_device{}()} << 32 | std::random_device{}()),
       last_tick_(now) {}
 
 peer_machine::peer* peer_machine::find_peer(node_id node) {
@@ -36,7 +37,8 @@ void peer_machine::set_peers(peer_time now, const std::vector<peer_address>& pee
     dial_due(now);
 }
 
-// ---- connections ----------------------------------------------------------------------------------------------------
+// ---- connections
+// ----------------------------------------------------------------------------------------------------
 
 bool peer_machine::may_accept() const { return strangers_ < limits::peer_strangers_max; }
 
@@ -110,7 +112,8 @@ void peer_machine::offended(peer_time now, connection_id id, std::string_view ho
     }
 }
 
-// ---- what is said ---------------------------------------------------------------------------------------------------
+// ---- what is said
+// ---------------------------------------------------------------------------------------------------
 
 void peer_machine::say(peer_time now, connection_id id, connection& c, const peer& p,
                        decltype(peer_envelope::body) body) {
@@ -152,8 +155,8 @@ void peer_machine::handle(peer_time now, peer& p, connection_id id, connection& 
     if (const auto* goodbye = std::get_if<peer_goodbye>(&envelope.body))
         return cut(now, p, "it said: " + goodbye->reason);
     if (!p.linked->gate) {
-        // The dialer is up first, when both its connections were greeted, and then speaks on both; the listener is up
-        // when it hears that.
+        // The dialer is up first, when both its connections were greeted, and then speaks on both; the listener is
+        // up when it hears that.
         const auto bulk = connections_.find(p.linked->bulk);
         if (c.dialed || bulk == connections_.end() || bulk->second.at != stage::greeted)
             return offended(now, id, "it spoke too early");
@@ -200,7 +203,8 @@ void peer_machine::give_credit(peer_time now, const link_gate_ptr& gate, peer_ch
     say(now, p->linked->control, connections_.at(p->linked->control), *p, peer_credit{channel, released});
 }
 
-// ---- hellos ---------------------------------------------------------------------------------------------------------
+// ---- hellos
+// ---------------------------------------------------------------------------------------------------------
 
 void peer_machine::refuse(peer_time now, connection_id id, connection& c, const failure& why) {
     const node_id node = c.certificate ? c.certificate->node : c.node;
@@ -264,7 +268,8 @@ void peer_machine::greet_listener(peer_time now, connection_id id, connection& c
     const node_id node = c.certificate->node;
     peer* p = find_peer(node);
     if (p == nullptr) return refuse(now, id, c, {errc::unavailable, "not among this node's peers yet"});
-    if (node > options_.self) return refuse(now, id, c, {errc::permission_denied, "dials, though its number is higher"});
+    if (node > options_.self)
+        return refuse(now, id, c, {errc::permission_denied, "dials, though its number is higher"});
     if (now < p->barred_until) return refuse(now, id, c, {errc::unavailable, "it broke the protocol a moment ago"});
     if (c.channel == peer_channel::control) {
         if (p->linked) cut(now, *p, "it connected anew");

@@ -1,13 +1,14 @@
 // Who is linked with whom: every decision about peers, without a socket, a clock or a thread. The network's actor
 // feeds it what happened and carries out what it asks of `peer_host`; a test feeds it by hand, on virtual time.
 //
-// A link is two connections, one a channel. The node with the lower number dials; the other only listens: so two nodes
-// that look for each other at the same moment still end with one link. First the control connection: TLS (who the other
-// is), hello, hello. Then the bulk connection in the same way, tied to the first by the session number. Then both are
-// up.
+// A link is two connections, one a channel. The node with the lower number dials; the other only listens: so two
+// nodes that look for each other at the same moment still end with one link. First the control connection: TLS (who
+// the other is), hello, hello. Then the bulk connection in the same way, tied to the first by the session number.
+// Then both are up.
 //
-// Invariants: nothing but a hello is read from a connection before its certificate and hello were accepted; sequence
-// numbers are 1, 2, 3 .. or the link is cut; at most one link a peer; on_up, frames, on_down in that order.
+// Invariants: nothing but a hello is read from a connection before its certificate and hello were accepted;
+// sequence numbers are 1, 2, 3 .. or the link is cut; at most one link a peer; on_up, frames, on_down in that
+// order.
 #pragma once
 
 #include <map>

@@ -53,8 +53,8 @@ void peer_machine::dial_due(peer_time now) {
     }
 }
 
-// Nobody is silent while this process does not listen: time that it lost (stopped, or its machine paused) counts for
-// no one.
+// Nobody is silent while this process does not listen: time that it lost (stopped, or its machine paused) counts
+// for no one.
 void peer_machine::forgive_own_pause(peer_time now) {
     const auto lost = now - last_tick_ - 2 * limits::peer_tick;
     last_tick_ = now;
@@ -159,7 +159,8 @@ void peer_machine::log(node_id node, std::string_view text) {
 void peer_machine::log_stranger(peer_time now, node_id node, std::string_view text) {
     if (now - lines_since_ >= std::chrono::seconds{1}) {
         if (lines_ > limits::peer_stranger_lines_max)
-            log(node_id{}, std::to_string(lines_ - limits::peer_stranger_lines_max) + " more lines like the last ones");
+            log(node_id{},
+                std::to_string(lines_ - limits::peer_stranger_lines_max) + " more lines like the last ones");
         lines_ = 0;
         lines_since_ = now;
     }

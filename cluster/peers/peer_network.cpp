@@ -28,7 +28,8 @@ expected<void> check(const peer_options& o) {
     if (o.version_min == 0 || o.version_min > o.version_max)
         return fail(errc::invalid_argument, "the range of versions is empty");
     for (const peer_channel c : {peer_channel::control, peer_channel::bulk})
-        if (o.limits.window(c) < 2 * peer_cost(o.limits.frame_size_max(c))) // an eighth may be kept back for company
+        if (o.limits.window(c) <
+            2 * peer_cost(o.limits.frame_size_max(c))) // an eighth may be kept back for company
             return fail(errc::invalid_argument, "a window holds at least two frames");
     return {};
 }
@@ -54,7 +55,8 @@ expected<std::uint16_t> peer_network::start() {
     if (!tls) return tl::unexpected(tls.error());
     auto listening = caf::io::network::new_tcp_acceptor_impl(o.listen_port, o.listen_host.c_str(), true);
     if (!listening)
-        return fail(errc::unavailable, "cannot listen on " + o.listen_host + " port " + std::to_string(o.listen_port));
+        return fail(errc::unavailable,
+                    "cannot listen on " + o.listen_host + " port " + std::to_string(o.listen_port));
     const auto port = caf::io::network::local_port_of_fd(*listening);
     running_ = std::make_unique<running>();
     running_->broker = running_->system.middleman().spawn_broker(
@@ -65,8 +67,8 @@ expected<std::uint16_t> peer_network::start() {
 
 expected<void> peer_network::set_peers(std::vector<peer_address> peers) {
     if (peers.size() > limits::peers_max)
-        return fail(errc::invalid_argument, std::to_string(peers.size()) + " peers; the bound is " +
-                                                std::to_string(limits::peers_max));
+        return fail(errc::invalid_argument,
+                    std::to_string(peers.size()) + " peers; the bound is " + std::to_string(limits::peers_max));
     std::set<node_id> nodes;
     for (const peer_address& p : peers)
         if (p.node.value == 0 || !nodes.insert(p.node).second)

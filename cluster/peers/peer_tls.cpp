@@ -64,7 +64,8 @@ std::array<std::filesystem::file_time_type, 3> times_of(const peer_options& o) {
     std::array<std::filesystem::file_time_type, 3> times{};
     std::error_code ignored; // a missing file shows when it is read
     std::size_t i = 0;
-    for (const auto* path : {&o.certificate, &o.key, &o.ca}) times[i++] = std::filesystem::last_write_time(*path, ignored);
+    for (const auto* path : {&o.certificate, &o.key, &o.ca})
+        times[i++] = std::filesystem::last_write_time(*path, ignored);
     return times;
 }
 
@@ -82,19 +83,22 @@ expected<context_ptr> make_context(const peer_options& o) {
     SSL_CTX_set_num_tickets(c, 0); // no resumption: each connection shows its certificate
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-    if (SSL_CTX_use_certificate_chain_file(c, o.certificate.c_str()) != 1) return unusable("certificate", o.certificate);
+    if (SSL_CTX_use_certificate_chain_file(c, o.certificate.c_str()) != 1)
+        return unusable("certificate", o.certificate);
     if (SSL_CTX_use_PrivateKey_file(c, o.key.c_str(), SSL_FILETYPE_PEM) != 1) return unusable("key", o.key);
     if (SSL_CTX_load_verify_locations(c, o.ca.c_str(), nullptr) != 1) return unusable("CA", o.ca);
     const auto own = certificate_of(SSL_CTX_get0_certificate(c));
     if (!own || own->node != o.self || own->cluster != o.cluster)
-        return fail(errc::invalid_argument, "certificate " + o.certificate.string() + ": its subject is not CN node-" +
-                                                std::to_string(o.self.value) + ", O " + o.cluster);
+        return fail(errc::invalid_argument, "certificate " + o.certificate.string() +
+                                                ": its subject is not CN node-" + std::to_string(o.self.value) +
+                                                ", O " + o.cluster);
     return made;
 }
 
 } // namespace
 
-// ---- the files ------------------------------------------------------------------------------------------------------
+// ---- the files
+// ------------------------------------------------------------------------------------------------------
 
 struct peer_tls::files {
     peer_options options;
@@ -128,7 +132,8 @@ SSL_CTX* peer_tls::context() {
     return files_->context.get();
 }
 
-// ---- a session ------------------------------------------------------------------------------------------------------
+// ---- a session
+// ------------------------------------------------------------------------------------------------------
 
 tls_session::tls_session(SSL_CTX* context, int fd, bool accepts, std::string cluster, node_id expected_peer)
     : ssl_(SSL_new(context)), fd_(fd), accepts_(accepts), connected_(accepts), cluster_(std::move(cluster)),
@@ -154,8 +159,11 @@ tls_progress tls_session::outcome(int result) {
     const int error = errno;
     switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE: return tls_progress::again;
-    case SSL_ERROR_ZERO_RETURN: why_ = "it closed the connection"; break;
+    case SSL_ERROR_WANT_WRITE:
+        return tls_progress::again;
+    case SSL_ERROR_ZERO_RETURN:
+        why_ = "it closed the connection";
+        break;
     case SSL_ERROR_SYSCALL:
         why_ = error == 0 ? "it closed the connection" : std::generic_category().message(error);
         break;

@@ -1,9 +1,9 @@
-// TLS between nodes, on a socket that somebody else polls: version 1.3 only, both sides show a certificate of our own
-// CA, and its subject says who they are (CN node-<number>, O the cluster's name). A session reads and writes nothing
-// before that was checked.
+// TLS between nodes, on a socket that somebody else polls: version 1.3 only, both sides show a certificate of our
+// own CA, and its subject says who they are (CN node-<number>, O the cluster's name). A session reads and writes
+// nothing before that was checked.
 //
-// Why not CAF's own OpenSSL module: its session hides the peer's certificate, takes TLS 1.2, and throws on the network's
-// thread while a certificate's file is being replaced (README.md).
+// Why not CAF's own OpenSSL module: its session hides the peer's certificate, takes TLS 1.2, and throws on the
+// network's thread while a certificate's file is being replaced (README.md).
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ class peer_tls {
     peer_tls& operator=(peer_tls&&) noexcept;
     ~peer_tls();
 
-    // The context for the next connection. When changed files cannot be used, the one before, and `trouble()` says why.
+    // The context for the next connection. When changed files cannot be used, the one before, and `trouble()` says
+    // why.
     SSL_CTX* context();
     const std::string& trouble() const { return trouble_; }
 

@@ -18,8 +18,8 @@
 
 namespace coppice {
 
-// control: replication, what is small and urgent. bulk: snapshot slices, large payloads. Order holds within a channel
-// only; control never waits behind bulk.
+// control: replication, what is small and urgent. bulk: snapshot slices, large payloads. Order holds within a
+// channel only; control never waits behind bulk.
 enum class peer_channel : std::uint8_t { control = 0, bulk = 1 };
 inline constexpr std::size_t peer_channels = 2;
 
@@ -32,14 +32,15 @@ struct peer_address {
     bool operator==(const peer_address&) const = default;
 };
 
-// A frame that arrived. It holds its share of the sender's window until it is destroyed (on any thread, also after the
-// network stopped): so keep it as long as the work that it asks for waits, and no longer.
+// A frame that arrived. It holds its share of the sender's window until it is destroyed (on any thread, also after
+// the network stopped): so keep it as long as the work that it asks for waits, and no longer.
 class peer_frame {
   public:
     // `bytes` is aligned to 8 bytes and lies in `storage`; `release` is called once, when the frame is gone.
     peer_frame(node_id from, peer_channel channel, std::vector<char> storage, std::span<const std::byte> bytes,
                std::function<void()> release)
-        : from_(from), channel_(channel), storage_(std::move(storage)), bytes_(bytes), release_(std::move(release)) {}
+        : from_(from), channel_(channel), storage_(std::move(storage)), bytes_(bytes),
+          release_(std::move(release)) {}
     peer_frame(peer_frame&& other) noexcept
         : from_(other.from_), channel_(other.channel_), storage_(std::move(other.storage_)), bytes_(other.bytes_),
           release_(std::exchange(other.release_, nullptr)) {}
@@ -94,12 +95,12 @@ struct peer_limits {
 // stop(). For one peer: on_up, then its frames, then on_down; never a frame outside.
 struct peer_options {
     node_id self;
-    std::string cluster;                  // its name: must match, in the hello and in the certificates (O)
-    std::string listen_host = "0.0.0.0";  // a numeric address
-    std::uint16_t listen_port = 0;        // 0: any
-    std::filesystem::path certificate;    // PEM, the chain; its subject: CN node-<self>, O <cluster>
-    std::filesystem::path key;            // PEM
-    std::filesystem::path ca;             // PEM; whom this trusts, and no other
+    std::string cluster;                 // its name: must match, in the hello and in the certificates (O)
+    std::string listen_host = "0.0.0.0"; // a numeric address
+    std::uint16_t listen_port = 0;       // 0: any
+    std::filesystem::path certificate;   // PEM, the chain; its subject: CN node-<self>, O <cluster>
+    std::filesystem::path key;           // PEM
+    std::filesystem::path ca;            // PEM; whom this trusts, and no other
     std::function<void(peer_frame)> on_frame;
     std::function<void(node_id)> on_up;
     std::function<void(node_id, std::string_view why)> on_down;
@@ -113,16 +114,17 @@ struct peer_options {
 
 struct peer_statistics {
     node_id node;
-    std::string state;                         // in words: "up", "connecting", "waits 30 s after 20 flaps in a row"
+    std::string state; // in words: "up", "connecting", "waits 30 s after 20 flaps in a row"
     bool up = false;
-    std::uint16_t version = 0;                 // agreed; 0 when not up
+    std::uint16_t version = 0;                    // agreed; 0 when not up
     std::chrono::milliseconds last_heard_age{-1}; // -1: never
     std::uint64_t frames_in = 0, frames_out = 0;
     std::uint64_t bytes_in = 0, bytes_out = 0; // of frames
-    std::size_t control_in_use = 0, bulk_in_use = 0; // bytes of the send windows, peer_frame_cost a frame among them
+    std::size_t control_in_use = 0,
+                bulk_in_use = 0; // bytes of the send windows, peer_frame_cost a frame among them
     std::size_t control_window = 0, bulk_window = 0;
-    std::uint64_t flaps = 0;                   // links that ended before peer_stable_after
-    std::uint64_t failures = 0;                // tries to connect that led to no link
+    std::uint64_t flaps = 0;    // links that ended before peer_stable_after
+    std::uint64_t failures = 0; // tries to connect that led to no link
 };
 
 } // namespace coppice

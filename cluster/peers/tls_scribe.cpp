@@ -7,7 +7,8 @@ namespace coppice {
 using caf::io::network::operation;
 using caf::io::network::rw_state;
 
-// ---- reading and writing, as CAF's streams want it: success with nothing moved means "poll again" ------------------
+// ---- reading and writing, as CAF's streams want it: success with nothing moved means "poll again"
+// ------------------
 
 tls_progress tls_scribe::policy::ready() {
     const bool was = session->peer().has_value();
@@ -30,7 +31,8 @@ rw_state tls_scribe::policy::write_some(std::size_t& put, int, const void* from,
     return at == tls_progress::failed ? rw_state::failure : rw_state::success;
 }
 
-// ---- the scribe -----------------------------------------------------------------------------------------------------
+// ---- the scribe
+// -----------------------------------------------------------------------------------------------------
 
 tls_scribe::tls_scribe(caf::io::network::default_multiplexer& mpx, int fd, tls_session_ptr session,
                        std::function<void()> secured)
@@ -66,7 +68,8 @@ std::uint16_t tls_scribe::port() const {
     return found ? *found : std::uint16_t{0};
 }
 
-// ---- the doorman ----------------------------------------------------------------------------------------------------
+// ---- the doorman
+// ----------------------------------------------------------------------------------------------------
 
 bool peer_doorman::new_connection() {
     const int fd = acceptor_.accepted_socket();

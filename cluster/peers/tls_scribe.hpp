@@ -1,9 +1,9 @@
-// CAF's seat for a TLS connection: a scribe over tls_session, and the doorman whose connections get such scribes. Both
-// live on the multiplexer's thread.
+// CAF's seat for a TLS connection: a scribe over tls_session, and the doorman whose connections get such scribes.
+// Both live on the multiplexer's thread.
 //
-// Three things are other than in CAF's own scribes. Closing is at once: what is unwritten is dropped and the socket shut
-// down, so that a frozen peer keeps no buffers here. A handshake waits for what it needs and never spins. A connection
-// beyond the bound on strangers is closed before anything is allocated for it.
+// Three things are other than in CAF's own scribes. Closing is at once: what is unwritten is dropped and the socket
+// shut down, so that a frozen peer keeps no buffers here. A handshake waits for what it needs and never spins. A
+// connection beyond the bound on strangers is closed before anything is allocated for it.
 #pragma once
 
 #include <caf/io/network/default_multiplexer.hpp>

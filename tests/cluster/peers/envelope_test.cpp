@@ -11,7 +11,6 @@ using namespace coppice;
 
 namespace {
 
-
 // decode() wants its bytes aligned, as those of a vector are.
 expected<peer_envelope> decode_copy(std::vector<char> bytes) { return decode(bytes); }
 
@@ -84,7 +83,7 @@ BOOST_AUTO_TEST_CASE(a_payload_is_aligned_for_a_message_inside) {
 BOOST_AUTO_TEST_CASE(what_is_no_message_is_an_error) {
     BOOST_TEST(!decode_copy({}));
     BOOST_TEST(!decode_copy(std::vector<char>(7)));
-    BOOST_TEST(!decode_copy(std::vector<char>(8)));     // no segment's root: a message of type none
+    BOOST_TEST(!decode_copy(std::vector<char>(8)));      // no segment's root: a message of type none
     BOOST_TEST(!decode_copy(std::vector<char>(64, -1))); // four billion segments
     auto longer = without_length(encode(envelope_of(peer_heartbeat{})));
     longer.resize(longer.size() + 8);
@@ -112,10 +111,18 @@ BOOST_AUTO_TEST_CASE(mutated_messages_never_do_more_than_fail) {
         for (auto changes = random() % 6; changes-- > 0;) {
             const auto at = random() % bytes.size();
             switch (random() % 4) {
-            case 0: bytes[at] = static_cast<char>(random()); break;
-            case 1: bytes[at] ^= static_cast<char>(1U << random() % 8); break;
-            case 2: bytes.resize(std::max<std::size_t>(8, at / 8 * 8)); break;
-            default: bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at / 8 * 8), 8, static_cast<char>(random()));
+            case 0:
+                bytes[at] = static_cast<char>(random());
+                break;
+            case 1:
+                bytes[at] ^= static_cast<char>(1U << random() % 8);
+                break;
+            case 2:
+                bytes.resize(std::max<std::size_t>(8, at / 8 * 8));
+                break;
+            default:
+                bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at / 8 * 8), 8,
+                             static_cast<char>(random()));
             }
         }
         const auto read = decode(bytes);
@@ -155,7 +162,8 @@ struct hello_world {
 } // namespace
 
 BOOST_FIXTURE_TEST_CASE(two_adjacent_versions_work_together_and_distant_ones_do_not, hello_world) {
-    const auto agreed = [&](std::uint16_t my_min, std::uint16_t my_max, std::uint16_t min, std::uint16_t max) -> int {
+    const auto agreed = [&](std::uint16_t my_min, std::uint16_t my_max, std::uint16_t min,
+                            std::uint16_t max) -> int {
         self.version_min = my_min;
         self.version_max = my_max;
         other.version_min = min;

@@ -1,6 +1,8 @@
 // Whoever should not be heard: each gets nothing, and the links of the others go on.
 #include <boost/test/unit_test.hpp>
 #include <chrono>
+#include <ctime>
+#include <filesystem>
 #include <openssl/ssl.h>
 #include <random>
 
@@ -33,8 +35,10 @@ struct besieged {
         o.cluster = std::string{test_cluster};
         return o;
     }
-    peer_envelope hello(std::uint32_t from, peer_channel channel = peer_channel::control, std::uint64_t session = 77) {
-        return {.from = n(from), .channel = channel, .sequence = 1, .body = make_hello(options(from), n(2), session)};
+    peer_envelope hello(std::uint32_t from, peer_channel channel = peer_channel::control,
+                        std::uint64_t session = 77) {
+        return {
+            .from = n(from), .channel = channel, .sequence = 1, .body = make_hello(options(from), n(2), session)};
     }
     void the_others_go_on() {
         const auto before = three.frames().size();
@@ -50,8 +54,7 @@ struct besieged {
 
 // Node 1 as it should be, up to being up; then it may misbehave.
 struct believed {
-    explicit believed(besieged& world)
-        : control(world.two.port(), world.files(1)), bulk_files(world.files(1)) {
+    explicit believed(besieged& world) : control(world.two.port(), world.files(1)), bulk_files(world.files(1)) {
         BOOST_REQUIRE(control.say(world.hello(1)));
         BOOST_REQUIRE(control.hear());
         bulk.emplace(world.two.port(), bulk_files);
@@ -102,8 +105,8 @@ BOOST_FIXTURE_TEST_CASE(a_valid_certificate_with_another_nodes_number, siege) {
 
 BOOST_FIXTURE_TEST_CASE(a_certificate_that_names_no_node_or_another_cluster, siege) {
     for (const auto& odd : {ca.issue("node-01", "oak"), ca.issue("node-0", "oak"), ca.issue("node--1", "oak"),
-                            ca.issue("node-4294967297", "oak"), ca.issue("operator", "oak"), ca.issue("node-1", "elm"),
-                            ca.issue("node-1", "")}) {
+                            ca.issue("node-4294967297", "oak"), ca.issue("operator", "oak"),
+                            ca.issue("node-1", "elm"), ca.issue("node-1", "")}) {
         raw_peer stranger(two.port(), odd);
         stranger.say(hello(1));
         BOOST_TEST(stranger.count_until_closed() == 0);
@@ -119,7 +122,8 @@ BOOST_FIXTURE_TEST_CASE(a_removed_member_at_once_and_for_good, siege) {
     BOOST_TEST(one.bulk->count_until_closed() >= 0);
     BOOST_REQUIRE(two.wait_up(n(1), false));
     const auto took = std::chrono::steady_clock::now() - begin;
-    BOOST_TEST_MESSAGE("cut after " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms");
+    BOOST_TEST_MESSAGE("cut after " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count()
+                                    << " ms");
     BOOST_TEST((took < std::chrono::seconds{5})); // said: one second; here with room for a slow machine
     for (int tries = 0; tries < 3; ++tries) {
         raw_peer again(two.port(), files(1));
@@ -214,12 +218,28 @@ BOOST_AUTO_TEST_CASE(a_member_that_breaks_the_protocol_is_cut_off_and_the_others
         {"a message of 4294967295 bytes", [](believed& p) { p.control.write(std::string(4, '\xff')); }},
         {"a message of 0 bytes", [](believed& p) { p.control.write(std::string(4, '\0')); }},
         {"no whole words", [](believed& p) { p.control.write(std::string("\x03\0\0\0abc", 7)); }},
-        {"not a Cap'n Proto message", [](believed& p) { p.control.write(std::string("\x08\0\0\0\xff\xff\xff\x7f....", 12)); }},
-        {"unknown type", [](believed& p) { p.control.write(std::string("\x10\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 20)); }},
-        {"out of sequence", [](believed& p) { p.sequence += 1; p.say(peer_heartbeat{}); }},
-        {"out of sequence", [](believed& p) { p.sequence -= 1; p.say(peer_heartbeat{}); }},
-        {"a second hello", [](believed& p) { p.say(peer_hello{"oak", n(2), 1, 1, 77, 1 << 22, 1 << 23}); }},
-        {"a credit for what it was not sent", [](believed& p) { p.say(peer_credit{peer_channel::bulk, 1}); }},
+        {"not a Cap'n Proto message",
+         [](believed& p) { p.control.write(std::string("\x08\0\0\0\xff\xff\xff\x7f....", 12)); }},
+        {"unknown type",
+         [](believed& p) { p.control.write(std::string("\x10\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 20)); }},
+        {"out of sequence",
+         [](believed& p) {
+             p.sequence += 1;
+             p.say(peer_heartbeat{});
+         }},
+        {"out of sequence",
+         [](believed& p) {
+             p.sequence -= 1;
+             p.say(peer_heartbeat{});
+         }},
+        {"a second hello",
+         [](believed& p) {
+             p.say(peer_hello{"oak", n(2), 1, 1, 77, 1 << 22, 1 << 23});
+         }},
+        {"a credit for what it was not sent",
+         [](believed& p) {
+             p.say(peer_credit{peer_channel::bulk, 1});
+         }},
         {"not this connection's",
          [](believed& p) {
              p.control.say({.version = 1, .from = n(3), .sequence = ++p.sequence, .body = peer_heartbeat{}});
@@ -266,6 +286,31 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_is_not_the_node_it_should_be, siege) {
     BOOST_REQUIRE(two.network().set_peers({{n(3), "127.0.0.1", four.port()}}));
     BOOST_REQUIRE(two.wait_log("its certificate is node 4, not node 3"));
     BOOST_TEST(!four.is_up(n(2)));
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_accepts_and_is_silent_costs_a_timeout_and_no_busy_loop) {
+    const silent_listener silent;
+    besieged world([](peer_options& o) { o.limits.open_timeout = std::chrono::seconds{2}; });
+    BOOST_REQUIRE(world.two.network().set_peers({world.three.address(), {n(5), "127.0.0.1", silent.port()}}));
+    const auto begin = std::clock();
+    BOOST_REQUIRE(world.two.wait_log("no hello within 2.0 s"));
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    BOOST_TEST_MESSAGE("cost " << seconds << " s of processor time in 2 s");
+    BOOST_TEST(seconds < 1);
+    world.the_others_go_on();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_certificate_file_that_cannot_be_used_and_keeps_the_old_one, siege) {
+    const auto own = files(4);
+    test_node four(own, 4);
+    four.start();
+    std::filesystem::last_write_time(own.key,
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::hours{1});
+    std::filesystem::resize_file(own.key, 10);
+    BOOST_REQUIRE(four.network().set_peers({two.address()}));
+    BOOST_REQUIRE(two.network().set_peers({three.address(), four.address()}));
+    BOOST_REQUIRE_MESSAGE(four.wait_up(n(2)), four.complaints());
+    BOOST_TEST(four.wait_log("keeps its old certificate"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -15,8 +15,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Node 2 in a child process. It must be made before this process has threads. It links with node 1 at the port that it
-// reads from a pipe.
+// Node 2 in a child process. It must be made before this process has threads. It links with node 1 at the port that
+// it reads from a pipe.
 class child_node {
   public:
     explicit child_node(const test_ca& ca) : files_(ca.issue("node-2", std::string{test_cluster})) { spawn(0); }

@@ -119,7 +119,8 @@ BOOST_FIXTURE_TEST_CASE(a_full_window_refuses_and_recovers_when_the_receiver_con
 BOOST_FIXTURE_TEST_CASE(control_overtakes_a_stalled_bulk, linked) {
     two.keep_frames(true);
     const std::string slice(limits::peer_bulk_frame_size_max / 2, 's');
-    while (one.send(n(2), slice, peer_channel::bulk)) {}
+    while (one.send(n(2), slice, peer_channel::bulk)) {
+    }
     BOOST_TEST(!one.send(n(2), slice, peer_channel::bulk));
     BOOST_TEST(one.send(n(2), "urgent"));
     BOOST_TEST(two.send(n(1), "urgent too"));
@@ -134,7 +135,8 @@ BOOST_FIXTURE_TEST_CASE(control_overtakes_a_stalled_bulk, linked) {
 
 BOOST_FIXTURE_TEST_CASE(frames_may_outlive_the_network, linked) {
     two.keep_frames(true);
-    while (one.send(n(2), std::string(10'000, 'x'))) {}
+    while (one.send(n(2), std::string(10'000, 'x'))) {
+    }
     BOOST_REQUIRE(two.wait_frames(100));
     two.stop();
     two.keep_frames(false);
@@ -175,9 +177,8 @@ BOOST_AUTO_TEST_CASE(peers_are_found_by_name_too) {
     // The nodes listen on 127.0.0.1; where "localhost" means ::1 first, the link cannot be.
     BOOST_REQUIRE(one.network().set_peers(all));
     BOOST_REQUIRE(two.network().set_peers(all));
-    BOOST_REQUIRE(one.wait_for([&] {
-        return one.is_up(n(2)) || one.complaints().find("Connection refused") != std::string::npos;
-    }));
+    BOOST_REQUIRE(one.wait_for(
+        [&] { return one.is_up(n(2)) || one.complaints().find("Connection refused") != std::string::npos; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_does_not_exist_is_told_and_harms_nobody_else) {

@@ -87,4 +87,17 @@ bool closed_without_a_word(std::uint16_t port, std::span<const char> bytes) {
     return closed && silent;
 }
 
+silent_listener::silent_listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    ::bind(fd_, reinterpret_cast<const sockaddr*>(&at), size);
+    ::listen(fd_, 64);
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);
+    port_ = ntohs(at.sin_port);
+}
+
+silent_listener::~silent_listener() { ::close(fd_); }
+
 } // namespace coppice::test

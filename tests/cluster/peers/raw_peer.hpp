@@ -41,4 +41,18 @@ class raw_peer {
 // A plain TCP connection: writes the bytes, and is true when the other side closes it within 10 s without a word.
 bool closed_without_a_word(std::uint16_t port, std::span<const char> bytes);
 
+// Listens; the kernel accepts; nobody answers.
+class silent_listener {
+  public:
+    silent_listener();
+    ~silent_listener();
+    silent_listener(const silent_listener&) = delete;
+    silent_listener& operator=(const silent_listener&) = delete;
+    std::uint16_t port() const { return port_; }
+
+  private:
+    int fd_;
+    std::uint16_t port_ = 0;
+};
+
 } // namespace coppice::test

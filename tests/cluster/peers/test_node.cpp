@@ -29,7 +29,8 @@ void test_node::make(const certificate_files& files, const tune& change) {
         const auto bytes = frame.bytes();
         const std::lock_guard lock(mutex_);
         broken_order_ = broken_order_ || !up_.contains(frame.from());
-        frames_.push_back({frame.from(), frame.channel(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
+        frames_.push_back(
+            {frame.from(), frame.channel(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
         if (keeping_) kept_.push_back(std::move(frame));
         told();
     };
