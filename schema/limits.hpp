@@ -285,6 +285,33 @@ inline constexpr int heap_arenas_max = 2;                      // of malloc; mor
 inline constexpr std::size_t heap_free_max = 16 * 1024 * 1024; // free for two looks in a row: given back
 inline constexpr auto heap_look_interval = 1s;
 
+// ---- cluster: peer links
+// ------------------------------------------------------------------------------------------
+inline constexpr std::size_t peers_max = 64;             // nodes that one links with; each costs two connections
+inline constexpr std::size_t peer_strangers_max = 64;    // connections that have not yet proved who they are
+inline constexpr std::size_t peer_hello_size_max = 4096; // a message before that proof
+inline constexpr std::size_t peer_control_frame_size_max = 512 * 1024;   // a largest payload, and words around it
+inline constexpr std::size_t peer_bulk_frame_size_max = 2 * 1024 * 1024; // a largest result; snapshots are cut up
+inline constexpr std::size_t peer_envelope_size_max = 1024;              // around a frame
+inline constexpr std::size_t peer_frame_cost = 512; // counted on top of a frame's bytes: bounds their number
+inline constexpr std::size_t peer_control_window = 4 * 1024 * 1024; // sent and not yet consumed by the receiver
+inline constexpr std::size_t peer_bulk_window = 8 * 1024 * 1024;    // 64 MB/s at a round trip of 120 ms
+inline constexpr auto peer_tick = 100ms;                            // how often a link is looked at
+inline constexpr auto peer_heartbeat_interval = 250ms;              // on the control connection
+inline constexpr auto peer_silence_max = 1500ms;             // five heartbeats: a frozen peer is found in under 2 s
+inline constexpr auto peer_bulk_heartbeat_interval = 1s;     // keeps middle boxes from forgetting it
+inline constexpr auto peer_bulk_silence_max = 15s;           // a heartbeat waits behind a window of bulk
+inline constexpr auto peer_open_timeout = 5s;                // from the connect to the hello's answer
+inline constexpr auto peer_goodbye_wait = 500ms;             // for a last word to be written
+inline constexpr auto peer_backoff_min = 100ms;              // between tries to connect, doubled each time ..
+inline constexpr auto peer_backoff_max = 5s;                 // .. to this; half of it at random
+inline constexpr auto peer_stable_after = 10s;               // a link that lasted so long was no flap
+inline constexpr std::uint32_t peer_flaps_max = 20;          // in a row; then ..
+inline constexpr auto peer_flap_backoff = 30s;               // .. it is left alone so long, and said to be
+inline constexpr auto peer_offence_wait = 5s;                // after it broke the protocol
+inline constexpr std::uint32_t peer_stranger_lines_max = 10; // log lines a second about strangers; the rest counted
+inline constexpr std::size_t peer_goodbye_size_max = 256;    // a reason is one line
+
 // ---- supervision
 // --------------------------------------------------------------------------------------------------
 inline constexpr auto kill_wait = 1s; // between the kill and giving a child up as hung in a handler

@@ -1,0 +1,84 @@
+#include "cluster/peers/tls_scribe.hpp"
+
+#include <caf/io/network/native_socket.hpp>
+
+namespace coppice {
+
+using caf::io::network::operation;
+using caf::io::network::rw_state;
+
+// ---- reading and writing, as CAF's streams want it: success with nothing moved means "poll again"
+// ------------------
+
+tls_progress tls_scribe::policy::ready() {
+    const bool was = session->peer().has_value();
+    const tls_progress now = session->shake_hands();
+    if (!was && now == tls_progress::done) secured(); // may abort the session
+    return now;
+}
+
+rw_state tls_scribe::policy::read_some(std::size_t& got, int, void* to, std::size_t size) {
+    got = 0;
+    tls_progress at = ready();
+    if (at == tls_progress::done) at = session->read(to, size, got);
+    return at == tls_progress::failed ? rw_state::failure : rw_state::success;
+}
+
+rw_state tls_scribe::policy::write_some(std::size_t& put, int, const void* from, std::size_t size) {
+    put = 0;
+    tls_progress at = ready();
+    if (at == tls_progress::done && size > 0) at = session->write(from, size, put);
+    return at == tls_progress::failed ? rw_state::failure : rw_state::success;
+}
+
+// ---- the scribe
+// -----------------------------------------------------------------------------------------------------
+
+tls_scribe::tls_scribe(caf::io::network::default_multiplexer& mpx, int fd, tls_session_ptr session,
+                       std::function<void()> secured)
+    : caf::io::scribe(caf::io::network::conn_hdl_from_socket(fd)), session_(session),
+      stream_(mpx, fd, policy{std::move(session), std::move(secured)}) {}
+
+void tls_scribe::configure_read(caf::io::receive_policy::config config) {
+    stream_.configure_read(config);
+    if (launched_) return;
+    launched_ = true;
+    stream_.start(this);
+    stream_.force_empty_write(this); // a connect is over, or a handshake begins, when the socket can be written
+}
+
+void tls_scribe::graceful_shutdown() {
+    const caf::intrusive_ptr<tls_scribe> alive{this}; // the broker's reference goes with detach()
+    session_->abort();
+    stream_.backend().del(operation::write, stream_.fd(), &stream_);
+    detach(&stream_.backend(), false);
+}
+
+void tls_scribe::flush() {
+    if (!detached()) stream_.flush(this);
+}
+
+std::string tls_scribe::addr() const {
+    auto found = caf::io::network::remote_addr_of_fd(stream_.fd());
+    return found ? *found : std::string{};
+}
+
+std::uint16_t tls_scribe::port() const {
+    auto found = caf::io::network::remote_port_of_fd(stream_.fd());
+    return found ? *found : std::uint16_t{0};
+}
+
+// ---- the doorman
+// ----------------------------------------------------------------------------------------------------
+
+bool peer_doorman::new_connection() {
+    const int fd = acceptor_.accepted_socket();
+    if (detached()) {
+        caf::io::network::close_socket(fd);
+        return false;
+    }
+    accept_(fd);
+    return true;
+}
+
+} // namespace coppice
