@@ -239,12 +239,14 @@ expected<std::string> etcd_login_answer(const json& answer) {
 etcd_error etcd_error_answer(std::string_view body) {
     const auto answer = etcd_json(body);
     if (!answer || !answer->is_object()) return {2, "it does not answer as etcd does: " + etcd_excerpt(body)};
+    const auto& fields = answer->get_ref<const json::object_t&>();
     etcd_error error;
-    const auto code = answer->find("code");
-    if (code != answer->end() && code->is_number_unsigned() && *code <= 16) error.code = code->get<int>();
-    const auto message = answer->find("message");
-    if (message != answer->end() && message->is_string())
-        error.message = etcd_excerpt(message->get_ref<const std::string&>());
+    const auto code = fields.find("code");
+    if (code != fields.end() && code->second.is_number_unsigned() && code->second.get<std::uint64_t>() <= 16)
+        error.code = code->second.get<int>();
+    const auto message = fields.find("message");
+    if (message != fields.end() && message->second.is_string())
+        error.message = etcd_excerpt(message->second.get_ref<const std::string&>());
     return error;
 }
 

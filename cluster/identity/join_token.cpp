@@ -6,7 +6,7 @@
 
 #include "actors/governance/bounded_json.hpp"
 #include "cluster/identity/openssl_handles.hpp"
-#include "cluster/membership/record_reader.hpp"
+#include "cluster/membership/json_record_reader.hpp"
 #include "cluster/membership/record_text.hpp"
 #include "schema/base64url.hpp"
 #include "schema/names.hpp"
@@ -177,7 +177,7 @@ std::string encode(const join_record& record) {
 expected<join_record> decode_join_record(std::string_view json) {
     join_record record;
     std::string expires;
-    record_reader reader = record_reader::parse(json, limits::join_record_size_max, record_format);
+    json_record_reader reader = json_record_reader::parse(json, limits::join_record_size_max, record_format);
     reader.text(
         "id", record.id, [](auto text) { return is_lower_hex(text, 2 * id_size); },
         "must be 32 lower-case hex digits");

@@ -7,7 +7,7 @@
 
 #include "actors/governance/bounded_json.hpp"
 #include "cluster/membership/host.hpp"
-#include "cluster/membership/record_reader.hpp"
+#include "cluster/membership/json_record_reader.hpp"
 #include "cluster/membership/record_text.hpp"
 #include "schema/limits.hpp"
 #include "schema/names.hpp"
@@ -32,7 +32,7 @@ constexpr std::array<std::array<bool, member_state_count>, member_state_count> t
 
 bool counts(const member& m) { return m.state != member_state::removed; }
 
-void read_listener(record_reader& reader, const char* host, const char* port, listener& into) {
+void read_listener(json_record_reader& reader, const char* host, const char* port, listener& into) {
     reader.text(host, into.host, is_host, "must be a DNS name in lower case or an IP address");
     reader.number(port, into.port, 1, std::numeric_limits<std::uint16_t>::max());
 }
@@ -80,7 +80,7 @@ std::string encode(const member& m) {
 expected<member> decode_member(std::string_view json) {
     member m;
     std::string state, first_seen;
-    record_reader reader = record_reader::parse(json, limits::member_record_size_max, member_format);
+    json_record_reader reader = json_record_reader::parse(json, limits::member_record_size_max, member_format);
     reader.number("number", m.number.value, 1, number_max);
     reader.text("name", m.name, is_name, "must be a name");
     read_listener(reader, "peer_host", "peer_port", m.peer);

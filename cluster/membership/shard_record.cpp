@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "actors/governance/bounded_json.hpp"
-#include "cluster/membership/record_reader.hpp"
+#include "cluster/membership/json_record_reader.hpp"
 #include "cluster/membership/record_text.hpp"
 #include "schema/limits.hpp"
 
@@ -63,7 +63,7 @@ expected<shard_config> decode_shard_config(std::string_view json, std::uint64_t 
     const auto into = [](std::vector<node_id>& nodes) {
         return [&nodes](std::uint64_t n) { nodes.push_back({static_cast<std::uint32_t>(n)}); };
     };
-    record_reader reader = record_reader::parse(json, limits::shard_record_size_max, shard_format);
+    json_record_reader reader = json_record_reader::parse(json, limits::shard_record_size_max, shard_format);
     reader.number("epoch", config.epoch, 1, std::numeric_limits<std::uint64_t>::max());
     reader.number("primary", config.primary.value, 1, node_max);
     reader.numbers("in_sync", limits::replicas_max, 1, node_max, into(config.in_sync));

@@ -1,4 +1,4 @@
-#include "cluster/membership/record_reader.hpp"
+#include "cluster/membership/json_record_reader.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -13,8 +13,8 @@ constexpr std::size_t record_values_max = 4096; // far more than any has
 
 } // namespace
 
-record_reader record_reader::parse(std::string_view json, std::size_t size_max, std::uint32_t format) {
-    record_reader reader;
+json_record_reader json_record_reader::parse(std::string_view json, std::size_t size_max, std::uint32_t format) {
+    json_record_reader reader;
     auto parsed = parse_json(json, {size_max, record_depth_max, record_values_max});
     if (!parsed) {
         reader.failure_ = failure{errc::invalid_argument,
@@ -32,7 +32,8 @@ record_reader record_reader::parse(std::string_view json, std::size_t size_max, 
     return reader;
 }
 
-void record_reader::text(const char* field, std::string& into, const text_rule& fits, std::string_view wanted) {
+void json_record_reader::text(const char* field, std::string& into, const text_rule& fits,
+                              std::string_view wanted) {
     const auto* value = find(field);
     if (value == nullptr) return;
     const auto* found = value->get_ptr<const std::string*>();
@@ -40,8 +41,8 @@ void record_reader::text(const char* field, std::string& into, const text_rule& 
     into = *found;
 }
 
-void record_reader::texts(const char* field, std::vector<std::string>& into, std::size_t count_max,
-                          const text_rule& fits, std::string_view wanted) {
+void json_record_reader::texts(const char* field, std::vector<std::string>& into, std::size_t count_max,
+                               const text_rule& fits, std::string_view wanted) {
     const auto* values = list(field, count_max);
     if (values == nullptr) return;
     std::vector<std::string> found;
@@ -54,12 +55,12 @@ void record_reader::texts(const char* field, std::vector<std::string>& into, std
     into = std::move(found);
 }
 
-void record_reader::wrong(std::string_view field, std::string_view what) {
+void json_record_reader::wrong(std::string_view field, std::string_view what) {
     if (failure_) return;
     failure_ = failure{errc::invalid_argument, std::string{field} + " " + std::string{what}};
 }
 
-expected<void> record_reader::finish() {
+expected<void> json_record_reader::finish() {
     if (!failure_ && !newer_)
         for (const auto& member : object_.items())
             if (!known_.contains(member.key())) {
@@ -70,7 +71,7 @@ expected<void> record_reader::finish() {
     return {};
 }
 
-const nlohmann::json* record_reader::find(const char* field) {
+const nlohmann::json* json_record_reader::find(const char* field) {
     known_.insert(field);
     if (failure_) return nullptr;
     const auto found = object_.find(field);
@@ -79,8 +80,9 @@ const nlohmann::json* record_reader::find(const char* field) {
     return nullptr;
 }
 
-std::optional<std::uint64_t> record_reader::unsigned_number(const nlohmann::json* value, std::string_view field,
-                                                            std::uint64_t min, std::uint64_t max) {
+std::optional<std::uint64_t> json_record_reader::unsigned_number(const nlohmann::json* value,
+                                                                 std::string_view field, std::uint64_t min,
+                                                                 std::uint64_t max) {
     if (value == nullptr) return std::nullopt;
     const auto* found = value->get_ptr<const nlohmann::json::number_unsigned_t*>();
     if (found != nullptr && *found >= min && *found <= max) return *found;
@@ -88,8 +90,8 @@ std::optional<std::uint64_t> record_reader::unsigned_number(const nlohmann::json
     return std::nullopt;
 }
 
-std::vector<std::uint64_t> record_reader::sorted_numbers(const char* field, std::size_t count_max,
-                                                         std::uint64_t min, std::uint64_t max) {
+std::vector<std::uint64_t> json_record_reader::sorted_numbers(const char* field, std::size_t count_max,
+                                                              std::uint64_t min, std::uint64_t max) {
     const auto* values = list(field, count_max);
     if (values == nullptr) return {};
     std::vector<std::uint64_t> found;
@@ -105,7 +107,7 @@ std::vector<std::uint64_t> record_reader::sorted_numbers(const char* field, std:
     return found;
 }
 
-const nlohmann::json::array_t* record_reader::list(const char* field, std::size_t count_max) {
+const nlohmann::json::array_t* json_record_reader::list(const char* field, std::size_t count_max) {
     const auto* value = find(field);
     if (value == nullptr) return nullptr;
     const auto* values = value->get_ptr<const nlohmann::json::array_t*>();

@@ -3,7 +3,7 @@
 // version added, and is passed over. Records come over a socket from a store that others can write, so nothing is
 // believed.
 //
-//     auto reader = record_reader::parse(json, limits::shard_record_size_max, 1);
+//     auto reader = json_record_reader::parse(json, limits::shard_record_size_max, 1);
 //     reader.number("epoch", config.epoch, 1, max);
 //     if (const auto ok = reader.finish(); !ok) ...        the first thing that was wrong
 //
@@ -24,10 +24,10 @@
 
 namespace coppice {
 
-class record_reader {
+class json_record_reader {
   public:
     // `format`: the newest that we know; a record names its own in "format", from 1.
-    static record_reader parse(std::string_view json, std::size_t size_max, std::uint32_t format);
+    static json_record_reader parse(std::string_view json, std::size_t size_max, std::uint32_t format);
 
     template <class Int>
     void number(const char* field, Int& into, std::type_identity_t<Int> min, std::type_identity_t<Int> max) {
