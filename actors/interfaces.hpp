@@ -55,6 +55,12 @@ struct job_up {
     job_handle handle;
 };
 
+// Where executors introduce themselves: the shard's scheduler, or on a node of a cluster the router, which passes
+// it on to the node that has the scheduler.
+using executor_port = caf::typed_actor<caf::reacts_to<executor_up>, caf::reacts_to<executor_down>,
+                                       // The attempt is alive.
+                                       caf::reacts_to<attempt_heard>>;
+
 // Carries out what commits ask for (actors/jobs/shard_actor): wakes executors and job actors.
 using shard_handle =
     caf::typed_actor<caf::reacts_to<committed>, caf::reacts_to<executor_up>, caf::reacts_to<executor_down>,

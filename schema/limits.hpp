@@ -261,10 +261,24 @@ inline constexpr std::uint64_t replica_log_kept =
     20'000; // entries behind the tables, for replicas that catch up ...
 inline constexpr std::size_t replica_log_trim_max = 1024; // ... erased at most so many at a time beyond them
 inline constexpr std::size_t replica_unlogged_bytes_max =
-    4 * 1024 * 1024;                                    // of committed entries not yet in the log
-inline constexpr auto replica_unlogged_age_max = 200ms; // ... they are in the tables on disk
-inline constexpr auto replica_apply_pause = 20ms;       // a follower's tables are behind its log, to share commits
-inline constexpr std::size_t replica_apply_entries_max = 256;   // in one commit of a follower
+    4 * 1024 * 1024;                                     // of committed entries not yet in the log
+inline constexpr std::size_t replica_gathered_max = 512; // messages, before what they ask for is carried out
+inline constexpr auto replica_unlogged_age_max = 200ms;  // ... they are in the tables on disk
+inline constexpr auto replica_apply_pause = 5ms;         // a follower's tables are behind its log, to share commits
+inline constexpr std::size_t replica_apply_entries_max = 256; // in one commit of a follower
+inline constexpr std::size_t replica_entry_bytes_max =
+    4 * 1024 * 1024; // of proposals in one; a first alone may be larger
+inline constexpr std::size_t outbox_bytes_max =
+    64 * 1024 * 1024;                                       // that wait for a peer's window: two largest entries
+inline constexpr std::size_t outbox_part_size = 256 * 1024; // larger messages go in parts; fits every window
+inline constexpr std::size_t peer_message_size_max = 48 * 1024 * 1024; // put together again from its parts
+inline constexpr auto outbox_pause = 2ms;                              // before a full window is tried again
+inline constexpr auto route_patience =
+    10s; // how long a proposal is tried again while its shard changes its primary
+inline constexpr auto route_retry_pause = 50ms;
+inline constexpr auto read_patience = 5s;                 // how long a read waits for somebody who may answer it
+inline constexpr std::size_t routed_proposals_max = 4096; // under way to other nodes, or waiting for a primary
+inline constexpr std::size_t routed_reads_max = 16'384;
 inline constexpr std::size_t snapshot_slice_bytes = 512 * 1024; // of rows in one slice; one is under way at a time
 inline constexpr std::size_t snapshot_rows_per_slice_max = 64 * 1024;
 

@@ -1,5 +1,6 @@
 #include "actors/journal/proposal.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace coppice {
@@ -17,6 +18,9 @@ void proposal::answer(std::span<command_result> results) {
 }
 
 void proposal::refuse(const failure& why) {
+    // Who is being destroyed cannot be taken on any more.
+    if (const auto self = weak_from_this().lock(); self && rescue_)
+        if (const auto rescue = std::exchange(rescue_, nullptr); rescue(self, why)) return;
     std::vector<command_result> results(commands_);
     for (command_result& r : results) {
         r.code = why.code;

@@ -42,7 +42,7 @@ class inflight_gate {
     std::atomic<std::uint64_t> refused_{0};
 };
 
-class proposal {
+class proposal : public std::enable_shared_from_this<proposal> {
   public:
     // Called on the journal's thread; must not block. One result a command, in order.
     using done_function = std::function<void(std::span<command_result>)>;
@@ -64,6 +64,10 @@ class proposal {
 
     void answer(std::span<command_result> results);
     void refuse(const failure& why);
+    // Asked before a refusal is answered, on the thread that refuses: true when it takes the proposal on, to try it
+    // again elsewhere. Null: nobody. Set before the proposal is handed on.
+    using rescue_function = std::function<bool(const std::shared_ptr<proposal>&, const failure&)>;
+    void rescue_by(rescue_function rescue) { rescue_ = std::move(rescue); }
     // Takes its place in the queue; left again when the proposal ends.
     bool enter(std::shared_ptr<inflight_gate> gate);
 
@@ -73,6 +77,7 @@ class proposal {
     shard_id shard_;
     bool grows_;
     done_function done_;
+    rescue_function rescue_;
     std::shared_ptr<inflight_gate> gate_;
 };
 

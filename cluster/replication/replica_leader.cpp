@@ -163,13 +163,19 @@ bool replica_machine::enough_in_sync() const {
     return config_.in_sync.size() >= std::min<std::size_t>(timing_.min_in_sync, config_.replicas.size());
 }
 
-bool replica_machine::may_read(instant now) const {
-    if (role_ != replica_role::serving) return false;
-    return std::ranges::all_of(config_.in_sync, [&](node_id node) {
-        if (node == self_) return true;
+instant replica_machine::lease_until() const {
+    if (role_ != replica_role::serving) return never;
+    instant until = instant::max(); // alone in the set: nobody else can take over
+    for (const node_id node : config_.in_sync) {
+        if (node == self_) continue;
         const auto found = followers_.find(node);
-        return found != followers_.end() && found->second.lease_until > now;
-    });
+        until = std::min(until, found == followers_.end() ? never : found->second.lease_until);
+    }
+    return until;
+}
+
+void replica_machine::tell_commit() {
+    if (leads()) beat();
 }
 
 void replica_machine::consider_admission() {

@@ -123,6 +123,8 @@ class replica_machine {
     log_position propose();
     // Committed and applied up to here, in the tables, on disk.
     void committed(std::uint64_t index);
+    // Tells the followers now what is committed, rather than at the next beat: nothing new is on its way to them.
+    void tell_commit();
     // Entries up to `last` are on their way to `to`, with this stamp.
     void streamed(node_id to, std::uint64_t up_to);
     // The log here does not reach back to what `to` needs.
@@ -160,7 +162,9 @@ class replica_machine {
     // How far a follower may apply: committed, and on its own disk.
     std::uint64_t may_apply() const { return std::min({commit_, stored_, verified_}); }
     // Whether a read of the tables is linearizable now.
-    bool may_read(instant now) const;
+    bool may_read(instant now) const { return now < lease_until(); }
+    // Until when, by this node's clock, as far as is known; `never` on who does not serve.
+    instant lease_until() const;
     bool enough_in_sync() const;
     struct follower_view {
         node_id node;

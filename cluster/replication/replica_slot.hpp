@@ -47,11 +47,12 @@ struct replica_slot {
     std::unique_ptr<replica_machine> replica;
     replica_place place;                                         // of the committed tables
     std::optional<replica_place> next;                           // of the tables as the open transaction has them
+    std::vector<std::shared_ptr<batch_output>> applied;          // of a follower's entries in the open transaction
     std::deque<std::pair<std::uint64_t, std::uint64_t>> digests; // of the newest entries: index, digest
     std::optional<shard_config> config;
     std::vector<proposal_ptr> waiting; // for the primary's next entry
-    std::size_t waiting_commands = 0, waiting_bytes = 0;
     std::optional<entry_under_way> under_way;
+    bool commit_untold = false;     // followers don't know yet that the newest entry is committed
     bool plan_wanted = false;       // slots came free, or starts were left over
     std::optional<instant> due;     // the shard's next timer
     std::deque<log_entry> unlogged; // made here: under way, or committed and not yet written to the log

@@ -34,6 +34,21 @@ kj::Array<capnp::word> starts_entry(std::span<const start_effect> starts) {
     return capnp::messageToFlatArray(message);
 }
 
+// As many as one entry may hold; the first in any case.
+std::vector<proposal_ptr> take_waiting(std::vector<proposal_ptr>& waiting) {
+    std::size_t count = 0, commands = 0, size = 0;
+    while (count < waiting.size()) {
+        commands += waiting[count]->commands();
+        size += waiting[count]->bytes();
+        if (count > 0 && (commands > limits::batch_commands_max || size > limits::replica_entry_bytes_max)) break;
+        ++count;
+    }
+    const auto end = waiting.begin() + static_cast<std::ptrdiff_t>(count);
+    std::vector<proposal_ptr> taken{std::make_move_iterator(waiting.begin()), std::make_move_iterator(end)};
+    waiting.erase(waiting.begin(), end);
+    return taken;
+}
+
 microseconds since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
 }
@@ -47,6 +62,7 @@ void replicated_journal::reload(replica_slot& s) {
     s.machine.resume_at(s.place.time);
     s.due = s.machine.next_due(*tables);
     s.next.reset();
+    s.applied.clear();
     if (s.under_way) s.under_way->out = nullptr;
     s.plan_wanted = true;
 }
@@ -132,8 +148,8 @@ void replicated_journal::apply_committed(replica_slot& s) {
             s.under_way->out = std::make_shared<batch_output>();
             apply_one(s, entry, *s.under_way->out);
         } else {
-            batch_output nobody_waits;
-            apply_one(s, entry, nobody_waits);
+            s.applied.push_back(std::make_shared<batch_output>());
+            apply_one(s, entry, *s.applied.back());
         }
     }
     if (!s.next) throw std::runtime_error("a committed entry is not in the log");
@@ -143,8 +159,7 @@ void replicated_journal::apply_committed(replica_slot& s) {
 
 bool replicated_journal::make_entry(replica_slot& s) {
     const bool room = options_.data->has_room();
-    auto proposals = std::exchange(s.waiting, {});
-    s.waiting_commands = s.waiting_bytes = 0;
+    auto proposals = take_waiting(s.waiting);
     if (!room) refuse_growing(proposals);
     std::ranges::move(upkeep_of(s.machine, s.due, options_.clock(), options_.events_kept),
                       std::back_inserter(proposals));
@@ -156,7 +171,7 @@ bool replicated_journal::make_entry(replica_slot& s) {
         if (apply_proposal(**p, s.machine, *out)) continue;
         (*p)->refuse({errc::message_invalid, "an entry that is no sound message: a bug, please report it", 0});
         proposals.erase(p);
-        s.waiting = std::move(proposals);
+        s.waiting.insert(s.waiting.begin(), proposals.begin(), proposals.end());
         s.next = s.place; // so that the machine is made anew
         return false;
     }
@@ -193,6 +208,8 @@ void replicated_journal::finish_transaction() {
     for (auto& [id, s] : slots_) {
         if (!s.next) continue;
         committed(s);
+        for (const auto& out : std::exchange(s.applied, {}))
+            if (options_.on_applied) options_.on_applied(s.id, *out);
         if (!s.under_way || !s.under_way->out || s.under_way->entry.at.index > s.place.at.index) continue;
         const entry_under_way over = *std::exchange(s.under_way, std::nullopt);
         s.plan_wanted = s.plan_wanted || over.out->starts_left;

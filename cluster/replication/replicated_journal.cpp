@@ -63,8 +63,8 @@ void replicated_journal::open(replica_slot& s, bool held_back) {
     s.place = place;
     reload(s);
     const log_positions log = log_.load(s.id, place.at);
-    replica_machine::start from{s.id, options_.self,  options_.timing,
-                                log,  place.at.index, place.found || log.last().index > 0, held_back};
+    replica_machine::start from{
+        s.id, options_.self, options_.timing, log, place.at.index, place.found || log.last().index > 0, held_back};
     s.replica = std::make_unique<replica_machine>(from, now());
     s.unlogged.clear();
     s.unlogged_bytes = 0;
@@ -85,8 +85,6 @@ void replicated_journal::propose(const proposal_ptr& p) {
         return p->refuse({errc::unavailable,
                           "shard " + std::to_string(s->id.value) + " has too few replicas in sync to take new work",
                           not_primary_retry_ms});
-    s->waiting_commands += p->commands();
-    s->waiting_bytes += p->bytes();
     s->waiting.push_back(p);
 }
 
@@ -184,7 +182,14 @@ void replicated_journal::pump() {
         bool moved = drain_all();
         moved |= flush_log();
         moved |= open_ ? go_on_with_open() : begin_transaction();
-        if (!moved) return;
+        if (moved) continue;
+        // Nothing new took the news of a commit along.
+        for (auto& [id, s] : slots_)
+            if (std::exchange(s.commit_untold, false)) {
+                s.replica->tell_commit();
+                drain(s);
+            }
+        return;
     }
 }
 
@@ -230,7 +235,6 @@ void replicated_journal::on_role_change(replica_slot& s) {
 
 void replicated_journal::refuse_waiting(replica_slot& s, const failure& why) {
     for (const proposal_ptr& p : std::exchange(s.waiting, {})) p->refuse(why);
-    s.waiting_commands = s.waiting_bytes = 0;
 }
 
 // From the log, and after it what was made here and is not in the log yet.
@@ -262,6 +266,7 @@ void replicated_journal::stream(replica_slot& s, node_id to, std::uint64_t from)
         before ? entries_from(s, from, limits::replica_entries_per_message_max) : std::vector<log_entry>{};
     if (entries.empty()) return s.replica->cannot_stream(to);
     const std::uint64_t last = entries.back().at.index;
+    s.commit_untold = false;
     prepare_message m{{from - 1, *before}, std::move(entries), s.place.at.index, now(), 0, 0};
     if (send(to, {s.id, s.replica->epoch(), std::move(m)})) s.replica->streamed(to, last);
 }
@@ -342,6 +347,7 @@ void replicated_journal::committed(replica_slot& s) {
     if (s.replica->leads()) {
         s.replica->note_digest(s.place.at.index, s.place.digest);
         s.replica->committed(s.place.at.index);
+        s.commit_untold = true;
     } else {
         s.replica->applied(s.place.at.index);
     }

@@ -42,6 +42,8 @@ struct replicated_journal_options {
     std::function<void(shard_id, const shard_config&)> propose_config;
     std::function<void(shard_id, const commit_report&)> on_commit; // on the primary; must not block
     std::function<void(shard_id, const std::shared_ptr<const batch_output>&)> deliver; // to the shard's actors
+    // A follower's tables, or those that a new primary took over, have come to what this batch did.
+    std::function<void(shard_id, const batch_output&)> on_applied;
     std::function<void(shard_id, const replica_machine&)> on_role;
     std::function<void(const std::string&)> on_fault; // something that an operator must know
     std::size_t starts_per_batch = limits::batch_commands_max;
@@ -76,6 +78,10 @@ class replicated_journal {
     }
 
     // ---- orders
+    // A reader waits for what is committed: apply it now, rather than in a while.
+    void hurry(shard_id shard) {
+        if (auto* s = slot(shard); s != nullptr && s->apply_due != never) s->apply_due = now();
+    }
     bool hand_over(shard_id shard, node_id to);
     void want_replicas(shard_id shard, std::vector<node_id> replicas);
 

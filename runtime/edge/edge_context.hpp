@@ -18,7 +18,7 @@ struct edge_context {
     store* data = nullptr;
     store* control = nullptr;
     journal_port journal;
-    shard_handle shard_actor;
+    executor_port shard_actor; // where workers are introduced
     control_handle control_actor;
     caf::actor worker_sessions; // the dynamic supervisor of session actors
     std::shared_ptr<catalog_board> board;

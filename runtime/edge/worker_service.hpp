@@ -16,7 +16,7 @@ class worker_link;
 struct session_start {
     worker_id worker;
     std::shared_ptr<worker_link> link;
-    shard_handle shard;
+    executor_port shard;
 };
 
 // Turns what the shard says into calls on the link; its end closes the link.

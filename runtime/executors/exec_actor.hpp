@@ -16,7 +16,7 @@ struct exec_actor_options {
     std::uint32_t slots = limits::exec_slots_default;
     worker_id worker;
     journal_port journal;
-    shard_handle shard;
+    executor_port shard;
     std::shared_ptr<catalog_board> board;
     logger log;
     milliseconds stop_grace = limits::shutdown_grace_default;

@@ -1,0 +1,148 @@
+#include "cluster/replication/replica_journal_actor.hpp"
+
+#include <caf/send.hpp>
+
+namespace coppice {
+namespace {
+
+using pointer = replica_journal_handle::stateful_pointer<replica_journal_state>;
+using options_ptr = std::shared_ptr<const replica_journal_options>;
+
+void answer_readers(replica_journal_state& s) {
+    for (auto at = s.readers.begin(); at != s.readers.end();) {
+        const auto slot = s.journal->slots().find(at->first.first);
+        if (slot == s.journal->slots().end() || slot->second.place.at.index < at->first.second) {
+            ++at;
+            continue;
+        }
+        const auto done = std::move(at->second);
+        at = s.readers.erase(at);
+        done();
+    }
+}
+
+void arrange_beat(pointer self) {
+    replica_journal_state& s = self->state;
+    const instant next = s.journal->next_wake();
+    const instant now = steady_now();
+    if (s.wake_at != never && s.wake_at <= next && s.wake_at > now) return;
+    s.wake_at = next;
+    self->delayed_send(self, std::max(next - now, microseconds{0}), replica_beat{});
+}
+
+// Called at the end of every handler: what waits in the mailbox goes into the same batch and the same write of the
+// log.
+void pump_when_ready(pointer self, const replica_journal_options& options) {
+    replica_journal_state& s = self->state;
+    if (!self->mailbox().empty() && ++s.gathered < limits::replica_gathered_max) return;
+    s.gathered = 0;
+    s.journal->pump();
+    if (options.board)
+        for (const auto& [id, slot] : s.journal->slots()) options.board->publish(id, *slot.replica, steady_now());
+    if (!s.readers.empty()) answer_readers(s);
+    arrange_beat(self);
+}
+
+template <class Change>
+void change_workers(pointer self, const replica_journal_options& options, Change&& how) {
+    for (const auto& [id, slot] : self->state.journal->slots()) {
+        self->state.journal->change_workers(id, how);
+        if (options.on_workers) options.on_workers(slot.machine.pool());
+    }
+}
+
+// To the member of the set that is nearest to having everything.
+std::size_t hand_over_all(replicated_journal& journal) {
+    std::size_t left = 0;
+    for (const auto& [id, slot] : journal.slots()) {
+        if (!slot.replica->leads()) continue;
+        bool given = false;
+        for (const auto& follower : slot.replica->followers())
+            if (!given && follower.in_sync && follower.linked) given = journal.hand_over(id, follower.node);
+        if (!given) ++left;
+    }
+    return left;
+}
+
+replicated_journal_options with_delivery(pointer self, const replica_journal_options& options) {
+    replicated_journal_options made = options.journal;
+    made.deliver = [self, shards = options.shards](shard_id shard, const std::shared_ptr<const batch_output>& out) {
+        const auto found = shards.find(shard);
+        const bool empty = out->starts.empty() && out->ends.empty() && out->cancels.empty() && out->adopts.empty();
+        if (found != shards.end() && !empty) self->send(found->second, committed{out});
+    };
+    return made;
+}
+
+} // namespace
+
+instant steady_now() {
+    return from_us(
+        std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_handle card, options_ptr options) {
+    self->state.card = std::move(card);
+    self->state.journal = std::make_unique<replicated_journal>(with_delivery(self, *options));
+    if (options->configs)
+        for (const auto& [shard, config] : options->configs()) self->state.journal->configured(shard, config);
+    if (options->links)
+        for (const node_id node : options->links()) self->state.journal->link_up(node);
+    self->send(self, replica_beat{});
+    const auto ready = [self, options] { pump_when_ready(self, *options); };
+    return {
+        [self, ready](const propose& message) {
+            self->state.journal->propose(message.what);
+            ready();
+        },
+        [self, options, ready](const worker_attached& w) {
+            change_workers(self, *options,
+                           [&](shard_machine& m) { m.attach_worker(w.worker, w.types, w.slots, w.tenant); });
+            ready();
+        },
+        [self, options, ready](const worker_draining& w) {
+            change_workers(self, *options, [&](shard_machine& m) { m.drain_worker(w.worker); });
+            ready();
+        },
+        [self, options, ready](const worker_detached& w) {
+            change_workers(self, *options, [&](shard_machine& m) { m.detach_worker(w.worker); });
+            ready();
+        },
+        [ready](journal_wake) { ready(); },
+        [self, ready](const replica_frame& m) {
+            self->state.journal->receive(m.from, *m.body);
+            ready();
+        },
+        [self, ready](const peer_linked& m) {
+            if (m.up)
+                self->state.journal->link_up(m.node);
+            else
+                self->state.journal->link_down(m.node);
+            ready();
+        },
+        [self, ready](const config_seen& m) {
+            self->state.journal->configured(m.shard, m.config);
+            ready();
+        },
+        [self, ready](const config_settled& m) {
+            self->state.journal->config_answered(m.shard, m.how, m.there);
+            ready();
+        },
+        [self, ready](const applied_wanted& m) {
+            self->state.readers.emplace(std::pair{m.shard, m.index}, m.done);
+            self->state.journal->hurry(m.shard);
+            ready();
+        },
+        [self, ready](const leadership_unwanted& m) {
+            m.done(hand_over_all(*self->state.journal));
+            ready();
+        },
+        [self, ready](replica_beat) {
+            self->state.wake_at = never;
+            self->state.journal->tick();
+            ready();
+        },
+    };
+}
+
+} // namespace coppice

@@ -1,0 +1,106 @@
+@0xb8d1f5c24e6a9073;
+# What the nodes of a cluster say to each other beside replication (cluster/routing): proposals and reads on their way to
+# a shard's primary, and workers that are attached to another node than that. Inside the frames of peer.capnp.
+#
+# Rules of change: as in records.capnp. Everything comes over a socket: whoever reads checks every value.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("coppice::route");
+using Id = import "records.capnp".Id;
+
+struct Message {
+  shard @0 :UInt16;
+  id @1 :UInt64;               # of the question; comes back in its answer
+  union {
+    none @2 :Void;
+    propose @3 :Propose;       # to the primary; answered by `results`
+    results @4 :List(Result);  # one a command
+    readPoint @5 :Void;        # to the primary: up to where must I have applied to read what is acknowledged by now?
+    readPointIs @6 :ReadPoint;
+    serving @7 :Serving;       # from the primary: I serve; introduce your executors
+    executorUp @8 :Executor;
+    executorDown @9 :ExecutorDown;
+    draining @10 :UInt64;      # a worker
+    heard @11 :Attempt;
+    assign @12 :Assign;        # from the primary to the node of the executor
+    cancel @13 :Cancel;
+    revoke @14 :Cancel;
+  }
+}
+
+struct Propose {
+  entry @0 :Data;              # a flat message, root cmd::Entry
+  commands @1 :UInt32;
+  grows @2 :Bool;
+}
+
+struct Result {
+  code @0 :UInt16;
+  existing @1 :Bool;
+  retryAfterMs @2 :UInt32;
+  job @3 :Id;
+  detail @4 :Text;
+}
+
+struct ReadPoint {
+  code @0 :UInt16;             # 0: ok
+  index @1 :UInt64;
+}
+
+struct Serving {
+  epoch @0 :UInt64;
+  generation @1 :UInt64;       # of the shard's actors in this epoch: another one knows no executors
+}
+
+struct Executor {
+  worker @0 :UInt64;
+  slots @1 :UInt32;            # 0: not offered yet
+  tenant @2 :UInt32;
+  types @3 :List(Text);
+}
+
+struct ExecutorDown {
+  worker @0 :UInt64;
+  graceMs @1 :UInt64;
+}
+
+struct Attempt {
+  job @0 :Id;
+  attempt @1 :UInt32;
+}
+
+struct Cancel {
+  worker @0 :UInt64;
+  attempt @1 :Attempt;
+  graceMs @2 :UInt64;
+}
+
+struct Assign {
+  worker @0 :UInt64;
+  starts @1 :List(Start);
+}
+
+struct Start {
+  attempt @0 :Attempt;
+  executor @1 :UInt8;
+  queuedUs @2 :Int64;
+  startedUs @3 :Int64;
+  tenant @4 :Text;
+  tenantNumber @5 :UInt32;
+  type @6 :Text;
+  typeNumber @7 :UInt32;
+  payload @8 :Data;
+  parents @9 :List(Parent);
+  priority @10 :UInt8;
+  attemptTimeoutMs @11 :Int64;
+  heartbeatTimeoutMs @12 :Int64;
+  cancelGraceMs @13 :Int64;
+  resultBytesMax @14 :UInt64;
+}
+
+struct Parent {
+  job @0 :Id;
+  type @1 :Text;
+  result @2 :Data;
+  truncated @3 :Bool;
+}
