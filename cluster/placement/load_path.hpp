@@ -34,18 +34,24 @@ std::optional<std::vector<load_move>> find_path(std::span<const int> loads, std:
     std::vector<bool> seen = done;
     std::deque<std::size_t> open{source};
     std::optional<std::size_t> best;
+    const auto is_better = [&](std::size_t node) {
+        return loads[node] <= loads[source] - 2 &&
+               (!best || known[node].cost < known[*best].cost ||
+                (known[node].cost == known[*best].cost && loads[node] < loads[*best]));
+    };
     known[source].cost = 0;
     while (!open.empty()) {
         const std::size_t at = open.front();
         open.pop_front();
+        // What costs as much as the best already leads to nothing cheaper.
+        if (best && known[at].cost >= known[*best].cost) break;
         if (seen[at]) continue;
         seen[at] = true;
-        if (best && known[at].cost > known[*best].cost) break;
-        if (loads[at] <= loads[source] - 2 && (!best || loads[at] < loads[*best])) best = at;
         edges(at, [&](std::size_t to, std::size_t shard, int cost) {
             const int total = known[at].cost + cost;
             if (loads[to] == no_part || seen[to] || (known[to].cost >= 0 && known[to].cost <= total)) return;
             known[to] = {total, {at, to, shard}};
+            if (is_better(to)) best = to;
             if (cost == 0)
                 open.push_front(to);
             else

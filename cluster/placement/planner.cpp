@@ -10,7 +10,6 @@
 namespace coppice {
 namespace {
 
-using namespace std::string_literals;
 using placement::index;
 using placement::layout;
 using placement::layout_shard;
@@ -39,7 +38,7 @@ class step_finder {
         const layout_shard& s = picture_.shards()[shard];
         if (s.primary == placement::nowhere) return std::nullopt;
         if (role(s.primary) == node_role::gone) return replace_leader(shard);
-        const auto addition = picture_.is_busy(s) ? std::nullopt : add(shard);
+        auto addition = picture_.is_busy(s) ? std::nullopt : add(shard);
         if (addition && addition->rank == worth::missing) return addition;
         if (const auto leaders = in_sync_of(s, node_role::usable);
             role(s.primary) == node_role::fading && !leaders.empty())

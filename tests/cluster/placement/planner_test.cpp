@@ -265,8 +265,8 @@ BOOST_AUTO_TEST_CASE(the_order_of_what_is_given_changes_nothing) {
     const auto plan = plan_placement(w.input);
     BOOST_TEST(!plan.empty());
     for (int i = 0; i < 5; ++i) {
-        std::ranges::rotate(w.input.nodes, w.input.nodes.begin() + 3);
-        std::ranges::rotate(w.input.shards, w.input.shards.begin() + 17);
+        std::rotate(w.input.nodes.begin(), w.input.nodes.begin() + 3, w.input.nodes.end());
+        std::rotate(w.input.shards.begin(), w.input.shards.begin() + 17, w.input.shards.end());
         BOOST_TEST((plan_placement(w.input) == plan));
     }
 }
