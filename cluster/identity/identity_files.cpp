@@ -44,7 +44,7 @@ expected<node_key> load_key(const std::string& path) {
 
 expected<void> create_key(const std::string& path, const node_key& key) {
     wiped_text pem;
-    if (const auto ok = key.write_pem(pem); !ok) return ok;
+    if (auto ok = key.write_pem(pem); !ok) return ok;
     return create_secret_file(path, pem.text);
 }
 
@@ -59,7 +59,7 @@ bool is_for_key(const std::string& certificate_pem, const node_key& key) {
 expected<void> create_authority_files(const std::string& directory, const authority& a) {
     const identity_paths paths{directory};
     // The certificate last: without it the key is nobody's, and a second try says that it is there.
-    if (const auto ok = create_key(paths.authority_key, a.key()); !ok) return ok;
+    if (auto ok = create_key(paths.authority_key, a.key()); !ok) return ok;
     return create_secret_file(paths.authority_certificate, a.certificate_pem());
 }
 
@@ -94,7 +94,7 @@ expected<void> save_node_certificate(const std::string& directory, const std::st
     // A renewal by the same authority, the common case, thus replaces one file.
     const auto trusted = read_certificate_file(paths.trusted);
     if (!trusted || *trusted != authority_pem)
-        if (const auto ok = replace_secret_file(paths.trusted, authority_pem); !ok) return ok;
+        if (auto ok = replace_secret_file(paths.trusted, authority_pem); !ok) return ok;
     return replace_secret_file(paths.node_certificate, certificate_pem);
 }
 

@@ -1,6 +1,7 @@
 // A token that lets one node in, once, and everything that is none.
 #include "cluster/identity/join_token.hpp"
 
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 
