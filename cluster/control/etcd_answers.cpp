@@ -239,12 +239,13 @@ expected<std::string> etcd_login_answer(const json& answer) {
 etcd_error etcd_error_answer(std::string_view body) {
     const auto answer = etcd_json(body);
     if (!answer || !answer->is_object()) return {2, "it does not answer as etcd does: " + etcd_excerpt(body)};
+    constexpr std::uint64_t code_max = 16; // of gRPC
     etcd_error error;
-    const auto code = answer->find("code");
-    if (code != answer->end() && code->is_number_unsigned() && *code <= 16) error.code = code->get<int>();
-    const auto message = answer->find("message");
-    if (message != answer->end() && message->is_string())
-        error.message = etcd_excerpt(message->get_ref<const std::string&>());
+    field_reader r;
+    const json* code = r.member(*answer, "code");
+    const auto* number = code != nullptr ? code->get_ptr<const json::number_unsigned_t*>() : nullptr;
+    if (number != nullptr && *number <= code_max) error.code = static_cast<int>(*number);
+    error.message = etcd_excerpt(r.text(*answer, "message"));
     return error;
 }
 
