@@ -239,14 +239,13 @@ expected<std::string> etcd_login_answer(const json& answer) {
 etcd_error etcd_error_answer(std::string_view body) {
     const auto answer = etcd_json(body);
     if (!answer || !answer->is_object()) return {2, "it does not answer as etcd does: " + etcd_excerpt(body)};
-    const auto& fields = answer->get_ref<const json::object_t&>();
+    constexpr std::uint64_t code_max = 16; // of gRPC
     etcd_error error;
-    const auto code = fields.find("code");
-    if (code != fields.end() && code->second.is_number_unsigned() && code->second.get<std::uint64_t>() <= 16)
-        error.code = code->second.get<int>();
-    const auto message = fields.find("message");
-    if (message != fields.end() && message->second.is_string())
-        error.message = etcd_excerpt(message->second.get_ref<const std::string&>());
+    field_reader r;
+    const json* code = r.member(*answer, "code");
+    const auto* number = code != nullptr ? code->get_ptr<const json::number_unsigned_t*>() : nullptr;
+    if (number != nullptr && *number <= code_max) error.code = static_cast<int>(*number);
+    error.message = etcd_excerpt(r.text(*answer, "message"));
     return error;
 }
 

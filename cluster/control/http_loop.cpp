@@ -152,6 +152,7 @@ http_result http_loop::transfer::result_of(CURLcode code) {
 
 http_loop::http_loop(http_tls tls) : tls_(std::move(tls)), multi_(std::make_unique<multi_handle>()) {
     thread_ = quiet_thread([this] { run(); });
+    own_thread_ = thread_.get_id();
 }
 
 http_loop::~http_loop() { stop(); }
@@ -167,7 +168,7 @@ bool http_loop::post(std::function<void()> task) {
 }
 
 void http_loop::stop(std::function<void()> last) {
-    if (std::this_thread::get_id() == thread_.get_id())
+    if (std::this_thread::get_id() == own_thread_)
         throw std::logic_error("a loop is not stopped from its own callback");
     {
         const std::lock_guard guard{mutex_};

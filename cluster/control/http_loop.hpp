@@ -98,6 +98,7 @@ class http_loop {
 
     std::mutex joining_;
     std::thread thread_;
+    std::thread::id own_thread_; // does not change with the join
 };
 
 } // namespace coppice

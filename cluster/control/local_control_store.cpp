@@ -100,6 +100,7 @@ class local_control_store final : public control_store {
 
     std::mutex joining_;
     std::thread thread_;
+    std::thread::id own_thread_; // does not change with the join
 };
 
 std::size_t size_of(const control_change& c) { return c.key.size() + (c.value ? c.value->size() : 0); }
@@ -127,11 +128,12 @@ expected<void> local_control_store::open() {
     if (!settled) return settled;
     changes_after_ = revision_;
     thread_ = quiet_thread([this] { run(); });
+    own_thread_ = thread_.get_id();
     return {};
 }
 
 void local_control_store::stop() {
-    if (std::this_thread::get_id() == thread_.get_id())
+    if (std::this_thread::get_id() == own_thread_)
         throw std::logic_error("a control store is not stopped from its own callback");
     {
         const std::lock_guard guard{mutex_};

@@ -1,9 +1,12 @@
 #include "tests/cluster/control/etcd_process.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
+#include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,12 +25,11 @@ sockaddr_in local_address(std::uint16_t port) {
     return address;
 }
 
-bool is_open(std::uint16_t port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in address = local_address(port);
-    const bool open = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(fd);
-    return open;
+// What was written to `file` from `from` on.
+std::string text_of(const std::string& file, std::size_t from) {
+    std::ostringstream text;
+    text << std::ifstream{file}.rdbuf();
+    return text.str().substr(std::min(from, text.str().size()));
 }
 
 } // namespace
@@ -65,6 +67,7 @@ void etcd_process::start() {
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     const std::string log = (directory_.path() / "log").string();
+    const std::size_t logged = text_of(log, 0).size();
     pid_ = ::fork();
     BOOST_REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
@@ -75,7 +78,8 @@ void etcd_process::start() {
         ::execvp(argv[0], argv.data());
         ::_exit(127);
     }
-    wait_until([&] { return is_open(port_); }, "etcd listens");
+    wait_until([&] { return text_of(log, logged).find("ready to serve client requests") != std::string::npos; },
+               "etcd serves");
 }
 
 void etcd_process::kill() {

@@ -22,7 +22,8 @@ class etcd_process {
     etcd_process& operator=(const etcd_process&) = delete;
 
     std::string endpoint() const { return scheme_ + "://127.0.0.1:" + std::to_string(port_); }
-    // Returns when the port is open. The process ends with the thread that calls this.
+    // Returns when it serves: one that is killed before its first entry is on disk has lost its only voter, and
+    // never serves again. The process ends with the thread that calls this.
     void start();
     void kill(); // -9, and waits
     void pause();

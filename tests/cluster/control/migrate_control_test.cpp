@@ -72,19 +72,23 @@ BOOST_AUTO_TEST_CASE(a_migration_through_kills_of_etcd_ends_whole) {
     const auto into = must(make_etcd_control_store(quick_options({etcd.endpoint()})));
     fill(*from, 2000);
     std::atomic<bool> ended = false;
+    std::mutex mutex;
+    std::string said; // by the calls that failed
     std::thread migrating{[&] {
-        for (int tries = 0; tries < 100; ++tries) {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (!ended && std::chrono::steady_clock::now() < end) {
             const auto done = migrate_control(*from, *into);
-            if (done || done.error().code == errc::already_exists) break;
+            ended = done || done.error().code == errc::already_exists;
+            const std::lock_guard guard{mutex};
+            if (!done) said += to_string(done.error()) + "\n";
         }
-        ended = true;
     }};
     for (int i = 0; i < 4; ++i) {
         etcd.kill();
         etcd.start();
     }
-    wait_until([&] { return ended.load(); }, "the migration ends");
     migrating.join();
+    BOOST_REQUIRE_MESSAGE(ended, said);
     wait_until([&] { return list(*into, "").has_value(); }, "etcd answers");
     BOOST_TEST((content(*into) == content(*from)));
 }
