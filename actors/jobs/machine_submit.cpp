@@ -39,7 +39,7 @@ void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
         return set(result, errc::unavailable,
                    "job type \"" + y->spec.name + "\" was changed meanwhile; submit again");
     }
-    if (t_->get(table::jobs, keys::job(result.job))) return set(result, errc::already_exists, "job id is taken");
+    if (const auto stored = t_->get(table::jobs, keys::job(result.job))) return answer_same_job(s, *stored, result);
     if (const auto why = refusal(s, *t, *y))
         return write_rejected(result.job, *t, *y, view(s.getSubmitter()), *why, result);
     if (t->waiting >= t->spec.queued_max) return refuse_full(s, *t, *y, result);
@@ -51,6 +51,20 @@ void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
     book_.accepted(*t);
     write_job(s, *t, *y);
     remember_key(s, t->id);
+}
+
+// A submission that was committed before, and whose answer was lost on the way: it has the same id, made before it
+// was sent the first time. Anything else under that id is another job.
+void shard_machine::answer_same_job(cmd::Submit::Reader s, bytes_view stored, command_result& result) {
+    const auto row = read_job_.read(stored);
+    const bool same =
+        row.getType() == s.getType() && view(row.getSubmitter()) == view(s.getSubmitter()) &&
+        bytes_of(table::payloads, result.job, row.getPayloadApart(), row.getPayload()) ==
+            std::string_view{reinterpret_cast<const char*>(s.getPayload().begin()), s.getPayload().size()};
+    if (!same) return set(result, errc::already_exists, "job id is taken");
+    if (row.getState() == job_state::REJECTED)
+        return set(result, errc_from_number(row.getErrorCode()), std::string{view(row.getErrorMessage())});
+    result.existing = true;
 }
 
 // Whether the key was used before: then `result` is the first answer, or conflict.

@@ -108,6 +108,7 @@ class shard_machine {
 
     // ---- machine_submit.cpp
     void submit(cmd::Submit::Reader s, command_result& result);
+    void answer_same_job(cmd::Submit::Reader s, bytes_view stored, command_result& result);
     bool answer_known_key(cmd::Submit::Reader s, tenant_id tenant, command_result& result);
     std::optional<ending> refusal(cmd::Submit::Reader s, tenant_entry& t, type_entry& y);
     std::string wrong_parent(cmd::Submit::Reader s);

@@ -13,10 +13,17 @@
 
 namespace coppice {
 
+// Empty on a node alone, whose tables may always be read.
+struct read_rules {
+    std::function<bool()> open;                                    // now, at once; any thread
+    std::function<void(std::function<void(expected<void>)>)> wait; // called once, on any thread, when they may
+};
+
 struct edge_context {
     shard_id shard{};
     store* data = nullptr;
     store* control = nullptr;
+    read_rules reads;
     journal_port journal;
     executor_port shard_actor; // where workers are introduced
     control_handle control_actor;

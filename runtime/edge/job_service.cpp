@@ -4,6 +4,7 @@
 
 #include "runtime/edge/job_views.hpp"
 #include "runtime/edge/propose_call.hpp"
+#include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
 #include "schema/wire_ids.hpp"
 
@@ -19,6 +20,11 @@ void write_result_failure(const command_result& r, api::Failure::Builder to) {
 kj::Duration bounded_wait(std::uint32_t timeout_ms) {
     const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max).count();
     return std::min<std::int64_t>(timeout_ms, most) * kj::MILLISECONDS;
+}
+
+template <class Context>
+auto refusing(Context context) {
+    return [context](const failure& f) mutable { write_failure(f, context.getResults().initFailure()); };
 }
 
 // Which command answers which job of a submit; a refused job has its failure instead.
@@ -101,14 +107,16 @@ kj::Promise<void> job_service::get(GetContext context) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
-    const auto tables = edge_.data->begin_read();
-    const auto stored = tables->get(table::jobs, keys::job(id));
-    record_reader<rec::JobRow> reader;
-    if (!stored)
-        write_failure(no_such_job(id), context.getResults().initFailure());
-    else
-        write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true, context.getResults().initJob());
-    return kj::READY_NOW;
+    auto read = [this, context, id]() mutable {
+        const auto tables = edge_.data->begin_read();
+        const auto stored = tables->get(table::jobs, keys::job(id));
+        record_reader<rec::JobRow> reader;
+        if (!stored)
+            write_failure(no_such_job(id), context.getResults().initFailure());
+        else
+            write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true, context.getResults().initJob());
+    };
+    return when_readable(edge_, read, refusing(context));
 }
 
 std::optional<failure> job_service::list_filter(ListParams::Reader params, const catalog& declared,
@@ -133,13 +141,18 @@ std::optional<failure> job_service::list_filter(ListParams::Reader params, const
 }
 
 kj::Promise<void> job_service::list(ListContext context) {
-    const auto params = context.getParams();
-    const catalog_ptr declared = edge_.board->get();
     job_filter filter;
-    if (const auto no = list_filter(params, *declared, filter)) {
+    if (const auto no = list_filter(context.getParams(), *edge_.board->get(), filter)) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    return when_readable(
+        edge_, [this, context, filter]() mutable { read_list(context, filter); }, refusing(context));
+}
+
+void job_service::read_list(ListContext& context, const job_filter& filter) {
+    const auto params = context.getParams();
+    const catalog_ptr declared = edge_.board->get();
     const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
     const auto cursor = params.getCursor();
     const auto tables = edge_.data->begin_read();
@@ -152,7 +165,6 @@ kj::Promise<void> job_service::list(ListContext context) {
         if (const auto stored = tables->get(table::jobs, keys::job(page.ids[i])))
             write_job(*tables, *declared, page.ids[i], reader.read(*stored), false, rows[i]);
     context.getResults().setCursor({reinterpret_cast<const kj::byte*>(page.cursor.data()), page.cursor.size()});
-    return kj::READY_NOW;
 }
 
 kj::Promise<void> job_service::cancel(CancelContext context) {
@@ -194,19 +206,21 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
 }
 
 kj::Promise<void> job_service::logs(LogsContext context) {
+    if (const auto no = barred(read_id(context.getParams().getId()), permission::read_jobs)) {
+        write_failure(*no, context.getResults().initFailure());
+        return kj::READY_NOW;
+    }
+    return when_readable(
+        edge_, [this, context]() mutable { read_logs(context); }, refusing(context));
+}
+
+void job_service::read_logs(LogsContext& context) {
     const auto params = context.getParams();
     const job_id id = read_id(params.getId());
     auto answer = context.getResults();
-    if (const auto no = barred(id, permission::read_jobs)) {
-        write_failure(*no, answer.initFailure());
-        return kj::READY_NOW;
-    }
     const auto tables = edge_.data->begin_read();
     const auto stored = tables->get(table::jobs, keys::job(id));
-    if (!stored) {
-        write_failure(no_such_job(id), answer.initFailure());
-        return kj::READY_NOW;
-    }
+    if (!stored) return write_failure(no_such_job(id), answer.initFailure());
     record_reader<rec::JobRow> job;
     const std::uint32_t attempt = params.getAttempt() == 0 ? job.read(*stored).getAttempt() : params.getAttempt();
     const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
@@ -227,23 +241,24 @@ kj::Promise<void> job_service::logs(LogsContext context) {
         rows[i].setStream(line.getStream());
         rows[i].setText(line.getText());
     }
-    return kj::READY_NOW;
 }
 
 kj::Promise<void> job_service::result(ResultContext context) {
-    const job_id id = read_id(context.getParams().getId());
-    auto answer = context.getResults();
-    if (const auto no = barred(id, permission::read_jobs)) {
-        write_failure(*no, answer.initFailure());
+    if (const auto no = barred(read_id(context.getParams().getId()), permission::read_jobs)) {
+        write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    return when_readable(
+        edge_, [this, context]() mutable { read_result(context); }, refusing(context));
+}
+
+void job_service::read_result(ResultContext& context) {
+    const job_id id = read_id(context.getParams().getId());
+    auto answer = context.getResults();
     const auto tables = edge_.data->begin_read();
     const auto stored = tables->get(table::jobs, keys::job(id));
     record_reader<rec::JobRow> reader;
-    if (!stored) {
-        write_failure(no_such_job(id), answer.initFailure());
-        return kj::READY_NOW;
-    }
+    if (!stored) return write_failure(no_such_job(id), answer.initFailure());
     const auto row = reader.read(*stored);
     if (row.getState() != job_state::SUCCEEDED) {
         write_failure(
@@ -256,7 +271,6 @@ kj::Promise<void> job_service::result(ResultContext context) {
     } else if (const auto apart = tables->get(table::results, keys::job(id))) {
         answer.setResult({reinterpret_cast<const kj::byte*>(apart->data()), apart->size()});
     }
-    return kj::READY_NOW;
 }
 
 // Whether the job was written: its revision is news to the caller, or they want it whatever it is.
@@ -288,13 +302,28 @@ kj::Promise<void> job_service::watch(WatchContext context) {
         return kj::READY_NOW;
     }
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
+    context.allowCancellation(); // who has gone is not waited for
     // Registered before the read, so that no change falls between.
     auto change = edge_.hub->changed(id);
-    if (answer_watch(context, id, wait == 0 * kj::MILLISECONDS)) return kj::READY_NOW;
-    context.allowCancellation(); // who has gone is not waited for
-    return change.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, id, call = kj::mv(call)]() mutable {
-        answer_watch(context, id, true);
-    });
+    const auto answered = std::make_shared<bool>(false);
+    auto refuse = [context, answered](const failure& f) mutable {
+        *answered = true;
+        write_failure(f, context.getResults().initFailure());
+    };
+    auto look = [this, context, id, answered](bool whatever) mutable {
+        *answered = answer_watch(context, id, whatever);
+    };
+    return when_readable(
+               edge_, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
+        .then([this, wait, answered, look, refuse, change = kj::mv(change),
+               call = kj::mv(call)]() mutable -> kj::Promise<void> {
+            if (*answered) return kj::READY_NOW;
+            return change.exclusiveJoin(timer_.afterDelay(wait))
+                .then([this, look, refuse, call = kj::mv(call)]() mutable {
+                    return when_readable(
+                        edge_, [look]() mutable { look(true); }, refuse);
+                });
+        });
 }
 
 expected<std::optional<tenant_id>> job_service::feed_tenant() const {
@@ -359,12 +388,26 @@ kj::Promise<void> job_service::follow(FollowContext context) {
         return kj::READY_NOW;
     }
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
-    if (answer_follow(context, *tenant, wait == 0 * kj::MILLISECONDS)) return kj::READY_NOW;
-    auto news = edge_.hub->event_after(context.getParams().getAfter());
     context.allowCancellation();
-    return news.exclusiveJoin(timer_.afterDelay(wait)).then([this, context, tenant, call = kj::mv(call)]() mutable {
-        answer_follow(context, *tenant, true);
-    });
+    const auto answered = std::make_shared<bool>(false);
+    auto refuse = [context, answered](const failure& f) mutable {
+        *answered = true;
+        write_failure(f, context.getResults().initFailure());
+    };
+    auto look = [this, context, tenant = *tenant, answered](bool whatever) mutable {
+        *answered = answer_follow(context, tenant, whatever);
+    };
+    return when_readable(
+               edge_, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
+        .then([this, context, wait, answered, look, refuse, call = kj::mv(call)]() mutable -> kj::Promise<void> {
+            if (*answered) return kj::READY_NOW;
+            return edge_.hub->event_after(context.getParams().getAfter())
+                .exclusiveJoin(timer_.afterDelay(wait))
+                .then([this, look, refuse, call = kj::mv(call)]() mutable {
+                    return when_readable(
+                        edge_, [look]() mutable { look(true); }, refuse);
+                });
+        });
 }
 
 } // namespace coppice

@@ -30,6 +30,9 @@ class job_service final : public api::JobService::Server {
                                        struct job_filter& to) const;
     // Whose events the caller sees; absent: everybody's.
     expected<std::optional<tenant_id>> feed_tenant() const;
+    void read_list(ListContext& context, const struct job_filter& filter);
+    void read_logs(LogsContext& context);
+    void read_result(ResultContext& context);
     bool answer_watch(WatchContext& context, const job_id& id, bool whatever);
     bool answer_follow(FollowContext& context, std::optional<tenant_id> tenant, bool whatever);
 
