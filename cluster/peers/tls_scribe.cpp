@@ -1,6 +1,10 @@
 #include "cluster/peers/tls_scribe.hpp"
 
 #include <caf/io/network/native_socket.hpp>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace coppice {
 
@@ -71,14 +75,50 @@ std::uint16_t tls_scribe::port() const {
 // ---- the doorman
 // ----------------------------------------------------------------------------------------------------
 
+sparing_accept::sparing_accept() : spare_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+sparing_accept::~sparing_accept() {
+    if (spare_ >= 0) ::close(spare_);
+}
+
+bool sparing_accept::try_accept(int& accepted, int listening) {
+    accepted = ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted >= 0) return true;
+    if (errno != EMFILE && errno != ENFILE) return false;
+    if (spare_ >= 0) ::close(spare_);
+    if (const int refused = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC); refused >= 0) ::close(refused);
+    spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return false;
+}
+
+peer_doorman::peer_doorman(caf::io::network::default_multiplexer& mpx, int fd, std::function<void(int)> accept)
+    : caf::io::doorman(caf::io::network::accept_hdl_from_socket(fd)), acceptor_(mpx, fd),
+      accept_(std::move(accept)) {}
+
 bool peer_doorman::new_connection() {
     const int fd = acceptor_.accepted_socket();
     if (detached()) {
-        caf::io::network::close_socket(fd);
+        ::close(fd);
         return false;
     }
     accept_(fd);
     return true;
+}
+
+void peer_doorman::graceful_shutdown() {
+    const caf::intrusive_ptr<peer_doorman> alive{this};
+    acceptor_.graceful_shutdown();
+    detach(&acceptor_.backend(), false);
+}
+
+std::string peer_doorman::addr() const {
+    auto found = caf::io::network::local_addr_of_fd(acceptor_.fd());
+    return found ? *found : std::string{};
+}
+
+std::uint16_t peer_doorman::port() const {
+    auto found = caf::io::network::local_port_of_fd(acceptor_.fd());
+    return found ? *found : std::uint16_t{0};
 }
 
 } // namespace coppice
