@@ -3,6 +3,7 @@
 #include <caf/io/network/native_socket.hpp>
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,10 +15,20 @@ using caf::io::network::rw_state;
 // ---- reading and writing, as CAF's streams want it: success with nothing moved means "poll again"
 // ------------------
 
+namespace {
+
+// After a failure the stream tells its manager; after graceful_shutdown() there is none to tell.
+rw_state state_of(const tls_session& session, tls_progress at) {
+    if (session.closed()) return rw_state::indeterminate;
+    return at == tls_progress::failed ? rw_state::failure : rw_state::success;
+}
+
+} // namespace
+
 tls_progress tls_scribe::policy::ready() {
     const bool was = session->peer().has_value();
     const tls_progress now = session->shake_hands();
-    if (!was && now == tls_progress::done) secured(); // may abort the session
+    if (!was && now == tls_progress::done) secured(); // may close the session
     return now;
 }
 
@@ -25,14 +36,14 @@ rw_state tls_scribe::policy::read_some(std::size_t& got, int, void* to, std::siz
     got = 0;
     tls_progress at = ready();
     if (at == tls_progress::done) at = session->read(to, size, got);
-    return at == tls_progress::failed ? rw_state::failure : rw_state::success;
+    return state_of(*session, at);
 }
 
 rw_state tls_scribe::policy::write_some(std::size_t& put, int, const void* from, std::size_t size) {
     put = 0;
     tls_progress at = ready();
     if (at == tls_progress::done && size > 0) at = session->write(from, size, put);
-    return at == tls_progress::failed ? rw_state::failure : rw_state::success;
+    return state_of(*session, at);
 }
 
 // ---- the scribe
@@ -51,11 +62,17 @@ void tls_scribe::configure_read(caf::io::receive_policy::config config) {
     stream_.force_empty_write(this); // a connect is over, or a handshake begins, when the socket can be written
 }
 
+// A running stream holds references to its scribe, and lets go of each when the multiplexer removes it for reading
+// or writing. The multiplexer drops an addition and a removal of the same turn together, and then tells nobody:
+// that would leak the scribe and its socket. So what is not yet polled is let go of here; what is polled is not,
+// since the multiplexer will still call it.
 void tls_scribe::graceful_shutdown() {
     const caf::intrusive_ptr<tls_scribe> alive{this}; // the broker's reference goes with detach()
-    session_->abort();
+    session_->close();
     stream_.backend().del(operation::write, stream_.fd(), &stream_);
     detach(&stream_.backend(), false);
+    if ((stream_.eventbf() & EPOLLOUT) == 0) stream_.removed_from_loop(operation::write);
+    if ((stream_.eventbf() & EPOLLIN) == 0) stream_.removed_from_loop(operation::read);
 }
 
 void tls_scribe::flush() {
@@ -109,6 +126,7 @@ void peer_doorman::graceful_shutdown() {
     const caf::intrusive_ptr<peer_doorman> alive{this};
     acceptor_.graceful_shutdown();
     detach(&acceptor_.backend(), false);
+    if ((acceptor_.eventbf() & EPOLLIN) == 0) acceptor_.removed_from_loop(operation::read); // as above
 }
 
 std::string peer_doorman::addr() const {
