@@ -213,6 +213,11 @@ void broker_state::report_tls_trouble() {
         shared_->options.on_log(shared_->options.self, "keeps its old certificate: " + told_trouble_);
 }
 
+// Without a sender: a message from an actor to itself that it does not live to see would keep it alive for ever.
+void tick_later(caf::io::broker* self) {
+    caf::delayed_anon_send(caf::actor_cast<caf::actor>(self), limits::peer_tick, peers_tick{});
+}
+
 // A peer that closes while we write must not raise a signal. The thread is the middleman's, and this network's
 // alone.
 void block_sigpipe() {
@@ -239,7 +244,7 @@ caf::behavior peer_broker(caf::io::broker* self, std::shared_ptr<peer_shared> sh
     block_sigpipe();
     auto state = std::make_shared<broker_state>(self, std::move(shared), std::move(tls));
     state->listen(listening);
-    self->delayed_send(self, limits::peer_tick, peers_tick{});
+    tick_later(self);
     return {
         [state](caf::io::new_data_msg& message) { state->data(message); },
         [state](const caf::io::connection_closed_msg& message) { state->closed(message.handle); },
@@ -255,7 +260,7 @@ caf::behavior peer_broker(caf::io::broker* self, std::shared_ptr<peer_shared> sh
         [state](const credit_wanted& wanted) { state->machine.give_credit(now(), wanted.gate, wanted.channel); },
         [self, state](peers_tick) {
             state->tick();
-            self->delayed_send(self, limits::peer_tick, peers_tick{});
+            tick_later(self);
         },
         [self, state](peers_stop) {
             state->machine.stop(now());

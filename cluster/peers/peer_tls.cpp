@@ -139,7 +139,7 @@ tls_session::tls_session(SSL_CTX* context, int fd, bool accepts, std::string clu
     : ssl_(SSL_new(context)), fd_(fd), accepts_(accepts), connected_(accepts), cluster_(std::move(cluster)),
       expected_(expected_peer) {
     if (ssl_ == nullptr || SSL_set_fd(ssl_, fd) != 1) {
-        aborted_ = true;
+        failed_ = true;
         why_ = "no TLS session: " + last_error();
         return;
     }
@@ -148,12 +148,12 @@ tls_session::tls_session(SSL_CTX* context, int fd, bool accepts, std::string clu
 
 tls_session::~tls_session() { SSL_free(ssl_); }
 
-void tls_session::abort() {
-    aborted_ = true;
+void tls_session::close() {
+    failed_ = closed_ = true;
     ::shutdown(fd_, SHUT_RDWR);
 }
 
-std::size_t tls_session::pending() const { return aborted_ ? 0 : static_cast<std::size_t>(SSL_pending(ssl_)); }
+std::size_t tls_session::pending() const { return failed_ ? 0 : static_cast<std::size_t>(SSL_pending(ssl_)); }
 
 tls_progress tls_session::outcome(int result) {
     const int error = errno;
@@ -173,12 +173,12 @@ tls_progress tls_session::outcome(int result) {
         if (verified != X509_V_OK) why_ += std::string{": "} + X509_verify_cert_error_string(verified);
     }
     }
-    aborted_ = true;
+    failed_ = true;
     return tls_progress::failed;
 }
 
 tls_progress tls_session::shake_hands() {
-    if (aborted_) return tls_progress::failed;
+    if (failed_) return tls_progress::failed;
     if (peer_) return tls_progress::done;
     if (!connected_) {
         pollfd asked{fd_, POLLOUT, 0};
@@ -188,7 +188,7 @@ tls_progress tls_session::shake_hands() {
         ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) {
             why_ = std::generic_category().message(error);
-            aborted_ = true;
+            failed_ = true;
             return tls_progress::failed;
         }
         connected_ = true;
@@ -197,7 +197,7 @@ tls_progress tls_session::shake_hands() {
     errno = 0;
     if (const int result = SSL_do_handshake(ssl_); result != 1) return outcome(result);
     if (identify()) return tls_progress::done;
-    abort();
+    failed_ = true;
     return tls_progress::failed;
 }
 
@@ -221,7 +221,7 @@ bool tls_session::identify() {
 
 tls_progress tls_session::read(void* to, std::size_t size, std::size_t& got) {
     got = 0;
-    if (aborted_) return tls_progress::failed;
+    if (failed_) return tls_progress::failed;
     ERR_clear_error();
     errno = 0;
     const int result = SSL_read_ex(ssl_, to, size, &got);
@@ -230,7 +230,7 @@ tls_progress tls_session::read(void* to, std::size_t size, std::size_t& got) {
 
 tls_progress tls_session::write(const void* from, std::size_t size, std::size_t& put) {
     put = 0;
-    if (aborted_) return tls_progress::failed;
+    if (failed_) return tls_progress::failed;
     ERR_clear_error();
     errno = 0;
     const int result = SSL_write_ex(ssl_, from, size, &put);

@@ -57,8 +57,9 @@ class tls_session {
     tls_progress write(const void* from, std::size_t size, std::size_t& put);
     std::size_t pending() const; // decrypted and not yet read
 
-    // Every call fails from now on; the socket is shut down.
-    void abort();
+    // This side ends it: every call fails from now on, and the socket is shut down.
+    void close();
+    bool closed() const { return closed_; }
 
     const std::optional<peer_certificate>& peer() const { return peer_; }
     const std::string& why() const { return why_; } // it failed
@@ -71,7 +72,8 @@ class tls_session {
     int fd_;
     bool accepts_;
     bool connected_;
-    bool aborted_ = false;
+    bool failed_ = false;
+    bool closed_ = false;
     std::string cluster_;
     node_id expected_;
     std::optional<peer_certificate> peer_;

@@ -6,8 +6,9 @@
 // connection beyond the bound on strangers is closed before anything is allocated for it.
 #pragma once
 
+#include <caf/io/doorman.hpp>
+#include <caf/io/network/acceptor_impl.hpp>
 #include <caf/io/network/default_multiplexer.hpp>
-#include <caf/io/network/doorman_impl.hpp>
 #include <caf/io/network/stream_impl.hpp>
 #include <caf/io/scribe.hpp>
 #include <functional>
@@ -52,14 +53,34 @@ class tls_scribe : public caf::io::scribe {
     bool launched_ = false;
 };
 
-// Hands each accepted socket to `accept`, which owns it from then on.
-class peer_doorman : public caf::io::network::doorman_impl {
+// Accepts also when there are no descriptors left, only to close: a connection that stays in the kernel's queue
+// would wake the multiplexer without end.
+class sparing_accept {
   public:
-    peer_doorman(caf::io::network::default_multiplexer& mpx, int fd, std::function<void(int)> accept)
-        : caf::io::network::doorman_impl(mpx, fd), accept_(std::move(accept)) {}
-    bool new_connection() override;
+    sparing_accept();
+    ~sparing_accept();
+    sparing_accept(const sparing_accept&) = delete;
+    sparing_accept& operator=(const sparing_accept&) = delete;
+    bool try_accept(int& accepted, int listening);
 
   private:
+    int spare_;
+};
+
+// Hands each accepted socket to `accept`, which owns it from then on. Owns `fd`, which listens.
+class peer_doorman : public caf::io::doorman {
+  public:
+    peer_doorman(caf::io::network::default_multiplexer& mpx, int fd, std::function<void(int)> accept);
+    bool new_connection() override;
+    void graceful_shutdown() override;
+    void launch() override { acceptor_.start(this); }
+    std::string addr() const override;
+    std::uint16_t port() const override;
+    void add_to_loop() override { acceptor_.activate(this); }
+    void remove_from_loop() override { acceptor_.passivate(); }
+
+  private:
+    caf::io::network::acceptor_impl<sparing_accept> acceptor_;
     std::function<void(int)> accept_;
 };
 

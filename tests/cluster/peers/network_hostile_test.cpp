@@ -2,9 +2,13 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <ctime>
+#include <fcntl.h>
 #include <filesystem>
 #include <openssl/ssl.h>
 #include <random>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "cluster/peers/hello.hpp"
 #include "tests/cluster/peers/raw_peer.hpp"
@@ -298,6 +302,22 @@ BOOST_AUTO_TEST_CASE(a_peer_that_accepts_and_is_silent_costs_a_timeout_and_no_bu
     BOOST_TEST_MESSAGE("cost " << seconds << " s of processor time in 2 s");
     BOOST_TEST(seconds < 1);
     world.the_others_go_on();
+}
+
+BOOST_FIXTURE_TEST_CASE(newcomers_when_no_descriptors_are_left_and_does_not_spin, siege) {
+    const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit few{std::min<rlim_t>(before.rlim_cur, 512), before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    std::vector<int> hoard;
+    for (int fd; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) hoard.push_back(fd);
+    const bool closed = closed_without_a_word(two.port(), {}, client);
+    for (const int fd : hoard) ::close(fd);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    BOOST_TEST(closed);
+    the_others_go_on();
+    believed one(*this);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_certificate_file_that_cannot_be_used_and_keeps_the_old_one, siege) {

@@ -168,6 +168,25 @@ BOOST_FIXTURE_TEST_CASE(a_node_no_longer_named_is_cut_and_named_again_is_linked,
     BOOST_REQUIRE_MESSAGE(one.wait_up(n(2)), one.complaints());
 }
 
+BOOST_AUTO_TEST_CASE(links_that_come_and_go_leave_no_descriptor_behind) {
+    const auto descriptors = [] { return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {}); };
+    const test_ca ca;
+    const auto round = [&] {
+        test_node one(ca, 1), two(ca, 2);
+        one.start();
+        two.start();
+        for (int i = 0; i < 20; ++i) { // named and dropped in the same turn of the network, now and then
+            introduce({&one, &two});
+            if (i % 2 == 0) BOOST_REQUIRE(one.network().set_peers({}));
+            if (i % 4 == 0) one.wait_up(n(2), false);
+        }
+    };
+    round(); // what the libraries open once and keep
+    const auto before = descriptors();
+    for (int i = 0; i < 10; ++i) round();
+    BOOST_TEST(descriptors() == before);
+}
+
 BOOST_AUTO_TEST_CASE(peers_are_found_by_name_too) {
     const test_ca ca;
     test_node one(ca, 1), two(ca, 2);

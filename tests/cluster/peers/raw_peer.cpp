@@ -9,9 +9,9 @@
 namespace coppice::test {
 namespace {
 
-int connect_to(std::uint16_t port) {
+int connect_to(std::uint16_t port, int socket = -1) {
     std::signal(SIGPIPE, SIG_IGN); // this client writes to what may be closed
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = socket >= 0 ? socket : ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
@@ -74,8 +74,8 @@ int raw_peer::count_until_closed() {
     return timed_out_ ? -1 : count;
 }
 
-bool closed_without_a_word(std::uint16_t port, std::span<const char> bytes) {
-    const int fd = connect_to(port);
+bool closed_without_a_word(std::uint16_t port, std::span<const char> bytes, int socket) {
+    const int fd = connect_to(port, socket);
     ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     // A TLS server may answer garbage with an alert (content type 21), which says nothing.
     char answer[64];

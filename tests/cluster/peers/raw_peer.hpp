@@ -39,7 +39,8 @@ class raw_peer {
 };
 
 // A plain TCP connection: writes the bytes, and is true when the other side closes it within 10 s without a word.
-bool closed_without_a_word(std::uint16_t port, std::span<const char> bytes);
+// `socket`: one that is already there, and is closed at the end.
+bool closed_without_a_word(std::uint16_t port, std::span<const char> bytes, int socket = -1);
 
 // Listens; the kernel accepts; nobody answers.
 class silent_listener {
