@@ -39,7 +39,6 @@ std::optional<shard_id> parse_shard_key(std::string_view key) {
 
 expected<void> validate(const shard_config& config) {
     const auto wrong = [](const char* what) { return fail(errc::invalid_argument, what); };
-    if (config.epoch == 0) return wrong("epoch begins with 1");
     if (config.replicas.empty() || config.replicas.size() > limits::replicas_max)
         return wrong("replicas must be one at least, and at most limits::replicas_max");
     if (!rises(config.replicas)) return wrong("replicas must rise, without repetition, from 1");
@@ -64,7 +63,7 @@ expected<shard_config> decode_shard_config(std::string_view json, std::uint64_t 
         return [&nodes](std::uint64_t n) { nodes.push_back({static_cast<std::uint32_t>(n)}); };
     };
     json_record_reader reader = json_record_reader::parse(json, limits::shard_record_size_max, shard_format);
-    reader.number("epoch", config.epoch, 1, std::numeric_limits<std::uint64_t>::max());
+    reader.number("epoch", config.epoch, 0, std::numeric_limits<std::uint64_t>::max());
     reader.number("primary", config.primary.value, 1, node_max);
     reader.numbers("in_sync", limits::replicas_max, 1, node_max, into(config.in_sync));
     reader.numbers("replicas", limits::replicas_max, 1, node_max, into(config.replicas));

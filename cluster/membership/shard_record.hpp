@@ -19,7 +19,7 @@ std::string shard_key(shard_id shard); // "/shards/7"
 std::optional<shard_id> parse_shard_key(std::string_view key);
 
 // Whether the configuration keeps the invariants of shard_config.hpp: errc::invalid_argument says which it breaks.
-// A shard has 1 to limits::replicas_max replicas, and an epoch of 1 at least.
+// A shard has 1 to limits::replicas_max replicas. Epoch 0: nobody has led it yet.
 expected<void> validate(const shard_config& config);
 
 // What validate refuses must not be given.

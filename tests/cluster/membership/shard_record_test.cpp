@@ -44,7 +44,6 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_breaks_an_invariant_is_refused) {
         object[field] = value;
         return object;
     };
-    check_refused(with("epoch", 0), "epoch");
     check_refused(with("epoch", -1), "epoch");
     check_refused(with("primary", 2), "primary is not in sync");
     check_refused(with("primary", 9), "primary is not in sync");
@@ -62,6 +61,13 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_breaks_an_invariant_is_refused) {
     json newer = with("leader", 1);
     newer["format"] = 2;
     BOOST_TEST((decode_shard_config(newer.dump(), 42) == sample()));
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_that_nobody_has_led_yet_is_in_epoch_0) {
+    shard_config first = sample();
+    first.epoch = 0;
+    BOOST_TEST(validate(first).has_value());
+    BOOST_TEST((decode_shard_config(encode(first), first.version) == first));
 }
 
 BOOST_AUTO_TEST_CASE(no_changed_byte_gets_a_broken_configuration_in) {
