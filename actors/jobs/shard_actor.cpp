@@ -329,7 +329,7 @@ void rebuild(pointer self, const options_ptr& options) {
     for (auto& [tenant, refs] : by_tenant)
         grow_under(self, options, tenant, s.book.tenant(tenant)->spec.name, std::move(refs));
     for (const worker_id worker : absent)
-        self->delayed_send(self, is_local(worker) ? milliseconds{0} : options->reattach_grace,
+        self->delayed_send(self, is_local(worker) ? options->local_grace : options->reattach_grace,
                            worker_expired{worker});
 }
 

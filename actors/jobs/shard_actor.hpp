@@ -18,6 +18,7 @@ struct shard_options {
     std::function<instant()> clock = wall_clock_now;
     relay_ptr tenants; // a dynamic supervisor; a child for each tenant: the dynamic supervisor of its job actors
     milliseconds reattach_grace = limits::worker_reattach_grace; // for the workers of an earlier life
+    milliseconds local_grace{0}; // for executors of nodes: on a node alone they ended with the earlier life
 };
 
 // The template of the supervisor at `tenants`; a tenant's child is the dynamic supervisor of its job

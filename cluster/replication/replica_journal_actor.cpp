@@ -1,5 +1,6 @@
 #include "cluster/replication/replica_journal_actor.hpp"
 
+#include <algorithm>
 #include <caf/send.hpp>
 
 namespace coppice {
@@ -21,10 +22,11 @@ void answer_readers(replica_journal_state& s) {
     }
 }
 
-void arrange_beat(pointer self) {
+void arrange_beat(pointer self, bool outbox_waits) {
     replica_journal_state& s = self->state;
-    const instant next = s.journal->next_wake();
     const instant now = steady_now();
+    instant next = s.journal->next_wake();
+    if (outbox_waits) next = std::min(next, now + limits::outbox_pause);
     if (s.wake_at != never && s.wake_at <= next && s.wake_at > now) return;
     s.wake_at = next;
     self->delayed_send(self, std::max(next - now, microseconds{0}), replica_beat{});
@@ -40,7 +42,7 @@ void pump_when_ready(pointer self, const replica_journal_options& options) {
     if (options.board)
         for (const auto& [id, slot] : s.journal->slots()) options.board->publish(id, *slot.replica, steady_now());
     if (!s.readers.empty()) answer_readers(s);
-    arrange_beat(self);
+    arrange_beat(self, options.flush_outbox && options.flush_outbox());
 }
 
 template <class Change>
@@ -70,6 +72,16 @@ replicated_journal_options with_delivery(pointer self, const replica_journal_opt
         const auto found = shards.find(shard);
         const bool empty = out->starts.empty() && out->ends.empty() && out->cancels.empty() && out->adopts.empty();
         if (found != shards.end() && !empty) self->send(found->second, committed{out});
+    };
+    // Before anybody is answered: a read that asks afterwards, at any node, must find it.
+    made.on_commit = [self, board = options.board, on_commit = options.journal.on_commit](shard_id shard,
+                                                                                         const commit_report& r) {
+        if (board) board->publish(shard, *self->state.journal->slots().at(shard).replica, steady_now());
+        if (on_commit) on_commit(shard, r);
+    };
+    made.on_role = [board = options.board, on_role = options.on_role](shard_id shard, const replica_machine& replica) {
+        if (board) board->publish(shard, replica, steady_now());
+        if (on_role) on_role({shard, replica.role(), replica.epoch(), replica.leader()});
     };
     return made;
 }
@@ -135,6 +147,14 @@ replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_h
         },
         [self, ready](const leadership_unwanted& m) {
             m.done(hand_over_all(*self->state.journal));
+            ready();
+        },
+        [self, ready](const replicas_wanted& m) {
+            self->state.journal->want_replicas(m.shard, m.replicas);
+            ready();
+        },
+        [self, ready](const hand_over_wanted& m) {
+            self->state.journal->hand_over(m.shard, m.to);
             ready();
         },
         [self, ready](replica_beat) {

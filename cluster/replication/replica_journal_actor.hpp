@@ -39,20 +39,41 @@ struct applied_wanted {
 struct leadership_unwanted {
     std::function<void(std::size_t)> done;
 };
+// What the placement wants of a shard that this node leads: who holds it, or who leads it.
+struct replicas_wanted {
+    shard_id shard;
+    std::vector<node_id> replicas;
+};
+struct hand_over_wanted {
+    shard_id shard;
+    node_id to;
+};
 struct replica_beat {};
 
 using replica_journal_handle =
     journal_handle::extend<caf::reacts_to<replica_frame>, caf::reacts_to<peer_linked>, caf::reacts_to<config_seen>,
                            caf::reacts_to<config_settled>, caf::reacts_to<applied_wanted>,
-                           caf::reacts_to<leadership_unwanted>,
+                           caf::reacts_to<leadership_unwanted>, caf::reacts_to<replicas_wanted>,
+                           caf::reacts_to<hand_over_wanted>,
                            // To itself.
                            caf::reacts_to<replica_beat>>;
+
+// This node's replica of a shard has become something else.
+struct role_change {
+    shard_id shard;
+    replica_role role{};
+    std::uint64_t epoch = 0;
+    node_id leader{};
+};
 
 struct replica_journal_options {
     replicated_journal_options journal; // its `deliver` is set by the actor
     std::shared_ptr<replica_board> board;
     std::map<shard_id, shard_handle> shards; // where `committed` goes; their relays
     std::function<void(const slot_pool&)> on_workers;
+    std::function<void(const role_change&)> on_role;
+    // Sends what waits for the peers' windows; true while some of it still does.
+    std::function<bool()> flush_outbox;
     // What the last incarnation of this actor knew of the world, asked when it starts.
     std::function<std::vector<std::pair<shard_id, shard_config>>()> configs;
     std::function<std::vector<node_id>()> links;
@@ -88,6 +109,10 @@ template <>
 struct allowed_unsafe_message_type<coppice::applied_wanted> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::leadership_unwanted> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::replicas_wanted> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::hand_over_wanted> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::replica_beat> : std::true_type {};
 } // namespace caf

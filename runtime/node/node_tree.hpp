@@ -4,16 +4,21 @@
 #include "actors/governance/control_actor.hpp"
 #include "actors/jobs/shard_actor.hpp"
 #include "actors/supervision/supervisor_actor.hpp"
+#include "cluster/routing/router_actor.hpp"
 #include "runtime/executors/exec_actor.hpp"
 
 namespace coppice {
 
 struct node_addresses {
-    relay_ptr journal;
+    relay_ptr journal; // where everybody proposes: the journal, in a cluster the router
     relay_ptr control;
     relay_ptr shard;
     relay_ptr tenants;
     relay_ptr sessions;
+    // In a cluster:
+    relay_ptr replicas; // the journal
+    relay_ptr shards;   // the supervisor of the shards' trees
+    relay_ptr remotes;  // the supervisor of other nodes' executors
     explicit node_addresses(caf::actor_system& system);
 };
 
@@ -30,6 +35,11 @@ struct node_tree_options {
 };
 
 journal_port port_of(const node_addresses& addresses, const std::shared_ptr<inflight_gate>& gate);
+// Where executors introduce themselves.
+executor_port executor_port_of(const node_addresses& addresses, bool cluster);
 supervisor_spec node_tree(const node_addresses& addresses, const node_tree_options& options);
+// Of a node in a cluster. `journal` and `router`: their links and configurations; handles and outbox are set here.
+supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_options& options,
+                             replica_journal_options journal, router_options router, start_function control);
 
 } // namespace coppice
