@@ -75,11 +75,12 @@ replicated_journal_options with_delivery(pointer self, const replica_journal_opt
     };
     // Before anybody is answered: a read that asks afterwards, at any node, must find it.
     made.on_commit = [self, board = options.board, on_commit = options.journal.on_commit](shard_id shard,
-                                                                                         const commit_report& r) {
+                                                                                          const commit_report& r) {
         if (board) board->publish(shard, *self->state.journal->slots().at(shard).replica, steady_now());
         if (on_commit) on_commit(shard, r);
     };
-    made.on_role = [board = options.board, on_role = options.on_role](shard_id shard, const replica_machine& replica) {
+    made.on_role = [board = options.board, on_role = options.on_role](shard_id shard,
+                                                                      const replica_machine& replica) {
         if (board) board->publish(shard, replica, steady_now());
         if (on_role) on_role({shard, replica.role(), replica.epoch(), replica.leader()});
     };

@@ -16,6 +16,7 @@ constexpr const char* introduction =
 
 void add_all(const command_registry& commands) {
     add_serve_command(commands);
+    add_cluster_commands(commands);
     add_apply_command(commands);
     add_get_command(commands);
     add_job_commands(commands);

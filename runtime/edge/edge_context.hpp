@@ -24,6 +24,9 @@ struct edge_context {
     store* data = nullptr;
     store* control = nullptr;
     read_rules reads;
+    // What is declared, of one kind or (empty) of all: from the node's own store, or from its copy of the
+    // cluster's.
+    std::function<std::vector<declared_row>(std::string_view kind)> declared;
     journal_port journal;
     executor_port shard_actor; // where workers are introduced
     control_handle control_actor;

@@ -88,8 +88,7 @@ expected<void> cluster_side::start_links() {
     auto certificate = read_text(settings_.certificate);
     if (!certificate) return tl::unexpected(certificate.error());
     const auto identity = certificate_identity(*certificate);
-    if (!identity)
-        return fail(identity.error().code, settings_.certificate + ": " + identity.error().detail);
+    if (!identity) return fail(identity.error().code, settings_.certificate + ": " + identity.error().detail);
     if (identity->node != self() || identity->cluster != settings_.name)
         return fail(errc::invalid_argument, settings_.certificate + " is of node " +
                                                 std::to_string(identity->node.value) + " of cluster \"" +
@@ -111,9 +110,8 @@ expected<void> cluster_side::start_links() {
         log.info("peer", {{"node", std::uint64_t{node.value}}, {"what", std::string{text}}});
     };
     network_ = std::make_unique<peer_network>(std::move(peers));
-    outbox_ = std::make_shared<peer_outbox>([network = network_.get()](node_id to, peer_channel c, bytes_view b) {
-        return network->send(to, c, b);
-    });
+    outbox_ = std::make_shared<peer_outbox>(
+        [network = network_.get()](node_id to, peer_channel c, bytes_view b) { return network->send(to, c, b); });
     return {};
 }
 
@@ -122,13 +120,13 @@ expected<void> cluster_side::start(replica_journal_handle journal, router_handle
     router_ = std::move(router);
     const auto port = network_->start();
     if (!port) return tl::unexpected(port.error());
-    log_.info("peer links", {{"port", std::uint64_t{*port}}, {"node", std::uint64_t{settings_.node}}});
+    log_.info("peer links", {{"port", std::uint64_t{*port}}, {"node", std::uint64_t{settings_.node.value}}});
     configs_->on_config([this](shard_id shard, const shard_config& config) {
         caf::anon_send(journal_, config_seen{shard, config});
         place(members_->members());
     });
     members_->on_members([this](const std::vector<kept_member>& members) { members_changed(members); });
-    if (settings_.node == founder) found_cluster();
+    if (settings_.node.value == founder) found_cluster();
     return {};
 }
 
@@ -220,7 +218,8 @@ void cluster_side::frame_arrived(peer_frame frame) {
 
 void cluster_side::found_cluster() {
     configs_->create({self()}, shards_, [log = log_](expected<void> done) {
-        if (!done) log.warn("the shards' first configurations were not written", {{"why", to_string(done.error())}});
+        if (!done)
+            log.warn("the shards' first configurations were not written", {{"why", to_string(done.error())}});
     });
 }
 
@@ -245,9 +244,10 @@ void cluster_side::members_changed(const std::vector<kept_member>& members) {
 void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
     member me;
     me.number = self();
-    me.name = "node-" + std::to_string(settings_.node);
-    me.peer = {settings_.advertise_peer.host, settings_.advertise_peer.port};
-    me.rpc = {settings_.advertise_rpc.host, settings_.advertise_rpc.port};
+    me.name = "node-" + std::to_string(settings_.node.value);
+    const endpoint& rpc = settings_.advertise_rpc.host.empty() ? rpc_ : settings_.advertise_rpc;
+    me.peer = {settings_.advertised_peer().host, settings_.advertised_peer().port};
+    me.rpc = {rpc.host, rpc.port};
     me.zone = settings_.zone;
     me.state = member_state::active;
     me.fingerprint = fingerprint_;
@@ -347,10 +347,12 @@ health_answer cluster_side::ready() const {
 std::string cluster_side::metrics_text() const {
     std::string text;
     const auto line = [&](std::string_view name, shard_id shard, std::uint64_t value) {
-        text += std::string{name} + "{shard=\"" + std::to_string(shard.value) + "\"} " + std::to_string(value) + "\n";
+        text +=
+            std::string{name} + "{shard=\"" + std::to_string(shard.value) + "\"} " + std::to_string(value) + "\n";
     };
     const auto family = [&](std::string_view name, std::string_view help, auto&& value) {
-        text += "# HELP " + std::string{name} + " " + std::string{help} + "\n# TYPE " + std::string{name} + " gauge\n";
+        text +=
+            "# HELP " + std::string{name} + " " + std::string{help} + "\n# TYPE " + std::string{name} + " gauge\n";
         for (const auto& [shard, face] : board_->faces()) line(name, shard, value(face));
     };
     family("coppice_replica_applied_index", "Newest log entry in the tables of this node.",
@@ -359,9 +361,8 @@ std::string cluster_side::metrics_text() const {
            [](const replica_face& f) { return f.last.load(); });
     family("coppice_replica_epoch", "Number of the primary; grows with every takeover.",
            [](const replica_face& f) { return f.epoch.load(); });
-    family("coppice_replica_serving", "1 on the node that leads the shard.", [](const replica_face& f) {
-        return std::uint64_t{f.role.load() == replica_role::serving ? 1U : 0U};
-    });
+    family("coppice_replica_serving", "1 on the node that leads the shard.",
+           [](const replica_face& f) { return std::uint64_t{f.role.load() == replica_role::serving ? 1U : 0U}; });
     family("coppice_replica_in_sync", "Replicas in the shard's set, as this node knows it.",
            [](const replica_face& f) { return std::uint64_t{f.in_sync.load()}; });
     text += "# HELP coppice_peer_links Links to other nodes that are up.\n# TYPE coppice_peer_links gauge\n"

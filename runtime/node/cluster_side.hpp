@@ -1,9 +1,9 @@
-// What a node of a cluster has beside a node alone: the control store with its copies here, the links to its peers, the
-// log of its replicas; and who tells whom what happens there. Everything that comes from outside goes to the journal or
-// the router as a message.
+// What a node of a cluster has beside a node alone: the control store with its copies here, the links to its peers,
+// the log of its replicas; and who tells whom what happens there. Everything that comes from outside goes to the
+// journal or the router as a message.
 //
-// Made before the tree of actors, started after it, stopped before it. Lives on the main thread; its callbacks come on
-// the threads of network and control store.
+// Made before the tree of actors, started after it, stopped before it. Lives on the main thread; its callbacks come
+// on the threads of network and control store.
 #pragma once
 
 #include <mutex>
@@ -23,9 +23,8 @@ namespace coppice {
 class cluster_side {
   public:
     // Opens the node's stores and files; waits for no other machine.
-    static expected<std::unique_ptr<cluster_side>> open(const cluster_settings& settings,
-                                                        const std::filesystem::path& data, const endpoint& rpc,
-                                                        logger log);
+    static expected<std::unique_ptr<cluster_side>>
+    open(const cluster_settings& settings, const std::filesystem::path& data, const endpoint& rpc, logger log);
     ~cluster_side();
 
     // Links with the peers and follows the control store; from here on journal and router hear of it.
@@ -43,7 +42,7 @@ class cluster_side {
     control_store& control() { return *control_; }
     const std::shared_ptr<control_rows>& rows() const { return rows_; }
     const std::vector<shard_id>& shards() const { return shards_; }
-    node_id self() const { return node_id{settings_.node}; }
+    node_id self() const { return settings_.node; }
 
     // What probes and Prometheus are told.
     health_answer ready() const;

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "actors/supervision/system_config_actor.hpp"
+#include "cluster/declared/cluster_control_actor.hpp"
 #include "persistence/data_directory.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "runtime/auth/key_file.hpp"
 #include "runtime/config/specs.hpp"
+#include "runtime/node/cluster_side.hpp"
 #include "runtime/node/edge_thread.hpp"
 #include "runtime/node/heap_keeper.hpp"
 #include "runtime/node/node_tree.hpp"
@@ -24,12 +26,13 @@ namespace {
 constexpr std::uint32_t format_version = 1;
 constexpr std::size_t scheduler_threads = 2;
 constexpr milliseconds stop_wait{30'000};
+constexpr milliseconds leadership_patience{5'000}; // for others to take over what this node leads
 constexpr std::size_t control_map_bytes = std::size_t{1} << 30;
 constexpr std::array control_tables{table::meta, table::declared};
 constexpr std::array data_tables{table::meta,    table::tenants,  table::types,      table::counters,
                                  table::jobs,    table::payloads, table::results,    table::queue,
                                  table::running, table::timers,   table::dependents, table::idempotency,
-                                 table::logs,    table::evidence, table::events};
+                                 table::logs,    table::evidence, table::events,     table::replicas};
 
 struct stores {
     std::unique_ptr<store> control;
@@ -114,6 +117,62 @@ logger make_logger(const log_settings& settings) {
             make_descriptor_sink(STDERR_FILENO)};
 }
 
+// The life of a node in worker ids: of a cluster's, with its number.
+std::uint32_t life_of(std::uint32_t life, const cluster_side* cluster) {
+    return cluster == nullptr ? life : cluster->self().value << 20 | (life & 0xfffff);
+}
+
+// The tree of a node in a cluster: everybody proposes to the router, and the journal hears of the peers.
+supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree_options& options,
+                                cluster_side& side, const std::shared_ptr<declared_copy>& declared,
+                                const std::shared_ptr<watch_hub>& hub, const logger& log) {
+    replica_journal_options journal{.journal = side.journal_options(*options.data), .board = side.board()};
+    journal.journal.on_commit = [on_commit = options.on_commit](shard_id, const commit_report& r) { on_commit(r); };
+    journal.journal.on_applied = [hub](shard_id, const batch_output& out) { hub->committed(out); };
+    journal.on_workers = options.on_workers;
+    journal.on_role = [router = addresses.journal.as<router_handle>(), log](const role_change& change) {
+        log.info("role", {{"shard", std::uint64_t{change.shard.value}},
+                          {"role", std::string{to_string(change.role)}},
+                          {"epoch", change.epoch},
+                          {"leader", std::uint64_t{change.leader.value}}});
+        caf::anon_send(router, role_seen{change.shard, change.role, change.epoch});
+    };
+    journal.configs = [&side] { return side.configs(); };
+    journal.links = [&side] { return side.links(); };
+    journal.flush_outbox = [outbox = side.outbox()] {
+        outbox->flush();
+        return outbox->waits();
+    };
+    router_options router{.shard = side.shards().front(),
+                          .self = side.self(),
+                          .outbox = side.outbox(),
+                          .board = side.board(),
+                          .links = [&side] { return side.links(); }};
+    const cluster_control_options control{
+        .store = &side.control(),
+        .copy = declared,
+        .board = options.board,
+        .journal = port_of(addresses, options.gate),
+        .readers = options.readers,
+        .shards = side.shards(),
+        .refused = [log](const std::string& key, const failure& why) {
+            log.error("a declaration is not in force", {{"key", key}, {"why", to_string(why)}});
+        }};
+    return cluster_tree(addresses, options, std::move(journal), std::move(router),
+                        actor_of(cluster_control_actor, control));
+}
+
+// Reads here see what was acknowledged anywhere.
+read_rules cluster_reads(const node_addresses& addresses, const cluster_side& side) {
+    const shard_id shard = side.shards().front();
+    return {[board = side.board(), shard] {
+                return to_us(steady_now()) < board->face(shard)->lease_until_us.load(std::memory_order_acquire);
+            },
+            [router = addresses.journal.as<router_handle>(), shard](std::function<void(expected<void>)> done) {
+                caf::anon_send(router, read_wanted{shard, std::move(done)});
+            }};
+}
+
 // What the event feed holds already, so that followers who start now start at its end.
 std::uint64_t newest_event(store& data) {
     const auto tables = data.begin_read();
@@ -184,8 +243,21 @@ expected<void> run_node(const node_config& config, bool development) {
             return done;
     auto verifier = token_verifier::make(*keys, {config.auth.audience, std::nullopt});
     if (!verifier) return tl::unexpected(verifier.error());
+    std::unique_ptr<cluster_side> cluster;
+    std::shared_ptr<declared_copy> declared;
     const auto board = std::make_shared<catalog_board>();
-    if (auto loaded = load_catalog(*opened->control, readers(), *board); !loaded) return loaded;
+    if (config.cluster) {
+        auto side = cluster_side::open(*config.cluster, directory->path(), config.listen, log.named("cluster"));
+        if (!side) return tl::unexpected(side.error());
+        cluster = std::move(*side);
+        auto copy = declared_copy::start(cluster->control(), cluster->rows());
+        if (!copy) return tl::unexpected(copy.error());
+        declared = std::move(*copy);
+        for (const std::string& problem : load_catalog(*declared, readers(), *board))
+            log.error("a declaration is not in force", {{"why", problem}});
+    } else if (auto loaded = load_catalog(*opened->control, readers(), *board); !loaded) {
+        return loaded;
+    }
 
     system_config caf_config{scheduler_threads};
     caf::actor_system system{caf_config};
@@ -210,7 +282,8 @@ expected<void> run_node(const node_config& config, bool development) {
         .actors = {"node/journal-data", "node/journal-control", "node/shards/shard-0/scheduler", "node/exec"},
         .log = log,
         .rpc_connections = [rpc_connections] { return rpc_connections->load(); }});
-    const auto worker_of_life = make_worker_id(opened->life, 1, true);
+    const std::uint32_t life = life_of(opened->life, cluster.get());
+    const auto worker_of_life = make_worker_id(life, 1, true);
     node_tree_options tree_options{
         .data = opened->data.get(),
         .control = opened->control.get(),
@@ -230,17 +303,32 @@ expected<void> run_node(const node_config& config, bool development) {
                  .slots = config.exec.slots,
                  .worker = worker_of_life,
                  .journal = port_of(addresses, gate),
-                 .shard = addresses.shard.as<shard_handle>(),
+                 .shard = executor_port_of(addresses, cluster != nullptr),
                  .board = board,
                  .log = log.named("exec")},
         .development = development};
-    const caf::actor root = spawn_supervisor(system, environment, node_tree(addresses, tree_options));
+    const caf::actor root = spawn_supervisor(
+        system, environment,
+        cluster ? grow_in_cluster(addresses, tree_options, *cluster, declared, hub, log.named("cluster"))
+                : node_tree(addresses, tree_options));
+    if (cluster)
+        if (auto done = cluster->start(addresses.replicas.as<replica_journal_handle>(),
+                                       addresses.journal.as<router_handle>());
+            !done) {
+            stop_and_wait(system, root, stop_wait);
+            return done;
+        }
     if (development) declare_development(addresses.control.as<control_handle>(), *board->get(), log);
 
     edge_context edge{.data = opened->data.get(),
                       .control = opened->control.get(),
+                      .reads = cluster ? cluster_reads(addresses, *cluster) : read_rules{},
+                      .declared =
+                          [control = opened->control.get(), declared](std::string_view kind) {
+                              return declared ? declared->rows(kind) : declared_rows(*control->begin_read(), kind);
+                          },
                       .journal = port_of(addresses, gate),
-                      .shard_actor = addresses.shard.as<shard_handle>(),
+                      .shard_actor = executor_port_of(addresses, cluster != nullptr),
                       .control_actor = addresses.control.as<control_handle>(),
                       .worker_sessions = addresses.sessions.handle(),
                       .board = board,
@@ -249,10 +337,13 @@ expected<void> run_node(const node_config& config, bool development) {
                       .inbox = inbox,
                       .verifier = std::move(*verifier),
                       .log = log.named("edge"),
-                      .metrics_text = [metrics] { return metrics->render(); },
+                      .metrics_text =
+                          [metrics, side = cluster.get()] {
+                              return metrics->render() + (side == nullptr ? "" : side->metrics_text());
+                          },
                       .login_refused = [metrics] { metrics->login_refused(); },
                       .rpc_connections = rpc_connections,
-                      .life = opened->life};
+                      .life = life};
     edge_thread serving{edge,
                         config,
                         {.metrics = [&edge] { return edge.metrics_text(); },
@@ -260,7 +351,11 @@ expected<void> run_node(const node_config& config, bool development) {
                              [] {
                                  return health_answer{true, "live"};
                              },
-                         .ready = [ready] { return ready->judge(); },
+                         .ready =
+                             [ready, side = cluster.get()] {
+                                 const health_answer own = ready->judge();
+                                 return own.ok && side != nullptr ? side->ready() : own;
+                             },
                          .on_fault =
                              [log](std::string_view text) {
                                  log.error("metrics", {{"why", std::string{text}}});
@@ -279,9 +374,11 @@ expected<void> run_node(const node_config& config, bool development) {
         });
         log.info("node stopping", {{"signal", std::int64_t{signal}}});
         ready->stopping();
+        if (cluster) cluster->give_up_leadership(leadership_patience);
         serving.stop();
     }
     auto stopped = stop_and_wait(system, root, stop_wait);
+    if (cluster) cluster->stop(); // after the actors, which use it to their end
     if (!ports) return tl::unexpected(ports.error());
     return stopped;
 }

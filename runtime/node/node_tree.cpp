@@ -62,8 +62,8 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
     return tree;
 }
 
-// rest_for_one, as above. The trees of the shards that this node leads come and go by the router's word; an executor that
-// a new primary does not know ends, and begins anew by itself, however often that is.
+// rest_for_one, as above. The trees of the shards that this node leads come and go by the router's word; an
+// executor that a new primary does not know ends, and begins anew by itself, however often that is.
 supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_options& options,
                              replica_journal_options journal, router_options router, start_function control) {
     const journal_port replicas{addresses.replicas.as<journal_handle>(), options.gate};
@@ -80,9 +80,8 @@ supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_op
     router.shards = addresses.shards.handle();
     router.remotes = addresses.remotes.handle();
     router.gate = options.gate;
-    const dynamic_spec shards{.start =
-                                  [tree = supervisor_of(shard_tree(scheduler, jobs, addresses.shard))](
-                                      supervised_context& context, const std::any&) { return tree(context); },
+    const dynamic_spec shards{.start = [tree = supervisor_of(shard_tree(scheduler, jobs, addresses.shard))](
+                                           supervised_context& context, const std::any&) { return tree(context); },
                               .restart = restart_type::temporary,
                               .shutdown = infinity,
                               .kind = "shard"};
@@ -119,8 +118,8 @@ supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_op
                  {.intensity = {1000, milliseconds{60'000}},
                   .backoff = {milliseconds{50}, milliseconds{500}, milliseconds{1000}},
                   .children = {{.id = "exec",
-                                .start = detached_actor_of(exec_actor,
-                                                           std::shared_ptr<const exec_actor_options>(exec)),
+                                .start =
+                                    detached_actor_of(exec_actor, std::shared_ptr<const exec_actor_options>(exec)),
                                 .shutdown = shutdown_after(exec->stop_grace + milliseconds{15'000})}}}),
              .kind = child_kind::supervisor});
     return tree;
