@@ -16,16 +16,16 @@ const declared_type* catalog::type(std::string_view name) const { return find_in
 const declared_tenant* catalog::tenant(tenant_id id) const { return find_in(tenants_by_id, id); }
 const declared_type* catalog::type(type_id id) const { return find_in(types_by_id, id); }
 
-void catalog::put(declared_tenant t) {
-    const auto shared = std::make_shared<const declared_tenant>(std::move(t));
-    tenants[shared->spec.name] = shared;
-    tenants_by_id[shared->id] = shared;
+void catalog::put(std::shared_ptr<const declared_tenant> t) {
+    tenants_by_id[t->id] = t;
+    auto& place = tenants[t->spec.name];
+    place = std::move(t);
 }
 
-void catalog::put(declared_type y) {
-    const auto shared = std::make_shared<const declared_type>(std::move(y));
-    types[shared->spec.name] = shared;
-    types_by_id[shared->id] = shared;
+void catalog::put(std::shared_ptr<const declared_type> y) {
+    types_by_id[y->id] = y;
+    auto& place = types[y->spec.name];
+    place = std::move(y);
 }
 
 } // namespace coppice

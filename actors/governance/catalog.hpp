@@ -42,8 +42,8 @@ struct catalog {
     const declared_tenant* tenant(tenant_id id) const;
     const declared_type* type(type_id id) const;
 
-    void put(declared_tenant t);
-    void put(declared_type y);
+    void put(std::shared_ptr<const declared_tenant> t);
+    void put(std::shared_ptr<const declared_type> y);
 };
 using catalog_ptr = std::shared_ptr<const catalog>;
 

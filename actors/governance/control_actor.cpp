@@ -1,78 +1,25 @@
 #include "actors/governance/control_actor.hpp"
 
-#include "actors/journal/entry_builder.hpp"
+#include <capnp/message.h>
+
+#include "actors/governance/declared_commands.hpp"
 
 namespace coppice {
 namespace {
 
 using request_ptr = std::shared_ptr<declare_documents>;
 
-// Reads one row into the catalog; a row that this version can't read is damage.
-expected<void> put_row(const declared_row& row, const spec_readers& readers, catalog& into) {
-    if (row.kind == tenant_kind) {
-        auto spec = readers.tenant(row.spec);
-        if (!spec) return tl::unexpected(spec.error());
-        spec->name = row.name;
-        into.put(declared_tenant{tenant_id{row.number}, row.version, std::move(*spec)});
-    } else if (row.kind == job_type_kind) {
-        auto spec = readers.job_type(row.spec);
-        if (!spec) return tl::unexpected(spec.error());
-        spec->name = row.name;
-        declared_type type{type_id{row.number}, row.version, std::move(*spec), std::nullopt};
-        if (!type.spec.schema.empty()) {
-            auto schema = compiled_schema::compile(type.spec.schema);
-            if (!schema) return tl::unexpected(schema.error());
-            type.schema = std::move(*schema);
-        }
-        into.put(std::move(type));
-    }
-    return {};
-}
-
-std::uint64_t ms(milliseconds d) { return static_cast<std::uint64_t>(d.count()); }
-
-void write_tenant(const declared_tenant& t, cmd::DeclareTenant::Builder to) {
-    to.setTenant(t.id.value);
-    auto row = to.initRow();
-    row.setName(t.spec.name.c_str());
-    row.setVersion(t.version);
-    row.setWeight(t.spec.weight);
-    row.setRunningMax(t.spec.running_max);
-    row.setQueuedMax(t.spec.queued_max);
-    auto types = row.initTypes(static_cast<unsigned>(t.spec.types.size()));
-    for (unsigned i = 0; i < types.size(); ++i) types.set(i, t.spec.types[i].c_str());
-}
-
-void write_type(const declared_type& y, cmd::DeclareType::Builder to) {
-    to.setType(y.id.value);
-    auto row = to.initRow();
-    row.setName(y.spec.name.c_str());
-    row.setVersion(y.version);
-    row.setExecutor(static_cast<std::uint8_t>(y.spec.executor));
-    row.setAttemptsMax(y.spec.attempts_max);
-    row.setRetryBaseMs(ms(y.spec.retry.base));
-    row.setRetryMaxMs(ms(y.spec.retry.max));
-    row.setQueuedTimeoutMs(ms(y.spec.timeouts.queued));
-    row.setAttemptTimeoutMs(ms(y.spec.timeouts.attempt));
-    row.setJobTimeoutMs(ms(y.spec.timeouts.job));
-    row.setHeartbeatTimeoutMs(ms(y.spec.timeouts.heartbeat));
-    row.setCancelGraceMs(ms(y.spec.timeouts.cancel_grace));
-    row.setResultBytesMax(y.spec.result_bytes_max);
-    row.setRunningMax(y.spec.running_max);
-}
-
 // Tells the shard everything that is declared; rows that it has already change nothing.
 void tell_shard(const catalog& all, const journal_port& journal, proposal::done_function done) {
-    const std::size_t count = all.tenants.size() + all.types.size();
-    if (count == 0) {
+    if (all.tenants.empty() && all.types.empty()) {
         if (done) done({});
         return;
     }
-    journal.propose(make_proposal(count, false, std::move(done), [&](auto commands) {
-        unsigned at = 0;
-        for (const auto& [name, type] : all.types) write_type(*type, commands[at++].initDeclareType());
-        for (const auto& [name, tenant] : all.tenants) write_tenant(*tenant, commands[at++].initDeclareTenant());
-    }));
+    std::vector<type_ptr> types;
+    for (const auto& [name, type] : all.types) types.push_back(type);
+    std::vector<tenant_ptr> tenants;
+    for (const auto& [name, tenant] : all.tenants) tenants.push_back(tenant);
+    journal.propose(make_declarations(types, tenants, {}, std::move(done)));
 }
 
 struct applied {

@@ -17,6 +17,9 @@ struct edge_context {
     shard_id shard{};
     store* data = nullptr;
     store* control = nullptr;
+    // What is declared, of one kind or (empty) of all: from the node's own store, or from its copy of the
+    // cluster's.
+    std::function<std::vector<declared_row>(std::string_view kind)> declared;
     journal_port journal;
     shard_handle shard_actor;
     control_handle control_actor;

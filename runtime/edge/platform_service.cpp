@@ -141,7 +141,7 @@ kj::Promise<void> platform_service::get(GetContext context) {
         write_failure(*no, answer.initFailure());
         return kj::READY_NOW;
     }
-    auto rows = declared_rows(*edge_.control->begin_read(), view_of(params.getKind()));
+    auto rows = edge_.declared(view_of(params.getKind()));
     std::erase_if(rows, [&](const declared_row& r) {
         const bool foreign = !own.empty() && r.kind == tenant_kind && r.name != own;
         return foreign || (params.getName().size() > 0 && r.name != view_of(params.getName()));

@@ -239,6 +239,10 @@ expected<void> run_node(const node_config& config, bool development) {
 
     edge_context edge{.data = opened->data.get(),
                       .control = opened->control.get(),
+                      .declared =
+                          [control = opened->control.get()](std::string_view kind) {
+                              return declared_rows(*control->begin_read(), kind);
+                          },
                       .journal = port_of(addresses, gate),
                       .shard_actor = addresses.shard.as<shard_handle>(),
                       .control_actor = addresses.control.as<control_handle>(),

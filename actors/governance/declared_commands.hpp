@@ -1,0 +1,29 @@
+// From declared rows to what is in force: a row read as a tenant or a job type, and the commands by which a shard
+// is told of them. Both control actors use it, the single node's and the cluster's. Pure but for the callback that
+// a proposal carries.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "actors/governance/catalog.hpp"
+#include "actors/governance/control_machine.hpp"
+#include "actors/journal/proposal.hpp"
+
+namespace coppice {
+
+using tenant_ptr = std::shared_ptr<const declared_tenant>;
+using type_ptr = std::shared_ptr<const declared_type>;
+
+// Errors: what the reader says of the spec; of a type, schema_invalid too.
+expected<tenant_ptr> read_tenant(const declared_row& row, const spec_readers& readers);
+// `former`: what the row was read as before, or null; its compiled schema is used when the text is the same.
+expected<type_ptr> read_type(const declared_row& row, const spec_readers& readers, const declared_type* former);
+// A row of another kind changes nothing.
+expected<void> put_row(const declared_row& row, const spec_readers& readers, catalog& into);
+
+// Types first, then tenants, a command each; rows that the shard has already change nothing. At least one.
+proposal_ptr make_declarations(std::span<const type_ptr> types, std::span<const tenant_ptr> tenants, shard_id shard,
+                               proposal::done_function done);
+
+} // namespace coppice
