@@ -355,4 +355,25 @@ inline constexpr auto control_lease_ttl_min = 1s;
 inline constexpr auto control_lease_ttl_max = 3600s;
 inline constexpr auto control_mirror_note_interval = 60s; // a quiet mirror writes down so often that it is current
 
+// ---- cluster: a node's configuration
+// ---------------------------------------------------------------------------------
+inline constexpr std::uint32_t cluster_min_in_sync_default = 2; // what one node acknowledged another one has
+inline constexpr auto cluster_lease_default = 600ms;            // six beats of a primary
+inline constexpr auto cluster_lease_min = 300ms;                // three: fewer, and one lost packet stops a shard
+inline constexpr auto cluster_lease_max = 60s;                  // how long a shard stands still at the most
+inline constexpr auto cluster_grace_default = 900ms;
+inline constexpr auto cluster_grace_max = 5min;
+inline constexpr int cluster_grace_factor = 13;  // grace is at least 13/10 of the lease: clocks that drift, threads
+inline constexpr int cluster_grace_divisor = 10; // that wait
+
+// ---- cluster: what is declared
+// ---------------------------------------------------------------------------------------
+inline constexpr std::size_t declare_requests_max = 64; // applies of one node not yet answered; then `overloaded`
+inline constexpr std::size_t declare_attempts_max =
+    32;                                             // of one, against others' changes: each lost one is another's
+inline constexpr auto declare_patience = 30s;       // for one apply to be committed and in force: two elections
+inline constexpr auto declare_retry_pause = 200ms;  // before a shard that could not take it is told again
+inline constexpr auto declare_tick_interval = 50ms; // how late a pause's or a deadline's end is seen
+inline constexpr std::size_t declarations_per_proposal_max = 256; // some 100 KiB, and a pause of a ms for others
+
 } // namespace coppice::limits
