@@ -1,0 +1,193 @@
+#include "tests/end_to_end/cluster_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <sstream>
+
+namespace coppice::end_to_end {
+namespace {
+
+constexpr std::string_view documents = R"(kind: JobType
+metadata: {name: parked}
+spec: {executor: worker, attempts_max: 3}
+---
+kind: JobType
+metadata: {name: echo}
+spec: {executor: exec, argv: [cat]}
+---
+kind: Tenant
+metadata: {name: acme}
+spec: {types: [parked, echo, worked]}
+---
+kind: JobType
+metadata: {name: worked}
+spec: {executor: worker, attempts_max: 3}
+)";
+
+std::string port_text(std::uint16_t port) { return std::to_string(port); }
+
+} // namespace
+
+cluster_under_test::cluster_under_test(std::size_t count) {
+    etcd_.start();
+    const std::string first = (files_ / "n0").string();
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint16_t rpc = testing::free_port(), metrics = testing::free_port(), peer = testing::free_port();
+        const std::string data = (files_ / ("n" + std::to_string(i))).string();
+        std::vector<std::string> argv{program(), "cluster"};
+        if (i == 0)
+            argv.insert(argv.end(), {"init", "--name", "grove"});
+        else
+            argv.insert(argv.end(), {"add", "--from", first});
+        argv.insert(argv.end(), {"--data", data, "--port", port_text(rpc), "--metrics-port", port_text(metrics),
+                                 "--peer-port", port_text(peer), "--etcd", etcd_.endpoint(), "--exec-slots", "2",
+                                 "--zone", "zone-" + std::to_string(i)});
+        process made({.argv = argv});
+        BOOST_REQUIRE_MESSAGE(made.wait() == 0, made.err());
+        one_node& n = nodes_.emplace_back();
+        n.config = data + "/node.yaml";
+        n.address = "127.0.0.1:" + port_text(rpc);
+        n.metrics = "127.0.0.1:" + port_text(metrics);
+    }
+    process token({.argv = {program(), "token", "issue", "--role", "platform-owner", "--data", first}});
+    BOOST_REQUIRE_EQUAL(token.wait(), 0);
+    token_file_ = files_.write("token", token.out());
+    for (std::size_t i = 0; i < count; ++i) start(i);
+    BOOST_REQUIRE(all_in_sync(count));
+    const auto applied = run(0, {"apply", "-f", files_.write("platform.yaml", documents)});
+    BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
+    // What one node declared is in force at all.
+    for (std::size_t i = 0; i < count; ++i)
+        BOOST_REQUIRE(eventually([&] { return run(i, {"get", "tenant", "acme"}).status == 0; }));
+}
+
+void cluster_under_test::start(std::size_t i) {
+    nodes_.at(i).running =
+        std::make_unique<process>(process::options{.argv = {program(), "serve", "--config", nodes_.at(i).config}});
+    BOOST_REQUIRE_MESSAGE(eventually([&] { return metric(i, "coppice_replica_epoch").has_value(); }),
+                          "node " << i << " did not come up: " << log(i));
+}
+
+int cluster_under_test::kill(std::size_t i, int signal) {
+    one_node& n = nodes_.at(i);
+    const int status = n.running->kill(signal);
+    n.earlier_log += n.running->err();
+    n.running.reset();
+    return status;
+}
+
+void cluster_under_test::signal(std::size_t i, int signal) const { nodes_.at(i).running->signal(signal); }
+
+std::string cluster_under_test::log(std::size_t i) const {
+    const one_node& n = nodes_.at(i);
+    return n.running ? n.earlier_log + n.running->err() : n.earlier_log;
+}
+
+client::options cluster_under_test::client_of(std::size_t i) const {
+    client::options o;
+    o.server = address(i);
+    o.token_file = token_file_;
+    return o;
+}
+
+outcome cluster_under_test::run(std::size_t i, std::vector<std::string> arguments) const {
+    const auto p = begin(i, std::move(arguments));
+    const int status = p->wait();
+    return {status, p->out(), p->err()};
+}
+
+std::unique_ptr<process> cluster_under_test::begin(std::size_t i, std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), program());
+    return std::make_unique<process>(
+        process::options{.argv = std::move(arguments),
+                         .env = {{"COPPICE_SERVER", address(i)}, {"COPPICE_TOKEN_FILE", token_file_}}});
+}
+
+std::optional<double> cluster_under_test::metric(std::size_t i, const std::string& name) const {
+    process curl({.argv = {"/usr/bin/curl", "-sm", "2", "http://" + nodes_.at(i).metrics + "/metrics"}});
+    if (curl.wait() != 0) return std::nullopt;
+    std::istringstream lines{curl.out()};
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with(name + "{") || line.starts_with(name + " "))
+            return std::stod(line.substr(line.rfind(' ') + 1));
+    return std::nullopt;
+}
+
+std::size_t cluster_under_test::primary(std::optional<std::size_t> not_this) const {
+    std::optional<std::size_t> found;
+    const bool there = eventually([&] {
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            if (i != not_this && runs(i) && metric(i, "coppice_replica_serving") == 1.0) found = i;
+        return found.has_value();
+    });
+    BOOST_REQUIRE_MESSAGE(there, "no node serves the shard");
+    return *found;
+}
+
+bool cluster_under_test::all_in_sync(std::size_t count) const {
+    return eventually([&] {
+        const std::size_t leader = primary();
+        return metric(leader, "coppice_replica_in_sync") == static_cast<double>(count) &&
+               metric(leader, "coppice_replica_serving") == 1.0;
+    });
+}
+
+// ---- the client
+// ----------------------------------------------------------------------------------------------------------
+
+steady_client::steady_client(const cluster_under_test& cluster, std::size_t at)
+    : thread_([this, options = cluster.client_of(at)] { loop(options); }) {}
+
+void steady_client::stop() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+}
+
+void steady_client::loop(client::options options) {
+    client::blocking_client as{std::move(options)};
+    while (!stopping_) {
+        const auto answer = as.submit(client::job_spec{.tenant = "acme", .type = "parked", .payload = "{}"});
+        const auto now = std::chrono::steady_clock::now();
+        const std::lock_guard guard{mutex_};
+        if (!answer) {
+            refused_.push_back(answer.error());
+            continue;
+        }
+        if (!acknowledged_.empty())
+            gap_ = std::max(gap_, std::chrono::duration_cast<std::chrono::milliseconds>(now - last_));
+        last_ = now;
+        acknowledged_.push_back(answer->id);
+    }
+}
+
+std::vector<job_id> steady_client::acknowledged() const {
+    const std::lock_guard guard{mutex_};
+    return acknowledged_;
+}
+
+std::vector<failure> steady_client::refused() const {
+    const std::lock_guard guard{mutex_};
+    return refused_;
+}
+
+std::chrono::milliseconds steady_client::longest_gap() const {
+    const std::lock_guard guard{mutex_};
+    return gap_;
+}
+
+bool steady_client::more(std::size_t count) const {
+    const std::size_t before = acknowledged().size();
+    return eventually([&] { return acknowledged().size() >= before + count; });
+}
+
+void require_all_there(const cluster_under_test& cluster, const std::vector<job_id>& jobs) {
+    for (std::size_t i = 0; i < cluster.size(); ++i) {
+        if (!cluster.runs(i)) continue;
+        client::blocking_client as{cluster.client_of(i)};
+        std::size_t missing = 0;
+        for (const job_id& id : jobs)
+            if (const auto got = as.get(id); !got) ++missing;
+        BOOST_TEST(missing == 0U, "node " << i << " misses " << missing << " of " << jobs.size());
+    }
+}
+
+} // namespace coppice::end_to_end
