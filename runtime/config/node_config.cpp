@@ -66,6 +66,7 @@ void read_config(field_reader& fields, node_config& config) {
         store.size("map_bytes", config.store.map_bytes, limits::map_size_min, limits::map_size_max);
     });
     fields.mapping("log", [&](field_reader& log) { read_log(log, config.log); });
+    fields.mapping("cluster", [&](field_reader& cluster) { read_cluster(cluster, config.cluster.emplace()); });
 }
 
 // The value at a path of mappings, or the closest one above it.
@@ -127,6 +128,7 @@ std::vector<config_problem> validate(const node_config& config) {
     if (config.auth.audience.empty()) problems.push_back({"auth.audience", "must not be empty"});
     check_listening(config, problems);
     check_values(config, problems);
+    if (config.cluster) check_cluster(*config.cluster, config.listen, problems);
     return problems;
 }
 

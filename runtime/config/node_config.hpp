@@ -7,11 +7,13 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "runtime/config/cluster_settings.hpp"
 #include "runtime/config/document_errors.hpp"
 #include "runtime/config/quantities.hpp"
 #include "schema/limits.hpp"
@@ -68,6 +70,7 @@ struct node_config {
     exec_settings exec;
     store_settings store;
     log_settings log;
+    std::optional<cluster_settings> cluster; // absent: the node is alone
     bool operator==(const node_config&) const = default;
 };
 
