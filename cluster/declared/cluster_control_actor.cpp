@@ -146,12 +146,13 @@ void control::go_on() {
 
 // A commit of unknown outcome that did happen is told as what it did.
 void control::settle_doubt(declare_run& run) const {
-    for (std::size_t i = 0; i < run.plan.rows.size() && i < run.in_doubt.size(); ++i) {
-        const declared_row &is = run.plan.rows[i], &meant = run.in_doubt[i];
-        if (run.plan.changes[i].change == declared_change::unchanged && is.version == meant.version &&
-            is.changed_at == meant.changed_at && is.changed_by == meant.changed_by)
-            run.plan.changes[i].change = meant.version == 1 ? declared_change::created : declared_change::updated;
-    }
+    for (const declare_plan& doubted : run.in_doubt)
+        for (std::size_t i = 0; i < run.plan.rows.size(); ++i) {
+            const declared_row &is = run.plan.rows[i], &meant = doubted.rows[i];
+            if (run.plan.changes[i].change == declared_change::unchanged && is.version == meant.version &&
+                is.changed_at == meant.changed_at && is.changed_by == meant.changed_by)
+                run.plan.changes[i].change = doubted.changes[i].change;
+        }
 }
 
 void control::commit() {
@@ -178,7 +179,7 @@ void control::committed(declaration_committed message) {
 void control::again(const failure& why) {
     declare_run& run = *s_.current;
     if (why.code != errc::conflict && why.code != errc::unknown_outcome) return refuse_current(why);
-    if (why.code == errc::unknown_outcome && run.in_doubt.empty()) run.in_doubt = run.plan.rows;
+    if (why.code == errc::unknown_outcome) run.in_doubt.push_back(run.plan);
     if (run.attempts >= limits::declare_attempts_max || now() >= run.deadline)
         return refuse_current({errc::overloaded, "others keep changing what is declared; try again", 1000});
     read();

@@ -78,7 +78,7 @@ struct declare_run {
     bool committing = false;
     declare_base base;
     declare_plan plan;
-    std::vector<declared_row> in_doubt; // what a commit of unknown outcome may have written
+    std::vector<declare_plan> in_doubt; // commits of unknown outcome
 };
 
 struct cluster_control_state {

@@ -112,7 +112,8 @@ void check_cluster(const cluster_settings& cluster, const endpoint& listen, std:
     if (cluster.node == node_id{}) check.problem("node", "must be from 1");
     if (!cluster.zone.empty()) check.name("zone", cluster.zone);
     if (cluster.peer_listen.port == 0) check.problem("peer_listen", "must name a port: other nodes dial it");
-    if (cluster.peer_listen == listen) check.problem("peer_listen", "must be another address than listen");
+    if (cluster.peer_listen == listen && listen.port != 0)
+        check.problem("peer_listen", "must be another address than listen");
     const bool own_peer = !cluster.advertise_peer.host.empty(), own_rpc = !cluster.advertise_rpc.host.empty();
     if (own_peer || cluster.peer_listen.port != 0)
         check.advertised("advertise_peer", cluster.advertised_peer(), own_peer, "peer_listen");

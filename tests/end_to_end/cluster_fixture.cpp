@@ -28,7 +28,6 @@ std::string port_text(std::uint16_t port) { return std::to_string(port); }
 } // namespace
 
 cluster_under_test::cluster_under_test(std::size_t count) {
-    etcd_.start();
     const std::string first = (files_ / "n0").string();
     for (std::size_t i = 0; i < count; ++i) {
         const std::uint16_t rpc = testing::free_port(), metrics = testing::free_port(), peer = testing::free_port();

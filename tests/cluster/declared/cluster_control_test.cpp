@@ -245,6 +245,23 @@ BOOST_AUTO_TEST_CASE(an_apply_that_etcd_never_answered_is_said_to_be_unknown_or_
     BOOST_TEST(node.board->get()->tenants_by_id.size() == 2U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_commit_whose_answer_was_lost_is_found_and_told_as_what_it_did, two_nodes) {
+    using loses = lossy_store::loses;
+    std::uint32_t number = 0;
+    for (const loses what : {loses::answer, loses::request}) {
+        const std::string name = "t" + std::to_string(++number);
+        a.store->lose_next(what);
+        BOOST_TEST(words(a.apply({tenant_document(name)})) == "created");
+        a.store->lose_next(what);
+        BOOST_TEST(words(a.apply({type_document("build"), tenant_document(name, 9)})).ends_with("updated"));
+        a.store->lose_next(what);
+        BOOST_TEST(words(a.apply({type_document("build"), type_document(name)})) == "unchanged created");
+        BOOST_TEST(version_at(a, name) == 2U); // once, not twice
+        BOOST_TEST(a.board->get()->tenant(name)->id.value == number);
+        wait_for_version(b, name, 2);
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(too_many_applies_at_a_time_are_refused, two_nodes) {
     etcd.pause();
     std::vector<std::future<declaring_node::answer>> answers;

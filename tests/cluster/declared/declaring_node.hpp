@@ -12,6 +12,7 @@
 #include "persistence/memory_store.hpp"
 #include "runtime/config/specs.hpp"
 #include "tests/cluster/control/control_backends.hpp"
+#include "tests/cluster/declared/lossy_store.hpp"
 
 namespace coppice::testing {
 
@@ -75,7 +76,7 @@ class declaring_node {
         return noted_->keys;
     }
 
-    std::unique_ptr<control_store> store;
+    std::unique_ptr<lossy_store> store;
     std::shared_ptr<declared_copy> copy;
     std::shared_ptr<catalog_board> board = std::make_shared<catalog_board>();
 

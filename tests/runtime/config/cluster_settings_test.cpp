@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(what_is_required_is_asked_for_by_name) {
     const std::string errors = errors_of("cluster: {zone: a}\n");
     for (const char* field : {"name", "node", "peer_listen", "certificate", "key", "ca", "etcd"})
         check_has(errors, "f:1:10: cluster." + std::string{field} + ": is required");
-    check_has(errors_of(section("  etdc: 1\n")), "cluster.etdc: unknown field; did you mean \"etcd\"?");
+    check_has(errors_of(section("  peer_listn: 1\n")),
+              "cluster.peer_listn: unknown field; did you mean \"peer_listen\"?");
     check_has(errors_of(section("", "    endpoint: x\n")), "cluster.etcd.endpoint: unknown field");
 }
 
