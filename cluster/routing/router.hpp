@@ -23,6 +23,7 @@ class router {
     void role_seen_here(const role_seen& m);
     void tree_down(const caf::down_msg& down);
     void link_changed(const peer_linked& m);
+    void say_serving_again();
 
     // ---- router_executors.cpp
     void executor_came(const executor_up& m);

@@ -13,6 +13,7 @@ router_handle::behavior_type router_actor(router_handle::stateful_pointer<router
     self->set_down_handler([r](const caf::down_msg& down) { r->tree_down(down); });
     // The journal was there before: what it is now.
     const replica_face* face = options->board->face(options->shard);
+    self->send(self, serving_again{});
     self->send(self, role_seen{options->shard, face->role.load(), face->epoch.load()});
     return {
         [r](const propose& m) { r->propose(m.what); },
@@ -29,6 +30,7 @@ router_handle::behavior_type router_actor(router_handle::stateful_pointer<router
         [r](const role_seen& m) { r->role_seen_here(m); },
         [r](const proposal_rescued& m) { r->rescue(m); },
         [r](const executor_lost& m) { r->lost(m.worker); },
+        [r](serving_again) { r->say_serving_again(); },
         [self, r](router_tick) {
             self->state.ticking = false;
             r->tick();

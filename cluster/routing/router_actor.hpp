@@ -47,6 +47,7 @@ struct executor_lost {
     worker_id worker;
 };
 struct router_tick {};
+struct serving_again {};
 
 using router_handle =
     journal_handle::extend<caf::reacts_to<executor_up>, caf::reacts_to<executor_down>,
@@ -54,7 +55,7 @@ using router_handle =
                            caf::reacts_to<peer_linked>, caf::reacts_to<role_seen>,
                            // To itself.
                            caf::reacts_to<proposal_rescued>, caf::reacts_to<executor_lost>,
-                           caf::reacts_to<router_tick>>;
+                           caf::reacts_to<serving_again>, caf::reacts_to<router_tick>>;
 
 struct router_options {
     shard_id shard{};
@@ -134,4 +135,6 @@ template <>
 struct allowed_unsafe_message_type<coppice::executor_lost> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::router_tick> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::serving_again> : std::true_type {};
 } // namespace caf

@@ -89,6 +89,13 @@ void router::leader_says(node_id from, route::Serving::Reader serving) {
     go_on_with_waiting();
 }
 
+// A word that came too early, or was lost with a full window, comes again.
+void router::say_serving_again() {
+    if (s().serving)
+        for (const node_id node : s().linked) say_serving(node);
+    self_->delayed_send(self_, limits::serving_said_again, serving_again{});
+}
+
 void router::link_changed(const peer_linked& m) {
     if (m.up) {
         s().linked.insert(m.node);
