@@ -226,6 +226,8 @@ void replicated_journal::on_role_change(replica_slot& s) {
                 p->refuse({errc::unknown_outcome, "the shard's primary changed before it was committed", 0});
         s.under_way.reset();
         std::erase_if(s.unlogged, [&](const log_entry& e) { return e.at.index > s.place.at.index; });
+        write_unlogged(s); // what others send now goes to the log behind it
+        s.unlogged_bytes = 0;
         refuse_waiting(s, {errc::not_primary, "the shard's primary changed", not_primary_retry_ms});
         s.snapshots.clear();
     }
