@@ -20,7 +20,7 @@ class steady_submits {
   public:
     explicit steady_submits(const cluster_processes& cluster)
         : process_({.argv = {program(), "job", "submit", "-f", "-"},
-                    .env = {{"COPPICE_SERVER", cluster.addresses()}, {"COPPICE_TOKEN_FILE", cluster.token_file()}},
+                    .env = cluster.client_env(cluster.addresses()),
                     .open_stdin = true}) {}
     void one() {
         process_.write(R"({"tenant":"default","type":"exec","payload":{"argv":["true"]},"key":"s)" +
@@ -133,6 +133,32 @@ BOOST_AUTO_TEST_CASE(a_removed_node_stops_gets_no_link_and_does_not_come_back) {
     const outcome resumed = cluster.run_at(cluster.address(left), {"node", "resume", std::to_string(gone)});
     BOOST_TEST(contains(resumed.err, "illegal_transition"));
     cluster.run_a_job();
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_knows_all_nodes_goes_on_when_its_own_is_killed) {
+    const cluster_processes cluster;
+    const scratch_directory files;
+    const std::string noop =
+        files.write("noop.yaml", "kind: JobType\nmetadata: {name: noop}\nspec: {executor: worker}\n");
+    require_done(cluster.run({"apply", "-f", noop}));
+    const outcome token = cluster.run({"token", "issue", "--role", "worker", "--data", cluster.data_of(1)});
+    require_done(token);
+    const process worker({.argv = {program(), "worker", "--types", "noop", "--", "/bin/true"},
+                          .env = {{"COPPICE_SERVER", cluster.addresses()},
+                                  {"COPPICE_TOKEN_FILE", files.write("token", token.out)}}});
+    const auto is_at = [&](unsigned node) {
+        const outcome tree = cluster.run_at(cluster.address(node), {"tree", "node/workers"});
+        return contains(tree.out, "session");
+    };
+    unsigned home = 0;
+    BOOST_REQUIRE(eventually([&] {
+        for (unsigned node = 1; node <= 3 && home == 0; ++node) home = is_at(node) ? node : 0;
+        return home != 0;
+    }));
+    cluster.run_a_job("noop");
+    cluster.node(home).kill(SIGKILL);
+    BOOST_TEST(eventually([&] { return is_at(another_than(home)) || is_at(third_of(home, another_than(home))); }));
+    cluster.run_a_job("noop");
 }
 
 BOOST_AUTO_TEST_CASE(a_node_alone_says_that_it_is_not_part_of_a_cluster) {

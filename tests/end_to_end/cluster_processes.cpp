@@ -87,8 +87,7 @@ std::string cluster_processes::addresses() const {
 
 outcome cluster_processes::run_at(const std::string& server, std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), program());
-    process p(
-        {.argv = std::move(arguments), .env = {{"COPPICE_SERVER", server}, {"COPPICE_TOKEN_FILE", token_file()}}});
+    process p({.argv = std::move(arguments), .env = client_env(server)});
     const int status = p.wait();
     return {status, p.out(), p.err()};
 }
@@ -122,9 +121,13 @@ unsigned cluster_processes::primary(unsigned asked) const {
     return row.is_object() && row["primary"].is_number() ? row["primary"].get<unsigned>() : 0;
 }
 
-void cluster_processes::run_a_job() const {
+environment cluster_processes::client_env(const std::string& server) const {
+    return {{"COPPICE_SERVER", server}, {"COPPICE_TOKEN_FILE", token_file()}};
+}
+
+void cluster_processes::run_a_job(const std::string& type) const {
     const outcome done = run(
-        {"job", "submit", "--tenant", "default", "--type", "exec", "--payload", R"({"argv":["true"]})", "--wait"});
+        {"job", "submit", "--tenant", "default", "--type", type, "--payload", R"({"argv":["true"]})", "--wait"});
     BOOST_TEST_CONTEXT(done.err) BOOST_TEST(done.status == 0);
 }
 

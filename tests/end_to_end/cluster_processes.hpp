@@ -20,6 +20,7 @@ class cluster_processes {
     std::string address(unsigned node) const;
     // Of all, with commas between.
     std::string addresses() const;
+    std::string data_of(unsigned node) const { return directory_of(node).string(); }
     std::string config_of(unsigned node) const { return (directory_of(node) / "node.yaml").string(); }
     std::string token_file() const { return (directory_of(1) / "operator.token").string(); }
     process& node(unsigned number) const { return *nodes_.at(number - 1); }
@@ -36,8 +37,9 @@ class cluster_processes {
     // Who leads, as `asked` says; 0: nobody.
     unsigned primary(unsigned asked = 1) const;
 
-    // Each must be taken and done.
-    void run_a_job() const;
+    // A job of the type; it must be taken and done.
+    void run_a_job(const std::string& type = "exec") const;
+    environment client_env(const std::string& server) const;
 
   private:
     std::filesystem::path directory_of(unsigned node) const;
