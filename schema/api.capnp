@@ -260,6 +260,34 @@ struct TreeRow {
   memoryBytes @8 :UInt64;     # 0: not known
 }
 
+struct NodeView {
+  # A member of the cluster, as the node that was asked sees it.
+  node @0 :UInt32;
+  name @1 :Text;
+  state @2 :Text;             # joining, active, draining, removed
+  zone @3 :Text;              # empty: not known
+  rpc @4 :Text;               # host:port for clients and workers
+  peer @5 :Text;              # host:port for the other nodes
+  leads @6 :UInt32;           # shards of which it is the primary
+  inSync @7 :UInt32;          # shards of which it holds all that is committed, those that it leads included
+  holds @8 :UInt32;           # shards of which it is a replica, learners included
+  isSelf @9 :Bool;            # the node that answers
+  linked @10 :Bool;           # there is a link with it; true of the node itself
+  seenMs @11 :Int64 = -1;     # since it was heard last; below 0: never, in this life of the node that answers
+  applied @12 :UInt64;        # newest log entry in its tables, over its shards; 0: the node that answers cannot tell
+}
+
+struct ShardView {
+  shard @0 :UInt16;
+  epoch @1 :UInt64;
+  primary @2 :UInt32;         # node; 0: none yet
+  inSync @3 :List(UInt32);
+  replicas @4 :List(UInt32);
+  role @5 :Text;              # of the replica here, in words
+  applied @6 :UInt64;         # newest log entry in the tables here
+  leaseValid @7 :Bool;        # the node that answers leads the shard, and may read and acknowledge now
+}
+
 interface PlatformService {
   apply @0 (files :List(File), dryRun :Bool) -> (changes :List(Change), errors :List(DocumentError), failure :Failure);
   # YAML documents, validated whole before anything changes; applying what is there already changes nothing.
@@ -273,4 +301,20 @@ interface PlatformService {
   metrics @3 () -> (text :Text, failure :Failure);
   check @4 () -> (findings :List(Text), rows :UInt64, failure :Failure);
   # Walks the store and checks its invariants (every job in exactly one index, counters, held slots). Slow on big stores.
+
+  # The cluster. A node alone answers invalid_argument.
+  nodes @5 () -> (nodes :List(NodeView), failure :Failure);
+  shards @6 () -> (shards :List(ShardView), failure :Failure);
+  changeNode @7 (node :UInt32, change :NodeChange) -> (failure :Failure);
+  # Answers when the wish is recorded; what follows from it (primaries and replicas that move) comes after. A wish
+  # that is fulfilled already succeeds. Errors: not_found; illegal_transition; conflict when the record changed
+  # meanwhile; invalid_argument when no other node would remain.
+  enum NodeChange {
+    drain @0;                 # gives up what it leads, then what it holds where others can
+    resume @1;                # may hold and lead again
+    remove @2;                # for good: its links are cut, it stops, its number is never used again
+  }
+  moveShard @8 (shard :UInt16, to :UInt32) -> (primary :UInt32, failure :Failure);
+  # Answers when `to` leads. Errors: not_primary, with `primary`, whom to ask instead (0: nobody leads now);
+  # invalid_argument when `to` is not an active node that is in sync; unavailable when it did not happen in time.
 }

@@ -391,4 +391,13 @@ inline constexpr auto declare_retry_pause = 200ms;  // before a shard that could
 inline constexpr auto declare_tick_interval = 50ms; // how late a pause's or a deadline's end is seen
 inline constexpr std::size_t declarations_per_proposal_max = 256; // some 100 KiB, and a pause of a ms for others
 
+// ---- cluster: clients and operators
+// ---------------------------------------------------------------------------------
+inline constexpr std::size_t client_servers_max = 64;     // nodes that a client is told of: a cluster's, and some
+inline constexpr auto client_unavailable_patience = 2s;   // a node that says `unavailable` for longer is left for
+                                                          // the next: longer than a takeover, shorter than a person
+inline constexpr auto hand_over_patience = 10s;           // for an ordered hand-over, by whoever waits for it
+inline constexpr auto hand_over_pause = 300ms;            // new work waits so long for it: longer than a commit
+inline constexpr std::size_t hand_overs_awaited_max = 64; // by operators, at one node; then `overloaded`
+
 } // namespace coppice::limits

@@ -155,7 +155,7 @@ replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_h
             ready();
         },
         [self, ready](const hand_over_wanted& m) {
-            self->state.journal->hand_over(m.shard, m.to);
+            self->state.journal->want_hand_over(m.shard, m.to);
             ready();
         },
         [self, ready](replica_beat) {

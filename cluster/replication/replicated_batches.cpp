@@ -68,7 +68,7 @@ void replicated_journal::reload(replica_slot& s) {
 }
 
 bool replicated_journal::may_make_entry(const replica_slot& s) const {
-    if (s.diverged || s.under_way || !s.replica->may_propose()) return false;
+    if (s.diverged || s.under_way || s.hand_over_to || !s.replica->may_propose()) return false;
     const bool upkeep = (s.due && *s.due <= options_.clock()) ||
                         s.machine.events() >= options_.events_kept + limits::events_pruned_at_once;
     return !s.waiting.empty() || s.plan_wanted || upkeep;

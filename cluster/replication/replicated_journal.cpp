@@ -153,6 +153,28 @@ bool replicated_journal::hand_over(shard_id shard, node_id to) {
     return s != nullptr && !s->under_way && s->replica->hand_over(to, now());
 }
 
+void replicated_journal::want_hand_over(shard_id shard, node_id to) {
+    auto* s = slot(shard);
+    if (s == nullptr || s->hand_over_to || s->replica->role() != replica_role::serving) return;
+    for (const auto& follower : s->replica->followers())
+        if (follower.node == to && follower.in_sync && follower.linked) {
+            s->hand_over_to = to;
+            s->hand_over_until = now() + limits::hand_over_pause;
+        }
+}
+
+bool replicated_journal::try_hand_overs() {
+    bool ended = false;
+    for (auto& [id, s] : slots_) {
+        if (!s.hand_over_to) continue;
+        const bool over = s.replica->role() != replica_role::serving || now() >= s.hand_over_until;
+        if (!over && !hand_over(id, *s.hand_over_to)) continue;
+        s.hand_over_to.reset();
+        ended = true;
+    }
+    return ended;
+}
+
 void replicated_journal::want_replicas(shard_id shard, std::vector<node_id> replicas) {
     if (auto* s = slot(shard)) s->replica->want_replicas(std::move(replicas));
 }
@@ -182,6 +204,7 @@ void replicated_journal::pump() {
         bool moved = drain_all();
         moved |= flush_log();
         moved |= open_ ? go_on_with_open() : begin_transaction();
+        moved = moved || try_hand_overs();
         if (moved) continue;
         // Nothing new took the news of a commit along.
         for (auto& [id, s] : slots_)
@@ -226,6 +249,8 @@ void replicated_journal::on_role_change(replica_slot& s) {
                 p->refuse({errc::unknown_outcome, "the shard's primary changed before it was committed", 0});
         s.under_way.reset();
         std::erase_if(s.unlogged, [&](const log_entry& e) { return e.at.index > s.place.at.index; });
+        write_unlogged(s); // what others send now goes to the log behind it
+        s.unlogged_bytes = 0;
         refuse_waiting(s, {errc::not_primary, "the shard's primary changed", not_primary_retry_ms});
         s.snapshots.clear();
     }

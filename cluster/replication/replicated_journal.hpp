@@ -82,7 +82,11 @@ class replicated_journal {
     void hurry(shard_id shard) {
         if (auto* s = slot(shard); s != nullptr && s->apply_due != never) s->apply_due = now();
     }
+    // Now or never; false: it cannot be done at the moment.
     bool hand_over(shard_id shard, node_id to);
+    // As soon as what is under way is committed; new work waits for it for limits::hand_over_pause, and then goes on
+    // here. Nothing, when this node does not lead the shard or `to` is not linked and in sync.
+    void want_hand_over(shard_id shard, node_id to);
     void want_replicas(shard_id shard, std::vector<node_id> replicas);
 
     // ---- looks
@@ -96,6 +100,7 @@ class replicated_journal {
 
     // ---- replicated_journal.cpp
     void open(replica_slot& s, bool held_back);
+    bool try_hand_overs();
     bool drain_all();
     bool drain(replica_slot& s);
     void on_role_change(replica_slot& s);

@@ -17,6 +17,8 @@ constexpr const char* introduction =
 void add_all(const command_registry& commands) {
     add_serve_command(commands);
     add_cluster_commands(commands);
+    add_node_commands(commands);
+    add_shard_commands(commands);
     add_apply_command(commands);
     add_get_command(commands);
     add_job_commands(commands);

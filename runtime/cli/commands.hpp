@@ -7,6 +7,8 @@ namespace coppice::cli {
 
 void add_serve_command(const command_registry& commands);
 void add_cluster_commands(const command_registry& commands);
+void add_node_commands(const command_registry& commands);
+void add_shard_commands(const command_registry& commands);
 void add_apply_command(const command_registry& commands);
 void add_get_command(const command_registry& commands);
 void add_job_commands(const command_registry& commands);

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view environment_help =
     "Environment:\n"
-    "  COPPICE_SERVER      host:port of the node (127.0.0.1:7400 when unset)\n"
+    "  COPPICE_SERVER      host:port of the node (127.0.0.1:7400 when unset); a comma between several of a "
+    "cluster\n"
     "  COPPICE_TOKEN       the token to log in with; COPPICE_TOKEN_FILE names a file that holds it\n"
     "  COPPICE_TLS_CA      connect by TLS and trust this PEM file (\"system\": the system's own)\n"
     "  COPPICE_TLS_NAME    the name in the node's certificate, when it is not the host's\n";
@@ -85,7 +86,8 @@ std::string hint_for(const failure& f) {
 }
 
 void add_connection_flags(CLI::App& app, connection_flags& flags) {
-    app.add_option("--server", flags.server, "The node's address, host:port (COPPICE_SERVER)");
+    app.add_option("--server", flags.server,
+                   "The node's address, host:port; of several nodes with commas between them (COPPICE_SERVER)");
     app.add_option("--token-file", flags.token_file, "File with the token (COPPICE_TOKEN_FILE, COPPICE_TOKEN)");
 }
 

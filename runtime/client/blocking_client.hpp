@@ -65,6 +65,15 @@ class blocking_client {
     expected<std::string> metrics() { return run(client_.metrics()); }
     expected<check_result> check() { return run(client_.check()); }
 
+    expected<std::vector<node_view>> nodes() { return run(client_.nodes()); }
+    expected<std::vector<shard_view>> shards() { return run(client_.shards()); }
+    expected<void> change_node(std::uint32_t node, node_change change) {
+        return run(client_.change_node(node, change));
+    }
+    expected<move_result> move_shard(std::uint16_t shard, std::uint32_t to) {
+        return run(client_.move_shard(shard, to));
+    }
+
     // For whatever is not above: promises of the client, awaited here.
     client& async() { return client_; }
     kj::AsyncIoContext& io() { return io_; }

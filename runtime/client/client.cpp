@@ -69,7 +69,12 @@ kj::Promise<expected<submit_results>> submit_once(session& s, const job_spec* jo
             if (r.getResults().size() != count)
                 return fail(errc::internal, "the node answered " + std::to_string(r.getResults().size()) +
                                                 " results for " + std::to_string(count) + " jobs");
-            return read_all<expected<submitted>>(r.getResults());
+            auto results = read_all<expected<submitted>>(r.getResults());
+            // Said of each, it is said of the node: whoever knows others goes on to them.
+            const bool unavailable = std::ranges::all_of(
+                results, [](const auto& one) { return !one && one.error().code == errc::unavailable; });
+            if (unavailable) return tl::unexpected(results.front().error());
+            return results;
         });
 }
 

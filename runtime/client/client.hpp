@@ -90,6 +90,13 @@ class client {
     kj::Promise<expected<std::string>> metrics();
     kj::Promise<expected<check_result>> check();
 
+    // ---- the cluster; invalid_argument from a node alone
+    kj::Promise<expected<std::vector<node_view>>> nodes();
+    kj::Promise<expected<std::vector<shard_view>>> shards();
+    kj::Promise<expected<void>> change_node(std::uint32_t node, node_change change);
+    // Asked of a node that does not lead the shard, it names the one that does.
+    kj::Promise<expected<move_result>> move_shard(std::uint16_t shard, std::uint32_t to);
+
   private:
     class waiter;
     kj::Promise<expected<std::vector<expected<job_end>>>> wait(std::vector<job_id> ids, std::uint64_t since,

@@ -94,8 +94,11 @@ failure failure_of(const kj::Exception& e) {
 }
 
 link::link(kj::AsyncIoContext& io, options chosen)
-    : io_(io), options_(std::move(chosen)), backoff_(options_.backoff_min, options_.backoff_max),
-      next_connect_(timer().now()), session_since_(timer().now()), tasks_(*this) {}
+    : io_(io), options_(std::move(chosen)), servers_(servers_of(options_)),
+      backoff_(options_.backoff_min, options_.backoff_max), next_connect_(timer().now()),
+      session_since_(timer().now()), tasks_(*this) {
+    if (options_.order == server_order::random) at_ = random_() % servers_.size();
+}
 
 kj::Promise<expected<kj::Own<session>>> link::ready() {
     using result = expected<kj::Own<session>>;
@@ -113,17 +116,18 @@ kj::Promise<expected<kj::Own<session>>> link::ready() {
         KJ_IF_MAYBE (s, current_) {
             return kj::addRef(**s);
         }
-        return fail(errc::unavailable, "the connection to " + options_.server + " was lost at once");
+        return fail(errc::unavailable, "the connection to " + server() + " was lost at once");
     });
 }
 
 expected<void> link::connected(expected<void> outcome) {
     connect_ended_ = true;
-    // A node that lets us in and falls over at our first call must not be called in a tight loop either.
+    // Nodes that let us in and fall over at our first call must not be called in a tight loop either.
     const auto now = timer().now();
     if (outcome && now - session_since_ > to_kj(backoff_.ceiling())) backoff_.reset();
     if (outcome) session_since_ = now;
-    next_connect_ = now + to_kj(backoff_.next(random_()));
+    const bool is_round = !outcome || ++connects_ % servers_.size() == 0;
+    next_connect_ = is_round ? now + to_kj(backoff_.next(random_())) : now;
     return outcome;
 }
 
@@ -134,16 +138,37 @@ kj::Promise<expected<void>> link::connect() {
         if (!made) return expected<void>(tl::unexpected(std::move(made.error())));
         tls_ = kj::mv(*made);
     }
+    return timer().atTime(next_connect_).then([this] { return go_round(servers_.size()); });
+}
+
+// Each node once, until one lets us in.
+kj::Promise<expected<void>> link::go_round(std::size_t tries_left) {
+    return connect_once().then([this, tries_left](expected<void> outcome) -> kj::Promise<expected<void>> {
+        if (outcome || is_final_refusal(outcome.error().code)) return outcome;
+        leave();
+        if (tries_left > 1) return go_round(tries_left - 1);
+        if (servers_.size() > 1)
+            outcome.error().detail =
+                "none of " + std::to_string(servers_.size()) + " nodes: " + outcome.error().detail;
+        return outcome;
+    });
+}
+
+kj::Promise<expected<void>> link::connect_once() {
     reached_ = false;
-    auto opened = open_stream().then([this](kj::Own<kj::AsyncIoStream> stream) { return log_in(kj::mv(stream)); });
+    auto opened = kj::evalNow([this] { return open_stream(); }).then([this](kj::Own<kj::AsyncIoStream> stream) {
+        return log_in(kj::mv(stream));
+    });
     auto in_time = opened.exclusiveJoin(timer().afterDelay(to_kj(options_.connect_timeout)).then([this] {
-        return expected<void>(fail(errc::unavailable, options_.server + " did not let us in in time"));
+        return expected<void>(fail(errc::unavailable, server() + " did not let us in in time"));
     }));
     return in_time.catch_([this](kj::Exception&& e) {
         return expected<void>(
-            fail(errc::unavailable, "cannot connect to " + options_.server + ": " + words_of(e) + tls_advice(e)));
+            fail(errc::unavailable, "cannot connect to " + server() + ": " + words_of(e) + tls_advice(e)));
     });
 }
+
+void link::leave() { at_ = (at_ + 1) % servers_.size(); }
 
 // One end with TLS and one without see only that the other talks nonsense or hangs up.
 std::string link::tls_advice(const kj::Exception& e) const {
@@ -158,9 +183,8 @@ std::string link::tls_advice(const kj::Exception& e) const {
 }
 
 kj::Promise<kj::Own<kj::AsyncIoStream>> link::open_stream() {
-    return timer()
-        .atTime(next_connect_)
-        .then([this] { return io_.provider->getNetwork().parseAddress(kj::StringPtr{options_.server.c_str()}); })
+    return io_.provider->getNetwork()
+        .parseAddress(kj::StringPtr{server().c_str()})
         .then([](kj::Own<kj::NetworkAddress> address) {
             auto connecting = address->connect();
             return connecting.attach(kj::mv(address));
@@ -169,7 +193,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> link::open_stream() {
             watch_peer(*stream);
             reached_ = true;
             KJ_IF_MAYBE (tls, tls_) {
-                const std::string name = options_.tls.name.empty() ? host_of(options_.server) : options_.tls.name;
+                const std::string name = options_.tls.name.empty() ? host_of(server()) : options_.tls.name;
                 return (*tls)->wrapClient(kj::mv(stream), kj::StringPtr{name.c_str()});
             }
             return kj::mv(stream);
@@ -179,7 +203,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> link::open_stream() {
 kj::Promise<expected<void>> link::log_in(kj::Own<kj::AsyncIoStream> stream) {
     auto token = current_token(options_);
     if (!token) return expected<void>(tl::unexpected(std::move(token.error())));
-    auto s = kj::refcounted<session>(kj::mv(stream), sessions_ + 1);
+    auto s = kj::refcounted<session>(kj::mv(stream), sessions_ + 1, at_);
     auto request = s->rpc.bootstrap().castAs<api::Gate>().loginRequest();
     request.setToken(kj::StringPtr{token->c_str()});
     request.setClientVersion(kj::StringPtr{options_.client_version.c_str()});
@@ -207,11 +231,30 @@ void link::forget(session& s, bool break_it) {
     if (break_it) s.break_off();
     KJ_IF_MAYBE (current, current_) {
         if (current->get() == &s) {
+            if (break_it) leave();
             // Not here and now: what runs at the moment may be a callback of its own.
             tasks_.add(kj::evalLater([] {}).attach(kj::mv(*current)));
             current_ = nullptr;
         }
     }
+}
+
+bool link::judge(session& s, errc answered) {
+    if (answered != errc::unavailable) {
+        s.unavailable_since = nullptr;
+        return false;
+    }
+    const auto now = timer().now();
+    KJ_IF_MAYBE (since, s.unavailable_since) {
+        if (servers_.size() == 1 || now - *since < to_kj(options_.unavailable_patience)) return false;
+        KJ_IF_MAYBE (current, current_) {
+            if (current->get() == &s) leave();
+        }
+        forget(s, false); // what is under way may yet be answered
+        return true;
+    }
+    s.unavailable_since = now;
+    return false;
 }
 
 } // namespace coppice::client

@@ -5,6 +5,11 @@
 // The backoff is the link's, not the caller's. `call` is the one place where it is decided what a lost connection
 // means to a call (client.hpp).
 //
+// Of several nodes (options::server) one is used at a time. It is left for the next in the list when it cannot be
+// reached, when its connection breaks, and when it has answered `unavailable` for client_unavailable_patience. A
+// connect goes once round the list; only then comes the backoff. A token that is refused for good is not shown to
+// the others.
+//
 // Invariants: at most one connect is under way; a session that broke is never handed out again; one login failure
 // that time does not heal (unauthenticated, ...) goes to all who wait and is not tried again by itself.
 //
@@ -19,6 +24,7 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "runtime/client/backoff.hpp"
 #include "runtime/client/options.hpp"
@@ -32,8 +38,8 @@ namespace coppice::client {
 inline kj::Duration to_kj(milliseconds d) { return d.count() * kj::MILLISECONDS; }
 
 struct session : kj::Refcounted {
-    session(kj::Own<kj::AsyncIoStream> connected, std::uint64_t life)
-        : stream(kj::mv(connected)), rpc(*stream, receive_options()), number(life) {}
+    session(kj::Own<kj::AsyncIoStream> connected, std::uint64_t life, std::size_t with)
+        : stream(kj::mv(connected)), rpc(*stream, receive_options()), number(life), server(with) {}
     // What the node sends is bounded too: one message, read about twice over.
     static capnp::ReaderOptions receive_options();
     // Everything under way fails as disconnected.
@@ -49,7 +55,9 @@ struct session : kj::Refcounted {
 
     kj::Own<kj::AsyncIoStream> stream;
     network rpc;
-    std::uint64_t number; // counts the link's sessions from 1
+    std::uint64_t number;                       // counts the link's sessions from 1
+    std::size_t server;                         // which of the link's
+    kj::Maybe<kj::TimePoint> unavailable_since; // no answer of another kind came since
     bool broken = false;
     grant_view grant;
     api::JobService::Client jobs = nullptr;
@@ -79,12 +87,20 @@ class link final : private kj::TaskSet::ErrorHandler {
     template <class T>
     kj::Promise<expected<T>> call(repeat mode, milliseconds own_wait, call_once<T> once);
 
-    // The session is of no more use: it is not handed out again. `break_it`: nor is anything under way on it.
+    // The session is of no more use: it is not handed out again. `break_it`: nor is anything under way on it, and
+    // the next connect begins with the next node.
     void forget(session& s, bool break_it);
 
     kj::AsyncIoContext& io() { return io_; }
     kj::Timer& timer() { return io_.provider->getTimer(); }
+    // What an answer means for the node that gave it: one that goes on saying `unavailable` is left for the next,
+    // as `forget` does without breaking it. Whether it was.
+    bool judge(session& s, errc answered);
+
     const options& chosen() const { return options_; }
+    // The node that is used, or would be tried next; of a session: the one it is with.
+    const std::string& server() const { return servers_[at_]; }
+    const std::string& server(const session& s) const { return servers_[s.server]; }
     std::uint64_t random() { return random_(); }
 
   private:
@@ -95,9 +111,14 @@ class link final : private kj::TaskSet::ErrorHandler {
     template <class T>
     kj::Promise<expected<T>> send(kj::Own<call_state<T>> state, kj::Own<session> s);
     template <class T>
-    kj::Promise<expected<T>> lost(kj::Own<call_state<T>> state, std::string why);
+    kj::Promise<expected<T>> lost(kj::Own<call_state<T>> state, const session& s, std::string why);
+    template <class T>
+    kj::Promise<expected<T>> try_again_later(kj::Own<call_state<T>> state, std::uint32_t at_least_ms);
 
     kj::Promise<expected<void>> connect();
+    kj::Promise<expected<void>> go_round(std::size_t tries_left);
+    kj::Promise<expected<void>> connect_once();
+    void leave();
     kj::Promise<kj::Own<kj::AsyncIoStream>> open_stream();
     std::string tls_advice(const kj::Exception& e) const;
     kj::Promise<expected<void>> log_in(kj::Own<kj::AsyncIoStream> stream);
@@ -107,8 +128,11 @@ class link final : private kj::TaskSet::ErrorHandler {
 
     kj::AsyncIoContext& io_;
     options options_;
+    const std::vector<std::string> servers_; // at least one
     backoff backoff_;
     std::mt19937_64 random_{std::random_device{}()};
+    std::size_t at_ = 0;       // of servers_
+    std::size_t connects_ = 0; // that led to a session
     kj::TimePoint next_connect_;
     kj::TimePoint session_since_;
     bool reached_ = false; // the address answered, whatever came then
@@ -185,14 +209,19 @@ kj::Promise<expected<T>> link::send(kj::Own<call_state<T>> state, kj::Own<sessio
         .then([this, state = kj::mv(state), s = kj::mv(s)](answer a) mutable -> kj::Promise<expected<T>> {
             if (!a.in_time) {
                 forget(*s, true);
-                return lost(kj::mv(state), "the node did not answer in time");
+                return lost(kj::mv(state), *s, "the node did not answer in time");
             }
             KJ_IF_MAYBE (e, a.thrown) {
                 if (e->getType() != kj::Exception::Type::DISCONNECTED && !s->broken)
                     return expected<T>(tl::unexpected(failure_of(*e)));
                 forget(*s, true);
-                return lost(kj::mv(state), words_of(*e));
+                return lost(kj::mv(state), *s, words_of(*e));
             }
+            const errc code = a.value ? errc::ok : a.value.error().code;
+            judge(*s, code);
+            if (code == errc::unavailable && servers_.size() > 1 && state->mode == repeat::safe &&
+                timer().now() < state->deadline)
+                return try_again_later(kj::mv(state), a.value.error().retry_after_ms);
             if (a.value || a.value.error().code != errc::token_expired || state->logged_in_anew)
                 return std::move(a.value);
             state->logged_in_anew = true;
@@ -202,14 +231,21 @@ kj::Promise<expected<T>> link::send(kj::Own<call_state<T>> state, kj::Own<sessio
 }
 
 template <class T>
-kj::Promise<expected<T>> link::lost(kj::Own<call_state<T>> state, std::string why) {
+kj::Promise<expected<T>> link::lost(kj::Own<call_state<T>> state, const session& s, std::string why) {
     if (state->mode == repeat::never)
-        return expected<T>(fail(errc::unknown_outcome, "the connection to " + options_.server +
+        return expected<T>(fail(errc::unknown_outcome, "the connection to " + server(s) +
                                                            " was lost while the call was under way (" + why + ")"));
     if (timer().now() >= state->deadline)
-        return expected<T>(
-            fail(errc::unavailable, "the connection to " + options_.server + " was lost (" + why + ")"));
+        return expected<T>(fail(errc::unavailable, "the connection to " + server(s) + " was lost (" + why + ")"));
     return try_call(kj::mv(state));
+}
+
+template <class T>
+kj::Promise<expected<T>> link::try_again_later(kj::Own<call_state<T>> state, std::uint32_t at_least_ms) {
+    const auto wait = std::clamp(milliseconds{at_least_ms}, options_.backoff_min, options_.backoff_max);
+    return timer().afterDelay(to_kj(wait)).then([this, state = kj::mv(state)]() mutable {
+        return try_call(kj::mv(state));
+    });
 }
 
 } // namespace coppice::client

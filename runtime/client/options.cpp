@@ -1,11 +1,19 @@
 #include "runtime/client/options.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
-#include "schema/limits.hpp"
-
 namespace coppice::client {
+namespace {
+
+bool is_host_and_port(const std::string& server) {
+    const auto colon = server.rfind(':');
+    return colon != std::string::npos && colon != 0 && colon + 1 != server.size() && server.size() - colon <= 6 &&
+           server.find_first_not_of("0123456789", colon + 1) == std::string::npos;
+}
+
+} // namespace
 
 options options_from_environment(const std::function<const char*(const char*)>& lookup) {
     const auto value = [&](const char* name) -> std::string {
@@ -39,12 +47,27 @@ expected<std::string> current_token(const options& from) {
     return line;
 }
 
+std::vector<std::string> servers_of(const options& from) {
+    std::vector<std::string> servers;
+    for (std::size_t at = 0; at <= from.server.size();) {
+        const auto end = std::min(from.server.find(',', at), from.server.size());
+        std::string one = from.server.substr(at, end - at);
+        one.erase(0, std::min(one.find_first_not_of(' '), one.size()));
+        one.erase(one.find_last_not_of(' ') + 1);
+        servers.push_back(std::move(one));
+        at = end + 1;
+    }
+    return servers;
+}
+
 expected<void> validate(const options& checked) {
-    const auto colon = checked.server.rfind(':');
-    if (colon == std::string::npos || colon == 0 || colon + 1 == checked.server.size() ||
-        checked.server.find_first_not_of("0123456789", colon + 1) != std::string::npos ||
-        checked.server.size() - colon > 6)
-        return fail(errc::invalid_argument, "the server \"" + checked.server + "\" is not host:port");
+    const auto servers = servers_of(checked);
+    if (servers.size() > limits::client_servers_max)
+        return fail(errc::invalid_argument, std::to_string(servers.size()) + " servers are listed, more than " +
+                                                std::to_string(limits::client_servers_max));
+    for (const std::string& server : servers)
+        if (!is_host_and_port(server))
+            return fail(errc::invalid_argument, "the server \"" + server + "\" is not host:port");
     if (checked.backoff_min.count() < 0 || checked.backoff_max < checked.backoff_min ||
         checked.backoff_max > milliseconds{1000})
         return fail(errc::invalid_argument, "the backoff must be 0 <= min <= max <= 1 s");

@@ -180,4 +180,41 @@ struct check_result {
     std::uint64_t rows = 0;            // walked
 };
 
+// ---- the cluster; as api.capnp says
+
+struct node_view {
+    std::uint32_t node = 0;
+    std::string name;
+    std::string state; // joining, active, draining, removed
+    std::string zone;
+    std::string rpc;
+    std::string peer;
+    std::uint32_t leads = 0;
+    std::uint32_t in_sync = 0;
+    std::uint32_t holds = 0;
+    bool is_self = false;
+    bool linked = false;
+    std::optional<milliseconds> seen; // nothing: never
+    std::uint64_t applied = 0;        // 0: not known
+};
+
+struct shard_view {
+    std::uint16_t shard = 0;
+    std::uint64_t epoch = 0;
+    std::uint32_t primary = 0; // 0: none yet
+    std::vector<std::uint32_t> in_sync;
+    std::vector<std::uint32_t> replicas;
+    std::string role;
+    std::uint64_t applied = 0;
+    bool lease_valid = false;
+};
+
+enum class node_change : std::uint8_t { drain = 0, resume = 1, remove = 2 };
+
+// Where a shard stayed, and whom to ask instead, when it was not moved because another node leads it.
+struct move_result {
+    bool moved = false;
+    std::uint32_t primary = 0; // when not moved; 0: nobody leads it now
+};
+
 } // namespace coppice::client

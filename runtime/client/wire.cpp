@@ -108,6 +108,35 @@ tree_row read(api::TreeRow::Reader t) {
             .memory_bytes = t.getMemoryBytes()};
 }
 
+node_view read(api::NodeView::Reader n) {
+    node_view v{.node = n.getNode(),
+                .name = text_of(n.getName()),
+                .state = text_of(n.getState()),
+                .zone = text_of(n.getZone()),
+                .rpc = text_of(n.getRpc()),
+                .peer = text_of(n.getPeer()),
+                .leads = n.getLeads(),
+                .in_sync = n.getInSync(),
+                .holds = n.getHolds(),
+                .is_self = n.getIsSelf(),
+                .linked = n.getLinked(),
+                .applied = n.getApplied()};
+    if (n.getSeenMs() >= 0) v.seen = milliseconds{n.getSeenMs()};
+    return v;
+}
+
+shard_view read(api::ShardView::Reader s) {
+    shard_view v{.shard = s.getShard(),
+                 .epoch = s.getEpoch(),
+                 .primary = s.getPrimary(),
+                 .role = text_of(s.getRole()),
+                 .applied = s.getApplied(),
+                 .lease_valid = s.getLeaseValid()};
+    for (const std::uint32_t node : s.getInSync()) v.in_sync.push_back(node);
+    for (const std::uint32_t node : s.getReplicas()) v.replicas.push_back(node);
+    return v;
+}
+
 void write(api::JobSpec::Builder to, const job_spec& spec) {
     write_text(spec.tenant, [&](unsigned size) { return to.initTenant(size); });
     write_text(spec.type, [&](unsigned size) { return to.initType(size); });

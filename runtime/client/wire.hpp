@@ -54,6 +54,8 @@ change read(api::Change::Reader c);
 document_error read(api::DocumentError::Reader e);
 declared_view read(api::DeclaredView::Reader d);
 tree_row read(api::TreeRow::Reader t);
+node_view read(api::NodeView::Reader n);
+shard_view read(api::ShardView::Reader s);
 void write(api::JobSpec::Builder to, const job_spec& spec);
 void write(api::LogLine::Builder to, std::uint32_t attempt, const log_line& line);
 // Reuses the strings of `to`: on the way of every attempt.

@@ -67,6 +67,7 @@ class worker::core final : public report_target, public kj::TaskSet::ErrorHandle
     void flush();
     void send(report_book::batch_id id);
     void answered(report_book::batch_id id, capnp::Response<api::WorkerSession::ReportResults>& answer);
+    bool node_is_left(errc answered);
     void hold(milliseconds at_least);
     void finish_if_done();
     void finish();

@@ -134,6 +134,7 @@ void worker::core::answered(report_book::batch_id id, capnp::Response<api::Worke
         // The call as a whole was not taken: the session is over (whatever the reason), or the node cannot now.
         book_.put_back(id);
         const errc code = whole.error().code;
+        if (node_is_left(code)) return;
         if (describe(code).retryable) return hold(milliseconds{whole.error().retry_after_ms});
         return end_session(whole.error());
     }
@@ -148,10 +149,23 @@ void worker::core::answered(report_book::batch_id id, capnp::Response<api::Worke
         cancelled_by_node_.erase(ref);
         if (runner_) runner_->kill(ref);
     });
+    const bool unavailable =
+        std::ranges::any_of(failures, [](const failure& f) { return f.code == errc::unavailable; });
+    if (node_is_left(unavailable ? errc::unavailable : errc::ok)) return;
     if (again) return hold(wait);
     backoff_.reset();
     if (book_.has_outcomes() || lines_due_) flush_soon();
     finish_if_done();
+}
+
+// A node that goes on answering `unavailable` is left for the next, which is shown what still runs here.
+bool worker::core::node_is_left(errc answered) {
+    KJ_IF_MAYBE (s, connection_) {
+        if (!link_.judge(**s, answered)) return false;
+        end_session({errc::unavailable, "the node went on being unavailable"});
+        return true;
+    }
+    return false;
 }
 
 void worker::core::hold(milliseconds at_least) {

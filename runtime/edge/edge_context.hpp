@@ -7,6 +7,7 @@
 #include "actors/jobs/shard_actor.hpp"
 #include "actors/supervision/actor_tree.hpp"
 #include "runtime/auth/jwt.hpp"
+#include "runtime/edge/cluster_view.hpp"
 #include "runtime/edge/kj_inbox.hpp"
 #include "runtime/edge/watch_hub.hpp"
 #include "runtime/observability/log.hpp"
@@ -24,6 +25,7 @@ struct edge_context {
     store* data = nullptr;
     store* control = nullptr;
     read_rules reads;
+    cluster_view* cluster = nullptr; // null on a node alone
     // What is declared, of one kind or (empty) of all: from the node's own store, or from its copy of the
     // cluster's.
     std::function<std::vector<declared_row>(std::string_view kind)> declared;

@@ -15,8 +15,15 @@ class platform_service final : public api::PlatformService::Server {
     kj::Promise<void> tree(TreeContext context) override;
     kj::Promise<void> metrics(MetricsContext context) override;
     kj::Promise<void> check(CheckContext context) override;
+    // platform_cluster.cpp
+    kj::Promise<void> nodes(NodesContext context) override;
+    kj::Promise<void> shards(ShardsContext context) override;
+    kj::Promise<void> changeNode(ChangeNodeContext context) override;
+    kj::Promise<void> moveShard(MoveShardContext context) override;
 
   private:
+    std::optional<failure> refused_here() const;
+
     edge_context& edge_;
     session_identity identity_;
     bool checking_ = false; // one walk at a time: each is a thread

@@ -6,7 +6,6 @@
 
 #include "cluster/control/etcd_control_store.hpp"
 #include "cluster/identity/certificate.hpp"
-#include "cluster/placement/planner.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "persistence/secret_file.hpp"
 
@@ -115,25 +114,50 @@ expected<void> cluster_side::start_links() {
     return {};
 }
 
-expected<void> cluster_side::start(replica_journal_handle journal, router_handle router) {
+expected<void> cluster_side::start(replica_journal_handle journal, router_handle router,
+                                   std::function<void()> on_removed) {
+    on_removed_ = std::move(on_removed);
     journal_ = std::move(journal);
     router_ = std::move(router);
     const auto port = network_->start();
     if (!port) return tl::unexpected(port.error());
     log_.info("peer links", {{"port", std::uint64_t{*port}}, {"node", std::uint64_t{settings_.node.value}}});
+    make_operations();
     configs_->on_config([this](shard_id shard, const shard_config& config) {
         caf::anon_send(journal_, config_seen{shard, config});
-        place(members_->members());
+        place();
+        operations_->config_changed(shard, config);
     });
     members_->on_members([this](const std::vector<kept_member>& members) { members_changed(members); });
     if (settings_.node.value == founder) found_cluster();
     return {};
 }
 
+void cluster_side::make_operations() {
+    const auto hand_over = [this](shard_id shard, node_id to) {
+        caf::anon_send(journal_, hand_over_wanted{shard, to});
+    };
+    operations_ = std::make_unique<cluster_operations>(cluster_operations_options{.self = self(),
+                                                                                  .members = members_.get(),
+                                                                                  .configs = configs_.get(),
+                                                                                  .network = network_.get(),
+                                                                                  .board = board_,
+                                                                                  .hand_over = hand_over});
+    const auto want_replicas = [this](shard_id shard, std::vector<node_id> replicas) {
+        caf::anon_send(journal_, replicas_wanted{shard, std::move(replicas)});
+    };
+    placer_ = std::make_unique<cluster_placer>(cluster_placer_options{.self = self(),
+                                                                      .min_in_sync = settings_.min_in_sync,
+                                                                      .want_replicas = want_replicas,
+                                                                      .hand_over = hand_over,
+                                                                      .log = log_});
+}
+
 void cluster_side::stop() {
     if (configs_) configs_->on_config(nullptr);
     if (members_) members_->on_members(nullptr);
     if (network_) network_->stop();
+    operations_.reset();
     configs_.reset();
     members_.reset();
     if (control_) control_->stop();
@@ -224,6 +248,8 @@ void cluster_side::found_cluster() {
 }
 
 void cluster_side::members_changed(const std::vector<kept_member>& members) {
+    const auto own = std::ranges::find_if(members, [&](const kept_member& m) { return m.what.number == self(); });
+    if (own != members.end() && own->what.state == member_state::removed) return leave_cluster();
     std::vector<peer_address> peers;
     {
         const std::lock_guard guard{mutex_};
@@ -237,7 +263,20 @@ void cluster_side::members_changed(const std::vector<kept_member>& members) {
     if (auto done = network_->set_peers(std::move(peers)); !done)
         log_.error("the peers cannot be linked", {{"why", to_string(done.error())}});
     make_itself_known(members);
-    place(members);
+    place();
+}
+
+// It is not let in anywhere any more, and must not act on what it still hears: nobody is a member to it, so its
+// links are cut, its leases end, and whoever started it is told to stop.
+void cluster_side::leave_cluster() {
+    if (removed_.exchange(true)) return;
+    log_.error("this node was removed from the cluster and stops", {{"node", std::uint64_t{self().value}}});
+    {
+        const std::lock_guard guard{mutex_};
+        known_.clear();
+    }
+    (void)network_->set_peers({}); // an empty list is never refused
+    on_removed_();
 }
 
 // Its own record, when there is none or it says something else. One that says `removed` stays as it is.
@@ -273,39 +312,19 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
     });
 }
 
-// The shards that this node leads get the replicas, and the primary, that the planner wants.
-void cluster_side::place(const std::vector<kept_member>& members) {
-    placement_input input;
-    for (const kept_member& m : members)
-        if (m.what.state != member_state::joining)
-            input.nodes.push_back({m.what.number, m.what.zone, m.what.state, false});
-    for (const auto& [shard, config] : configs_->configs())
-        if (config.epoch > 0) input.shards.push_back({shard, config});
-    for (const placement_step& step : plan_placement(input)) {
-        const auto found = std::ranges::find(input.shards, step.shard, &placed_shard::shard);
-        if (found == input.shards.end() || found->config.primary != self()) continue;
-        auto replicas = found->config.replicas;
-        log_.info("placement", {{"shard", std::uint64_t{step.shard.value}},
-                                {"step", std::string{to_string(step.kind)}},
-                                {"node", std::uint64_t{step.node.value}},
-                                {"why", step.why}});
-        switch (step.kind) {
-        case step_kind::add_replica:
-            replicas.push_back(step.node);
-            caf::anon_send(journal_, replicas_wanted{step.shard, std::move(replicas)});
-            break;
-        case step_kind::remove_replica:
-            std::erase(replicas, step.node);
-            caf::anon_send(journal_, replicas_wanted{step.shard, std::move(replicas)});
-            break;
-        case step_kind::move_primary:
-            caf::anon_send(journal_, hand_over_wanted{step.shard, step.node});
-            break;
-        }
-    }
+void cluster_side::place() {
+    if (removed_) return;
+    placer_->place(members_->members(), configs_->configs());
+}
+
+void cluster_side::look_again() {
+    place();
+    operations_->look_again();
 }
 
 void cluster_side::propose_config(shard_id shard, const shard_config& config) {
+    if (removed_) // as if the store had refused it
+        return caf::anon_send(journal_, config_settled{shard, replica_machine::answer::conflict, std::nullopt});
     configs_->propose(shard, config,
                       [journal = journal_, shard](replica_machine::answer how, std::optional<shard_config> there) {
                           caf::anon_send(journal, config_settled{shard, how, std::move(there)});
@@ -335,6 +354,7 @@ replicated_journal_options cluster_side::journal_options(store& data) {
 }
 
 health_answer cluster_side::ready() const {
+    if (removed_) return {false, "this node was removed from the cluster"};
     for (const auto& [shard, face] : board_->faces()) {
         const replica_role role = face.role.load();
         if (role == replica_role::serving || role == replica_role::secondary || role == replica_role::out) continue;

@@ -6,6 +6,7 @@
 // on the threads of network and control store.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -15,6 +16,8 @@
 #include "cluster/peers/peer_network.hpp"
 #include "cluster/routing/router_actor.hpp"
 #include "runtime/config/node_config.hpp"
+#include "runtime/node/cluster_operations.hpp"
+#include "runtime/node/cluster_placer.hpp"
 #include "runtime/observability/log.hpp"
 #include "runtime/observability/metrics_server.hpp"
 
@@ -28,7 +31,10 @@ class cluster_side {
     ~cluster_side();
 
     // Links with the peers and follows the control store; from here on journal and router hear of it.
-    expected<void> start(replica_journal_handle journal, router_handle router);
+    // `on_removed`: this node is no member any more, and must stop; called once, on any thread.
+    expected<void> start(replica_journal_handle journal, router_handle router, std::function<void()> on_removed);
+    // To be called about once a second: what could not be done when it was ordered is tried again. After `start`.
+    void look_again();
     // Hands every shard that this node leads to another, waiting for it a while.
     void give_up_leadership(std::chrono::milliseconds patience);
     void stop();
@@ -42,6 +48,8 @@ class cluster_side {
     control_store& control() { return *control_; }
     const std::shared_ptr<control_rows>& rows() const { return rows_; }
     const std::vector<shard_id>& shards() const { return shards_; }
+    cluster_view* operations() { return operations_.get(); } // after `start`
+    bool removed() const { return removed_; }
     node_id self() const { return settings_.node; }
 
     // What probes and Prometheus are told.
@@ -55,7 +63,9 @@ class cluster_side {
     expected<void> start_links();
     void members_changed(const std::vector<kept_member>& members);
     void make_itself_known(const std::vector<kept_member>& members);
-    void place(const std::vector<kept_member>& members);
+    void make_operations();
+    void leave_cluster();
+    void place();
     void found_cluster();
     void frame_arrived(peer_frame frame);
     void link_changed(node_id node, bool up, std::string_view why);
@@ -74,6 +84,10 @@ class cluster_side {
     std::shared_ptr<peer_outbox> outbox_;
     std::shared_ptr<replica_board> board_;
     std::unique_ptr<peer_network> network_;
+    std::unique_ptr<cluster_placer> placer_;
+    std::unique_ptr<cluster_operations> operations_;
+    std::function<void()> on_removed_;
+    std::atomic<bool> removed_ = false;
     replica_journal_handle journal_;
     router_handle router_;
     peer_inbox inbox_; // the network's thread

@@ -206,9 +206,10 @@ void reload_keys(edge_context& edge, const std::filesystem::path& directory, con
     });
 }
 
-// Until SIGTERM or SIGINT comes, which it gives. Meanwhile the heap is looked after, and SIGHUP calls `reload`.
+// Until SIGTERM or SIGINT comes, which it gives. Meanwhile the heap is looked after, the cluster looks again at
+// what it could not do before, and SIGHUP calls `reload`.
 template <class Reload>
-int wait_for_stop(const sigset_t& signals, heap_keeper& heap, Reload&& reload) {
+int wait_for_stop(const sigset_t& signals, heap_keeper& heap, cluster_side* cluster, Reload&& reload) {
     constexpr timespec interval{limits::heap_look_interval.count(), 0};
     for (;;) {
         const int signal = ::sigtimedwait(&signals, nullptr, &interval);
@@ -217,6 +218,7 @@ int wait_for_stop(const sigset_t& signals, heap_keeper& heap, Reload&& reload) {
         else if (signal > 0)
             return signal;
         heap.look();
+        if (cluster != nullptr) cluster->look_again();
     }
 }
 
@@ -313,7 +315,7 @@ expected<void> run_node(const node_config& config, bool development) {
                 : node_tree(addresses, tree_options));
     if (cluster)
         if (auto done = cluster->start(addresses.replicas.as<replica_journal_handle>(),
-                                       addresses.journal.as<router_handle>());
+                                       addresses.journal.as<router_handle>(), [] { ::kill(::getpid(), SIGTERM); });
             !done) {
             stop_and_wait(system, root, stop_wait);
             return done;
@@ -323,6 +325,7 @@ expected<void> run_node(const node_config& config, bool development) {
     edge_context edge{.data = opened->data.get(),
                       .control = opened->control.get(),
                       .reads = cluster ? cluster_reads(addresses, *cluster) : read_rules{},
+                      .cluster = cluster ? cluster->operations() : nullptr,
                       .declared =
                           [control = opened->control.get(), declared](std::string_view kind) {
                               return declared ? declared->rows(kind) : declared_rows(*control->begin_read(), kind);
@@ -368,18 +371,22 @@ expected<void> run_node(const node_config& config, bool development) {
         log.info("node started", {{"data", directory->path().string()},
                                   {"life", std::uint64_t{opened->life}},
                                   {"pid", static_cast<std::int64_t>(::getpid())}});
-        const int signal = wait_for_stop(signals, heap, [&] {
+        const int signal = wait_for_stop(signals, heap, cluster.get(), [&] {
             reload_keys(edge, directory->path(), config.auth);
             serving.reload_certificate();
         });
         log.info("node stopping", {{"signal", std::int64_t{signal}}});
         ready->stopping();
-        if (cluster) cluster->give_up_leadership(leadership_patience);
+        if (cluster && !cluster->removed()) cluster->give_up_leadership(leadership_patience);
         serving.stop();
     }
     auto stopped = stop_and_wait(system, root, stop_wait);
+    const bool removed = cluster && cluster->removed();
     if (cluster) cluster->stop(); // after the actors, which use it to their end
     if (!ports) return tl::unexpected(ports.error());
+    if (removed)
+        return fail(errc::illegal_transition, "this node was removed from the cluster; `coppice cluster add` makes "
+                                              "another one");
     return stopped;
 }
 

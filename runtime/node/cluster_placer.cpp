@@ -1,0 +1,56 @@
+#include "runtime/node/cluster_placer.hpp"
+
+#include <algorithm>
+
+namespace coppice {
+
+void cluster_placer::place(const std::vector<kept_member>& members,
+                           const std::vector<std::pair<shard_id, shard_config>>& configs) {
+    const auto led = [this](const auto& each) { return each.second.primary == options_.self; };
+    if (std::ranges::none_of(configs, led)) return;
+    placement_input input;
+    for (const kept_member& m : members)
+        if (m.what.state != member_state::joining)
+            input.nodes.push_back({m.what.number, m.what.zone, m.what.state, false});
+    for (const auto& [shard, config] : configs)
+        if (config.epoch > 0) input.shards.push_back({shard, config});
+    const std::lock_guard guard{mutex_};
+    for (const placement_step& step : plan_placement(input)) {
+        const auto found = std::ranges::find(input.shards, step.shard, &placed_shard::shard);
+        if (found == input.shards.end() || found->config.primary != options_.self) continue;
+        if (!would_stop_writes(step, found->config)) carry_out(step, found->config);
+    }
+}
+
+// The planner counts nodes, and does not know how many copies a write needs.
+bool cluster_placer::would_stop_writes(const placement_step& step, const shard_config& config) const {
+    if (step.kind != step_kind::remove_replica || !config.is_in_sync(step.node)) return false;
+    return config.in_sync.size() <= options_.min_in_sync;
+}
+
+void cluster_placer::carry_out(const placement_step& step, const shard_config& config) {
+    tell(step);
+    auto replicas = config.replicas;
+    switch (step.kind) {
+    case step_kind::add_replica:
+        replicas.push_back(step.node);
+        return options_.want_replicas(step.shard, std::move(replicas));
+    case step_kind::remove_replica:
+        std::erase(replicas, step.node);
+        return options_.want_replicas(step.shard, std::move(replicas));
+    case step_kind::move_primary:
+        return options_.hand_over(step.shard, step.node);
+    }
+}
+
+void cluster_placer::tell(const placement_step& step) {
+    const auto [at, is_first] = told_.try_emplace(step.shard, step);
+    if (!is_first && at->second == step) return;
+    at->second = step;
+    options_.log.info("placement", {{"shard", std::uint64_t{step.shard.value}},
+                                    {"step", std::string{to_string(step.kind)}},
+                                    {"node", std::uint64_t{step.node.value}},
+                                    {"why", step.why}});
+}
+
+} // namespace coppice
