@@ -9,16 +9,21 @@ namespace {
 using pointer = replica_journal_handle::stateful_pointer<replica_journal_state>;
 using options_ptr = std::shared_ptr<const replica_journal_options>;
 
+expected<void> no_replica_here() {
+    return fail(errc::unavailable, "this node holds no replica of the shard; ask another", 100);
+}
+
 void answer_readers(replica_journal_state& s) {
     for (auto at = s.readers.begin(); at != s.readers.end();) {
         const auto slot = s.journal->slots().find(at->first.first);
-        if (slot == s.journal->slots().end() || slot->second.place.at.index < at->first.second) {
+        const bool is_held = slot != s.journal->slots().end() && slot->second.replica->role() != replica_role::out;
+        if (is_held && slot->second.place.at.index < at->first.second) {
             ++at;
             continue;
         }
         const auto done = std::move(at->second);
         at = s.readers.erase(at);
-        done();
+        done(is_held ? expected<void>{} : no_replica_here());
     }
 }
 

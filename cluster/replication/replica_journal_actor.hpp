@@ -29,11 +29,12 @@ struct config_settled {
     replica_machine::answer how{};
     std::optional<shard_config> there;
 };
-// `done` is called, on the journal's thread, as soon as the tables here have come to `index`.
+// `done` is called, on the journal's thread, as soon as the tables here have come to `index`; with `unavailable`
+// when they will not, as this node holds the shard no longer.
 struct applied_wanted {
     shard_id shard;
     std::uint64_t index = 0;
-    std::function<void()> done;
+    std::function<void(expected<void>)> done;
 };
 // The node goes: every shard that it leads is handed to another. `done`: how many could not be handed over.
 struct leadership_unwanted {
@@ -81,7 +82,7 @@ struct replica_journal_options {
 
 struct replica_journal_state {
     std::unique_ptr<replicated_journal> journal;
-    std::multimap<std::pair<shard_id, std::uint64_t>, std::function<void()>> readers;
+    std::multimap<std::pair<shard_id, std::uint64_t>, std::function<void(expected<void>)>> readers;
     instant wake_at = never;
     std::size_t gathered = 0; // messages since the last pump
     tree_handle card;

@@ -94,6 +94,8 @@ void router::results(node_id from, std::uint64_t id, capnp::List<route::Result>:
 void router::read(const read_wanted& m) {
     const replica_face* face = options_->board->face(options_->shard);
     if (to_us(steady_now()) < face->lease_until_us.load(std::memory_order_acquire)) return m.done({});
+    if (face->role.load() == replica_role::out)
+        return m.done(fail(errc::unavailable, "this node holds no replica of the shard; ask another", 100));
     if (s().reads.size() >= limits::routed_reads_max)
         return m.done(fail(errc::overloaded, "too many reads wait for the shard's primary", overloaded_retry_ms));
     const std::uint64_t id = s().next_id++;
@@ -115,8 +117,7 @@ void router::read_point(std::uint64_t id, route::ReadPoint::Reader point) {
     if (point.getCode() != 0) return;
     const auto done = std::move(found->second.done);
     s().reads.erase(found);
-    caf::anon_send(options_->journal,
-                   applied_wanted{options_->shard, point.getIndex(), [done] { done(expected<void>{}); }});
+    caf::anon_send(options_->journal, applied_wanted{options_->shard, point.getIndex(), done});
 }
 
 // A new primary is known: nothing waits for the old one any longer.

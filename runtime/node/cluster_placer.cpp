@@ -18,14 +18,20 @@ void cluster_placer::place(const std::vector<kept_member>& members,
     for (const placement_step& step : plan_placement(input)) {
         const auto found = std::ranges::find(input.shards, step.shard, &placed_shard::shard);
         if (found == input.shards.end() || found->config.primary != options_.self) continue;
-        if (!would_stop_writes(step, found->config)) carry_out(step, found->config);
+        if (!is_needed(step, input, found->config)) carry_out(step, found->config);
     }
 }
 
-// The planner counts nodes, and does not know how many copies a write needs.
-bool cluster_placer::would_stop_writes(const placement_step& step, const shard_config& config) const {
+// The planner wants as many copies as there are active nodes. A node that drains goes on holding its own until
+// there is another in its place: it may be back soon, and reads at it go on meanwhile. And no copy goes that writes
+// need.
+bool cluster_placer::is_needed(const placement_step& step, const placement_input& input,
+                               const shard_config& config) const {
     if (step.kind != step_kind::remove_replica || !config.is_in_sync(step.node)) return false;
-    return config.in_sync.size() <= options_.min_in_sync;
+    const auto node = std::ranges::find(input.nodes, step.node, &placement_node::node);
+    const bool drains = node != input.nodes.end() && node->state == member_state::draining;
+    const std::size_t wanted = drains ? input.replication_factor : 0;
+    return config.in_sync.size() <= std::max<std::size_t>(wanted, options_.min_in_sync);
 }
 
 void cluster_placer::carry_out(const placement_step& step, const shard_config& config) {

@@ -33,7 +33,7 @@ class cluster_placer {
 
   private:
     void carry_out(const placement_step& step, const shard_config& config);
-    bool would_stop_writes(const placement_step& step, const shard_config& config) const;
+    bool is_needed(const placement_step& step, const placement_input& input, const shard_config& config) const;
     void tell(const placement_step& step);
 
     const cluster_placer_options options_;

@@ -74,14 +74,22 @@ BOOST_FIXTURE_TEST_CASE(only_the_primary_acts, fixture) {
     BOOST_TEST(orders.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_draining_secondary_is_let_go_while_enough_stay_in_sync, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_draining_secondary_is_kept_until_another_is_in_its_place, fixture) {
     members[2] = node_in(3, member_state::draining);
     place(1);
-    BOOST_TEST(orders == std::vector<std::string>{"hold 1 2"}, boost::test_tools::per_element());
+    BOOST_TEST(orders.empty());
+    members.push_back(node_in(4, member_state::active));
+    place(1);
+    BOOST_REQUIRE(orders.size() == 1U);
+    BOOST_TEST(orders[0] == "hold 1 2 3 4");
+    config.in_sync = config.replicas = nodes({1, 2, 3, 4});
+    place(1);
+    BOOST_REQUIRE(orders.size() == 2U);
+    BOOST_TEST(orders[1] == "hold 1 2 4");
 }
 
-BOOST_FIXTURE_TEST_CASE(a_draining_secondary_is_kept_when_writes_need_it, fixture) {
-    members = {node_in(1, member_state::active), node_in(2, member_state::draining)};
+BOOST_FIXTURE_TEST_CASE(a_replica_that_writes_need_is_kept, fixture) {
+    members = {node_in(1, member_state::active), node_in(2, member_state::removed)};
     config.in_sync = config.replicas = nodes({1, 2});
     place(1);
     BOOST_TEST(orders.empty());
