@@ -210,7 +210,8 @@ void replica_machine::consider_removal() {
     for (const auto& [node, f] : followers_) {
         if (!config_.is_in_sync(node) || !is_lost(node, f, now_)) continue;
         const bool below = config_.in_sync.size() <= timing_.min_in_sync;
-        if (below && now_ - f.heard_at < 3 * timing_.grace) continue;
+        if (below && !f.wiped && now_ - f.heard_at < 3 * timing_.grace)
+            continue; // one without its disk takes over nothing
         shard_config next = config_;
         std::erase(next.in_sync, node);
         return propose_config(std::move(next));
@@ -248,7 +249,8 @@ void replica_machine::resign(instant now) {
 std::vector<replica_machine::follower_view> replica_machine::followers() const {
     std::vector<follower_view> views;
     for (const auto& [node, f] : followers_)
-        views.push_back({node, f.match, f.counts, config_.is_in_sync(node), linked_.contains(node)});
+        views.push_back({node, f.match, f.counts, config_.is_in_sync(node), linked_.contains(node), f.snapshotting,
+                         f.probing, f.next});
     return views;
 }
 

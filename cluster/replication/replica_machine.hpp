@@ -166,12 +166,17 @@ class replica_machine {
     // Until when, by this node's clock, as far as is known; `never` on who does not serve.
     instant lease_until() const;
     bool enough_in_sync() const;
+    // A configuration was proposed, and what became of it is not known yet.
+    bool awaits_config() const { return proposed_.has_value(); }
     struct follower_view {
         node_id node;
         std::uint64_t match = 0;
         bool counts = false;
         bool in_sync = false;
         bool linked = false;
+        bool snapshot = false; // waits for one, or gets one
+        bool probing = false;  // where it stands is not known
+        std::uint64_t next = 0;
     };
     std::vector<follower_view> followers() const;
 

@@ -52,7 +52,7 @@ struct replica_slot {
     std::optional<shard_config> config;
     std::vector<proposal_ptr> waiting; // for the primary's next entry
     std::optional<entry_under_way> under_way;
-    bool commit_untold = false;     // followers don't know yet that the newest entry is committed
+    bool commit_untold = false; // followers don't know yet that the newest entry is committed
     // While this holds, no entry is begun, so that there comes a moment when a hand-over is possible.
     std::optional<node_id> hand_over_to;
     instant hand_over_until = never;

@@ -84,8 +84,8 @@ class replicated_journal {
     }
     // Now or never; false: it cannot be done at the moment.
     bool hand_over(shard_id shard, node_id to);
-    // As soon as what is under way is committed; new work waits for it for limits::hand_over_pause, and then goes on
-    // here. Nothing, when this node does not lead the shard or `to` is not linked and in sync.
+    // As soon as what is under way is committed; new work waits for it for limits::hand_over_pause, and then goes
+    // on here. Nothing, when this node does not lead the shard or `to` is not linked and in sync.
     void want_hand_over(shard_id shard, node_id to);
     void want_replicas(shard_id shard, std::vector<node_id> replicas);
 

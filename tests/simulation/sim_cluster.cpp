@@ -9,7 +9,8 @@ std::pair<node_id, node_id> ordered(node_id a, node_id b) { return {std::min(a, 
 
 } // namespace
 
-sim_cluster::sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing)
+sim_cluster::sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing,
+                         double drift)
     : timing_(timing), random_(seed) {
     std::vector<node_id> all;
     for (std::uint32_t i = 1; i <= nodes; ++i) all.push_back(node_id{i});
@@ -24,6 +25,8 @@ sim_cluster::sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shar
         n.id = id;
         n.data = make_memory_store();
         n.log = make_memory_store();
+        n.clock_rate = 1 + std::uniform_real_distribution<double>{-drift, drift}(random_);
+        n.clock_offset_us = between({1, 1'000'000'000});
     }
     for (const node_id id : all) start(id);
 }
@@ -61,7 +64,7 @@ bool sim_cluster::run_until(const std::function<bool()>& holds, std::int64_t mos
 }
 
 instant sim_cluster::steady_of(const node& n) const {
-    const auto real = static_cast<double>(to_us(now_) % 1'000'000'000'000);
+    const auto real = static_cast<double>(to_us(now_) % 1'000'000'000);
     return from_us(n.clock_offset_us + static_cast<std::int64_t>(real * n.clock_rate));
 }
 
@@ -82,12 +85,16 @@ void sim_cluster::in_node(node_id id, std::uint64_t life, std::function<void(rep
     wake(id);
 }
 
+// The earliest time that was asked for counts, however often the node is called meanwhile.
 void sim_cluster::wake(node_id id) {
     node& n = at(id);
     const auto wait = std::max<std::int64_t>(100, (n.journal->next_wake() - steady_of(n)).count());
-    const std::uint64_t number = ++n.wake_number;
-    after(wait, [this, id, life = n.life, number] {
-        if (at(id).wake_number != number) return;
+    const instant then = now_ + microseconds{wait};
+    if (n.wake_at > now_ && n.wake_at <= then) return;
+    n.wake_at = then;
+    after(wait, [this, id, life = n.life, then] {
+        if (at(id).life != life || at(id).wake_at != then) return;
+        at(id).wake_at = never;
         in_node(id, life, [](replicated_journal& j) { j.tick(); });
     });
 }
@@ -96,6 +103,7 @@ void sim_cluster::start(node_id id) {
     node& n = at(id);
     if (n.journal) return;
     const std::uint64_t life = ++n.life;
+    n.wake_at = never;
     replicated_journal_options options;
     options.data = n.data.get();
     options.log = n.log.get();

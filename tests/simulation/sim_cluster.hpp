@@ -45,10 +45,12 @@ class sim_cluster {
         std::int64_t clock_offset_us = 0;
         bool frozen = false;
         std::vector<std::function<void()>> held; // what comes while it is frozen
-        std::uint64_t wake_number = 0;
+        instant wake_at = never;
     };
 
-    sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing = {});
+    // `drift`: how far each node's clock may run fast or slow, as a part of one.
+    sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing = {},
+                double drift = 0);
 
     // Runs until nothing is left to do before `for_us` have passed.
     void run(std::int64_t for_us);
