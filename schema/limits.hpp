@@ -276,7 +276,7 @@ inline constexpr auto outbox_pause = 2ms;                              // before
 inline constexpr auto route_patience =
     10s; // how long a proposal is tried again while its shard changes its primary
 inline constexpr auto route_retry_pause = 50ms;
-inline constexpr auto serving_said_again = 500ms; // by the primary to all nodes
+inline constexpr auto serving_said_again = 500ms;         // by the primary to all nodes
 inline constexpr auto read_patience = 5s;                 // how long a read waits for somebody who may answer it
 inline constexpr std::size_t routed_proposals_max = 4096; // under way to other nodes, or waiting for a primary
 inline constexpr std::size_t routed_reads_max = 16'384;

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 7> order{"schema",  "persistence", "actors", "cluster",
-                                                 "runtime", "bench",       "tests"};
+                                                "runtime", "bench",       "tests"};
 constexpr std::size_t lines_max = 450;
 
 struct source_file {
@@ -79,12 +79,10 @@ BOOST_AUTO_TEST_CASE(lmdb_caf_and_kj_stay_where_they_belong) {
             if (include == "lmdb.h")
                 BOOST_CHECK_MESSAGE(file.path.starts_with("persistence/"), file.path << " uses LMDB");
             if (include.starts_with("caf/"))
-                BOOST_CHECK_MESSAGE(runtime || cluster || is_actor_file(file.path),
-                                    file.path << " uses CAF");
+                BOOST_CHECK_MESSAGE(runtime || cluster || is_actor_file(file.path), file.path << " uses CAF");
             if (include.starts_with("kj/async") || include.starts_with("capnp/rpc"))
                 BOOST_CHECK_MESSAGE(runtime, file.path << " uses KJ's event loop");
-            if (include.starts_with("curl/"))
-                BOOST_CHECK_MESSAGE(cluster, file.path << " uses libcurl");
+            if (include.starts_with("curl/")) BOOST_CHECK_MESSAGE(cluster, file.path << " uses libcurl");
         }
     }
 }
