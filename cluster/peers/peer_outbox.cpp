@@ -14,7 +14,7 @@ bytes part_of(peer_kind kind, bytes_view body, bool last) {
     bytes part(head_size + body.size());
     part[0] = static_cast<std::byte>(kind);
     part[1] = static_cast<std::byte>(last ? 1 : 0);
-    std::memcpy(part.data() + head_size, body.data(), body.size());
+    if (!body.empty()) std::memcpy(part.data() + head_size, body.data(), body.size());
     return part;
 }
 

@@ -27,7 +27,7 @@ void digest_tables::add(bytes_view data) {
         digest_ = mixed(digest_, word);
     }
     std::uint64_t rest = 0;
-    std::memcpy(&rest, data.data() + at, data.size() - at);
+    if (at < data.size()) std::memcpy(&rest, data.data() + at, data.size() - at);
     digest_ = mixed(digest_, rest ^ (std::uint64_t{data.size()} << 56));
 }
 

@@ -71,7 +71,8 @@ void router::propose_for(node_id from, std::uint64_t id, route::Propose::Reader 
         outbox->send(from, peer_channel::bulk, peer_kind::route,
                      route_message(shard, id, [&](route::Message::Builder m) { write_results(results, m); }));
     };
-    if (commands > limits::batch_commands_max || entry.size() % sizeof(capnp::word) != 0) return;
+    if (commands > limits::batch_commands_max || entry.size() == 0 || entry.size() % sizeof(capnp::word) != 0)
+        return;
     auto words = kj::heapArray<capnp::word>(entry.size() / sizeof(capnp::word));
     std::memcpy(words.begin(), entry.begin(), entry.size());
     const auto made = std::make_shared<proposal>(kj::mv(words), commands, p.getGrows(), answer, options_->shard);

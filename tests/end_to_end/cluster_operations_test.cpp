@@ -40,7 +40,8 @@ class steady_submits {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(cluster_operations)
+// An etcd and three nodes that a sanitizer slows down tenfold do not keep the leases' times on two processors.
+BOOST_AUTO_TEST_SUITE(cluster_operations, *boost::unit_test::enable_if<!sanitized>())
 
 BOOST_AUTO_TEST_CASE(the_nodes_of_a_cluster_are_listed_as_the_one_that_is_asked_sees_them) {
     const cluster_processes cluster;

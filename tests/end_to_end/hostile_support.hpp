@@ -16,14 +16,6 @@
 
 namespace coppice::end_to_end {
 
-// Under a sanitizer a node keeps what it freed, and asks for descriptors on its own account: bounds on memory and
-// on descriptors say nothing of the node then, and are left out.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-
 // A TCP connection of bytes.
 class raw_connection {
   public:
