@@ -186,9 +186,21 @@ BOOST_AUTO_TEST_CASE(what_is_not_declared_or_not_current_is_refused_without_a_tr
     const job_id elsewhere = job_id::make(to_ms(w.now()), shard_id{6}, tenant_id{1}, 1);
     BOOST_TEST((w.one(submit_op{.job = elsewhere}).code == errc::unknown_tenant));
     const job_id taken = w.submit();
-    BOOST_TEST((w.one(submit_op{.job = taken}).code == errc::already_exists));
+    BOOST_TEST((w.one(submit_op{.job = taken, .payload = "1"}).code == errc::already_exists));
     BOOST_TEST(w.rows(table::jobs) == 1U);
     BOOST_TEST(w.rows(table::evidence) == before);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_submission_under_its_own_id_is_answered_as_the_first_time) {
+    world w;
+    w.declare_usual();
+    const submit_op first{.job = w.new_id(), .payload = "{}"};
+    BOOST_TEST((w.one(first).code == errc::ok));
+    const command_result again = w.one(first);
+    BOOST_TEST((again.code == errc::ok));
+    BOOST_TEST(again.existing);
+    BOOST_TEST((again.job == first.job));
+    BOOST_TEST(w.rows(table::jobs) == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(an_older_declaration_changes_nothing) {
