@@ -160,6 +160,7 @@ BOOST_AUTO_TEST_CASE(rubbish_is_not_believed) {
     nothing_is_believed(say("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"), "an answer cut off");
     nothing_is_believed(say("HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"),
                         "a redirect");
+    // NOLINTBEGIN(bugprone-suspicious-missing-comma): long texts in pieces
     for (
         const char* body :
         {"", "null", "[]", "{}", "7", "\"text\"", "{\"header\":7}", "{\"header\":{\"cluster_id\":7}}",
@@ -175,6 +176,7 @@ BOOST_AUTO_TEST_CASE(rubbish_is_not_believed) {
          "{\"result\":{\"header\":{\"cluster_id\":\"7\",\"revision\":\"20\"},\"events\":[{\"kv\":{\"key\":\"YQ==\","
          "\"mod_revision\":\"11\"}}]}}\n"})
         nothing_is_believed(say(whole(body)), body);
+    // NOLINTEND(bugprone-suspicious-missing-comma)
     nothing_is_believed(say(whole("{\"code\":\"five\",\"message\":[]}", "500 Oops")), "an error of odd types");
     nothing_is_believed(say(whole("{\"code\":14,\"message\":\"\\u0000no\"}", "503 Oops")), "an error");
 }

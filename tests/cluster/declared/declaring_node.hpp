@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include "actors/journal/journal_actor.hpp"

@@ -110,11 +110,11 @@ struct world {
         }
         d.from->machine->closed(now, d.id, "refused");
     }
-    void carry(node& from, connection_id id, std::vector<char> bytes) {
+    void carry(node& from, connection_id id, const std::vector<char>& bytes) {
         for (auto& w : wires)
             for (int end : {0, 1})
                 if (w->ends[end] == &from && w->ids[end] == id && w->ends[1 - end] != nullptr)
-                    w->way[1 - end].push_back(std::move(bytes));
+                    w->way[1 - end].push_back(bytes);
     }
     void cut(node& from, connection_id id) {
         for (auto& w : wires)

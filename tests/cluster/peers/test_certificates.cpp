@@ -67,7 +67,7 @@ test_ca::~test_ca() {
 certificate_files test_ca::issue(const std::string& name, const std::string& cluster,
                                  std::chrono::seconds ends) const {
     const auto stem = (directory_ / ("c" + std::to_string(++count_))).string();
-    const certificate_files files{stem + ".pem", stem + ".key", ca_file()};
+    certificate_files files{stem + ".pem", stem + ".key", ca_file()};
     EVP_PKEY* key = EVP_EC_gen("P-256");
     X509* x = make(key, name, cluster, ends, certificate_, key_, count_ + 1);
     write_pem(files.certificate, [&](std::FILE* f) { PEM_write_X509(f, x); });
