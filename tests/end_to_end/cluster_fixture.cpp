@@ -40,14 +40,15 @@ cluster_under_test::cluster_under_test(std::size_t count) {
         argv.insert(argv.end(), {"--data", data, "--port", port_text(rpc), "--metrics-port", port_text(metrics),
                                  "--peer-port", port_text(peer), "--etcd", etcd_.endpoint(), "--exec-slots", "2",
                                  "--zone", "zone-" + std::to_string(i)});
-        process made({.argv = argv});
+        process made(process::options{.argv = argv});
         BOOST_REQUIRE_MESSAGE(made.wait() == 0, made.err());
         one_node& n = nodes_.emplace_back();
         n.config = data + "/node.yaml";
         n.address = "127.0.0.1:" + port_text(rpc);
         n.metrics = "127.0.0.1:" + port_text(metrics);
     }
-    process token({.argv = {program(), "token", "issue", "--role", "platform-owner", "--data", first}});
+    process token(
+        process::options{.argv = {program(), "token", "issue", "--role", "platform-owner", "--data", first}});
     BOOST_REQUIRE_EQUAL(token.wait(), 0);
     token_file_ = files_.write("token", token.out());
     for (std::size_t i = 0; i < count; ++i) start(i);
@@ -102,7 +103,8 @@ std::unique_ptr<process> cluster_under_test::begin(std::size_t i, std::vector<st
 }
 
 std::optional<double> cluster_under_test::metric(std::size_t i, const std::string& name) const {
-    process curl({.argv = {"/usr/bin/curl", "-sm", "2", "http://" + nodes_.at(i).metrics + "/metrics"}});
+    process curl(
+        process::options{.argv = {"/usr/bin/curl", "-sm", "2", "http://" + nodes_.at(i).metrics + "/metrics"}});
     if (curl.wait() != 0) return std::nullopt;
     std::istringstream lines{curl.out()};
     for (std::string line; std::getline(lines, line);)
