@@ -14,11 +14,11 @@ sim_cluster::sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shar
     : timing_(timing), random_(seed) {
     std::vector<node_id> all;
     for (std::uint32_t i = 1; i <= nodes; ++i) all.push_back(node_id{i});
-    for (std::uint16_t i = 0; i < shards; ++i) {
-        shards_.push_back(shard_id{i});
+    for (std::size_t i = 0; i < shards; ++i) {
+        const shard_id shard{static_cast<std::uint16_t>(i)};
+        shards_.push_back(shard);
         const node_id first = all[i % all.size()];
-        control.configs[shard_id{i}] = {
-            .version = 1, .epoch = 0, .primary = first, .in_sync = {first}, .replicas = all};
+        control.configs[shard] = {.version = 1, .epoch = 0, .primary = first, .in_sync = {first}, .replicas = all};
     }
     for (const node_id id : all) {
         node& n = nodes_[id];
@@ -163,8 +163,8 @@ void sim_cluster::connect(node_id a, node_id b) {
     if (!reachable(a, b) || link_.contains(ordered(a, b))) return;
     const std::uint64_t number = ++links_;
     link_[ordered(a, b)] = number;
-    for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}})
-        after(between(faults.delay), [this, from, to, number, life = at(from).life] {
+    for (const auto& way : {std::pair{a, b}, std::pair{b, a}})
+        after(between(faults.delay), [this, from = way.first, to = way.second, number, life = at(way.first).life] {
             const auto found = link_.find(ordered(from, to));
             if (found == link_.end() || found->second != number) return;
             in_node(from, life, [to](replicated_journal& j) { j.link_up(to); });
@@ -173,8 +173,8 @@ void sim_cluster::connect(node_id a, node_id b) {
 
 void sim_cluster::disconnect(node_id a, node_id b) {
     if (link_.erase(ordered(a, b)) == 0) return;
-    for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}})
-        after(between(faults.delay), [this, from, to, life = at(from).life] {
+    for (const auto& way : {std::pair{a, b}, std::pair{b, a}})
+        after(between(faults.delay), [this, from = way.first, to = way.second, life = at(way.first).life] {
             in_node(from, life, [this, from, to](replicated_journal& j) {
                 if (!link_.contains(ordered(from, to))) j.link_down(to);
             });
@@ -244,8 +244,8 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
 }
 
 void sim_cluster::tell_watchers(shard_id shard) {
-    for (auto& [id, n] : nodes_)
-        after(between(faults.control_delay), [this, id, life = n.life, shard] {
+    for (auto& each : nodes_)
+        after(between(faults.control_delay), [this, id = each.first, life = each.second.life, shard] {
             if (faults.control_away) return;
             in_node(id, life,
                     [this, shard](replicated_journal& j) { j.configured(shard, control.configs.at(shard)); });

@@ -33,7 +33,7 @@ struct world {
             ++dials;
             in.dialed.push_back({this, id, whom.node});
         }
-        void write(connection_id id, std::vector<char> bytes) override { in.carry(*this, id, std::move(bytes)); }
+        void write(connection_id id, std::vector<char> bytes) override { in.carry(*this, id, bytes); }
         void close(connection_id id) override { in.cut(*this, id); }
         std::function<void(const link_gate_ptr&, peer_channel)> credit_poster() override {
             return [](const link_gate_ptr&, peer_channel) {}; // the ticks give credit too
