@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "persistence/descriptor.hpp"
 #include "persistence/tables.hpp"
 #include "schema/limits.hpp"
 
@@ -57,20 +58,6 @@ struct meta {
     std::uint32_t page_bytes = 0;
     tree free_list, names;
     std::uint64_t last_page = 0, transaction = 0;
-};
-
-class descriptor {
-  public:
-    explicit descriptor(int fd) : fd_(fd) {}
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    ~descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
 };
 
 bool read_exactly(int fd, std::byte* to, std::size_t size, std::uint64_t from) {

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "persistence/descriptor.hpp"
+
 namespace coppice {
 namespace {
 
@@ -41,10 +43,6 @@ expected<void> publish_file(const std::string& path, std::string_view text,
 } // namespace
 
 wiped_text::~wiped_text() { ::explicit_bzero(text.data(), text.size()); }
-
-descriptor::~descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
 
 tl::unexpected<failure> file_error(const std::string& path, const std::string& doing) {
     const int error = errno;

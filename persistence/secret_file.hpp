@@ -32,17 +32,4 @@ expected<void> replace_secret_file(const std::string& path, std::string_view tex
 // `errno` as a failure: errc::not_found, already_exists or invalid_argument, "path: doing: reason".
 tl::unexpected<failure> file_error(const std::string& path, const std::string& doing);
 
-// An open file descriptor, closed when it goes.
-class descriptor {
-  public:
-    explicit descriptor(int fd) : fd_(fd) {}
-    ~descriptor();
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
 } // namespace coppice

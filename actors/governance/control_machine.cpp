@@ -3,6 +3,7 @@
 #include "persistence/keys.hpp"
 #include "persistence/record.hpp"
 #include "schema/limits.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice {
 namespace {
@@ -12,8 +13,6 @@ using declared_key = basic_key<160>;
 declared_key key_of(std::string_view kind, std::string_view name) {
     return declared_key{}.raw(as_bytes_view(kind)).u8(0).raw(as_bytes_view(name));
 }
-
-std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 
 // Takes the next value of a counter in `meta`, from 1.
 std::uint32_t next_number(tables& t, const std::string& counter) {

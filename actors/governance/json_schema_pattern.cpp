@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include "actors/governance/bounded_json.hpp"
+#include "actors/governance/hex_value.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice::json_schema {
@@ -43,13 +44,6 @@ constexpr std::array categories{
     category{"Space_Separator", "Zs"},
     category{"Control", "Cc"},
 };
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 class translator {
   public:

@@ -3,6 +3,8 @@
 #include <cctype>
 #include <vector>
 
+#include "actors/governance/hex_value.hpp"
+
 namespace coppice::json_schema {
 namespace {
 
@@ -58,13 +60,6 @@ std::string merged(const uri_parts& base, std::string_view path) {
     const auto slash = base.path.rfind('/');
     const auto folder = slash == std::string_view::npos ? std::string_view{} : base.path.substr(0, slash + 1);
     return std::string{folder} + std::string{path};
-}
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 // Well-formed UTF-8 after RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.

@@ -19,6 +19,11 @@ struct command_result {
     std::string detail;
 };
 
+inline void set_answer(command_result& result, errc code, std::string detail) {
+    result.code = code;
+    result.detail = std::move(detail);
+}
+
 struct start_effect {
     worker_id worker;
     executor_kind executor = executor_kind::worker;

@@ -10,22 +10,22 @@
 namespace coppice {
 namespace {
 
-using pointer = job_handle::stateful_pointer<job_state_of_actor>;
-using options_ptr = std::shared_ptr<const job_actor_options>;
+using job_pointer = job_handle::stateful_pointer<job_state_of_actor>;
+using job_options_ptr = std::shared_ptr<const job_actor_options>;
 
-constexpr milliseconds retry_pause{500}; // before a refused proposal is made again
+constexpr milliseconds job_retry_pause{500}; // before a refused proposal is made again
 
 // Proposes that the attempt is over. Refused for want of room, it comes back with the same message later; a stale
 // answer means that somebody else ended it first, which is as good.
 template <class Again>
-void take_away(pointer self, const job_actor_options& options, const attempt_watch& watch,
+void take_away(job_pointer self, const job_actor_options& options, const attempt_watch& watch,
                cmd::Report::Outcome outcome, errc code, const std::string& text, Again again) {
     caf::actor_system& system = self->system();
     caf::weak_actor_ptr me = self->ctrl();
     const auto done = [me, again, &system](std::span<command_result> results) {
         if (!describe(results.front().code).retryable) return;
         if (const auto strong = me.lock())
-            system.clock().schedule_message(system.clock().now() + retry_pause, strong,
+            system.clock().schedule_message(system.clock().now() + job_retry_pause, strong,
                                             caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, again));
     };
     options.journal.propose(make_proposal(1, false, done, [&](auto commands) {
@@ -33,7 +33,7 @@ void take_away(pointer self, const job_actor_options& options, const attempt_wat
     }));
 }
 
-void take_away_if_expired(pointer self, const options_ptr& options, const attempt_watch& watch) {
+void take_away_if_expired(job_pointer self, const job_options_ptr& options, const attempt_watch& watch) {
     const attempt_guard& guard = *self->state.guard;
     if (const auto code = guard.expired(options->clock())) {
         return take_away(self, *options, watch, cmd::Report::Outcome::TIMED_OUT, *code,
@@ -42,15 +42,15 @@ void take_away_if_expired(pointer self, const options_ptr& options, const attemp
     if (const auto next = guard.next_deadline()) self->send(options->shard, deadline_wanted{watch.ref, *next});
 }
 
-void ask_cancel(pointer self, const job_actor_options& options, const attempt_watch& watch) {
+void ask_cancel(job_pointer self, const job_actor_options& options, const attempt_watch& watch) {
     if (!self->state.guard->ask_cancel()) return;
     self->send(options.shard, cancel_attempt{watch.ref, watch.cancel_grace});
     // The executor kills at the end of the grace and says so; this is for one that doesn't.
-    self->delayed_send(self, watch.cancel_grace + retry_pause, grace_over{});
+    self->delayed_send(self, watch.cancel_grace + job_retry_pause, grace_over{});
 }
 
 // After a failure: what was said to the former incarnation is in the row.
-void recover(pointer self, const options_ptr& options, const attempt_watch& watch) {
+void recover(job_pointer self, const job_options_ptr& options, const attempt_watch& watch) {
     self->send(options->shard, job_up{watch.ref, self});
     const auto tables = options->data->begin_read();
     const auto stored = tables->get(table::jobs, keys::job(watch.ref.job));
@@ -65,7 +65,7 @@ void recover(pointer self, const options_ptr& options, const attempt_watch& watc
 
 } // namespace
 
-job_handle::behavior_type job_actor(pointer self, options_ptr options, attempt_watch_ptr watch) {
+job_handle::behavior_type job_actor(job_pointer self, job_options_ptr options, attempt_watch_ptr watch) {
     self->state.guard.emplace(watch->deadlines);
     if (watch->incarnations.fetch_add(1) > 0) recover(self, options, *watch);
     return {

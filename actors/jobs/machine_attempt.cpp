@@ -6,18 +6,12 @@
 #include "actors/jobs/retry_policy.hpp"
 #include "actors/jobs/shard_machine.hpp"
 #include "schema/wire_ids.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice {
 namespace {
 
-std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 bytes_view view(capnp::Data::Reader data) { return std::as_bytes(std::span{data.begin(), data.size()}); }
-std::string text_of(capnp::Data::Reader data) { return {reinterpret_cast<const char*>(data.begin()), data.size()}; }
-
-void set(command_result& result, errc code, std::string detail) {
-    result.code = code;
-    result.detail = std::move(detail);
-}
 
 // What was reported, unless the job took it otherwise: a result that is too large, a cancel that nobody asked for.
 outcome_kind counted_as(cmd::Report::Outcome reported, job_state became) {
@@ -99,14 +93,14 @@ void shard_machine::report(cmd::Report::Reader r, command_result& result) {
     const bool foreign = known && r.getWorker() != 0 && r.getWorker() != c.row.getWorker();
     if (!known || foreign || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != r.getAttempt()) {
         ++out_->stale_reports;
-        return set(result, errc::stale_attempt,
-                   known ? "attempt " + std::to_string(r.getAttempt()) + " of a job that is " +
-                               std::string{to_string(c.row.getState())} + " at attempt " +
-                               std::to_string(c.row.getAttempt())
-                         : "no such job");
+        return set_answer(result, errc::stale_attempt,
+                          known ? "attempt " + std::to_string(r.getAttempt()) + " of a job that is " +
+                                      std::string{to_string(c.row.getState())} + " at attempt " +
+                                      std::to_string(c.row.getAttempt())
+                                : "no such job");
     }
     if (r.getOutcome() > cmd::Report::Outcome::TIMED_OUT)
-        return set(result, errc::invalid_argument, "an outcome of no known kind");
+        return set_answer(result, errc::invalid_argument, "an outcome of no known kind");
     write_logs(c, r.getLogs());
     if (r.getProgress() >= 0 && r.getOutcome() == cmd::Report::Outcome::NONE) {
         c.row.setProgress(std::min(r.getProgress(), 1.0F));
@@ -255,10 +249,11 @@ void shard_machine::end_effect_of(cell& c, worker_id worker, std::uint32_t attem
 void shard_machine::cancel(cmd::Cancel::Reader cancel, command_result& result) {
     cell c;
     result.job = read_id(cancel.getJob());
-    if (!open(result.job, c)) return set(result, errc::not_found, "no job " + to_string(result.job));
+    if (!open(result.job, c)) return set_answer(result, errc::not_found, "no job " + to_string(result.job));
     const job_state state = c.row.getState();
     if (is_terminal(state))
-        return set(result, errc::illegal_transition, "the job is " + std::string{to_string(state)} + " already");
+        return set_answer(result, errc::illegal_transition,
+                          "the job is " + std::string{to_string(state)} + " already");
     std::string reason = "cancelled by " + std::string{view(cancel.getBy())};
     if (cancel.getReason().size() > 0) reason += ": " + std::string{view(cancel.getReason())};
     if (state != job_state::RUNNING) {
@@ -281,7 +276,7 @@ void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     cell c;
     result.job = read_id(a.getJob());
     if (!open(result.job, c) || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != a.getAttempt())
-        return set(result, errc::stale_attempt, "the attempt is not under way any more");
+        return set_answer(result, errc::stale_attempt, "the attempt is not under way any more");
     pool_.release(worker_id{c.row.getWorker()});
     pool_.take_from(worker_id{a.getWorker()});
     c.row.setWorker(a.getWorker());

@@ -5,6 +5,7 @@
 
 #include "actors/jobs/shard_machine.hpp"
 #include "schema/wire_ids.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice {
 namespace {
@@ -15,39 +16,32 @@ int priority_of(cmd::Submit::Reader s) {
     return s.getPriority() == 0 ? limits::priority_default : static_cast<int>(s.getPriority());
 }
 
-std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-
-void set(command_result& result, errc code, std::string detail) {
-    result.code = code;
-    result.detail = std::move(detail);
-}
-
 } // namespace
 
 void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
     result.job = read_id(s.getJob());
     tenant_entry* t = book_.tenant(result.job.tenant());
     if (t == nullptr || result.job.shard() != shard_)
-        return set(result, errc::unknown_tenant, "no such tenant here");
+        return set_answer(result, errc::unknown_tenant, "no such tenant here");
     if (s.getIdempotencyKey().size() > limits::idempotency_key_size_max)
-        return set(result, errc::invalid_argument, "an idempotency key has at most 255 bytes");
+        return set_answer(result, errc::invalid_argument, "an idempotency key has at most 255 bytes");
     if (answer_known_key(s, t->id, result)) return;
     type_entry* y = book_.type(type_id{s.getType()});
-    if (y == nullptr) return set(result, errc::unknown_type, "no such job type here");
+    if (y == nullptr) return set_answer(result, errc::unknown_type, "no such job type here");
     if (y->version != s.getTypeVersion()) {
         result.retry_after_ms = 1;
-        return set(result, errc::unavailable,
-                   "job type \"" + y->spec.name + "\" was changed meanwhile; submit again");
+        return set_answer(result, errc::unavailable,
+                          "job type \"" + y->spec.name + "\" was changed meanwhile; submit again");
     }
     if (const auto stored = t_->get(table::jobs, keys::job(result.job))) return answer_same_job(s, *stored, result);
     if (const auto why = refusal(s, *t, *y))
         return write_rejected(result.job, *t, *y, view(s.getSubmitter()), *why, result);
     if (t->waiting >= t->spec.queued_max) return refuse_full(s, *t, *y, result);
     if (auto wrong = wrong_parent(s); !wrong.empty())
-        return set(result, errc::dependency_unknown, std::move(wrong));
+        return set_answer(result, errc::dependency_unknown, std::move(wrong));
     if (s.getPriority() > limits::priority_last || s.getPayload().size() > limits::payload_size_max)
-        return set(result, errc::invalid_argument,
-                   "priority is 1 (first) to 5 (last); the payload at most 256 KiB");
+        return set_answer(result, errc::invalid_argument,
+                          "priority is 1 (first) to 5 (last); the payload at most 256 KiB");
     book_.accepted(*t);
     write_job(s, *t, *y);
     remember_key(s, t->id);
@@ -61,9 +55,9 @@ void shard_machine::answer_same_job(cmd::Submit::Reader s, bytes_view stored, co
         row.getType() == s.getType() && view(row.getSubmitter()) == view(s.getSubmitter()) &&
         bytes_of(table::payloads, result.job, row.getPayloadApart(), row.getPayload()) ==
             std::string_view{reinterpret_cast<const char*>(s.getPayload().begin()), s.getPayload().size()};
-    if (!same) return set(result, errc::already_exists, "job id is taken");
+    if (!same) return set_answer(result, errc::already_exists, "job id is taken");
     if (row.getState() == job_state::REJECTED)
-        return set(result, errc_from_number(row.getErrorCode()), std::string{view(row.getErrorMessage())});
+        return set_answer(result, errc_from_number(row.getErrorCode()), std::string{view(row.getErrorMessage())});
     result.existing = true;
 }
 
@@ -75,9 +69,9 @@ bool shard_machine::answer_known_key(cmd::Submit::Reader s, tenant_id tenant, co
     const auto known = read_key_.read(*stored);
     if (from_us(known.getExpiresUs()) <= now_) return false;
     if (known.getBodyHigh() != s.getBodyHigh() || known.getBodyLow() != s.getBodyLow()) {
-        set(result, errc::conflict,
-            "key \"" + std::string{view(s.getIdempotencyKey())} + "\" was used for job " +
-                to_string(read_id(known.getJob())) + " with another body");
+        set_answer(result, errc::conflict,
+                   "key \"" + std::string{view(s.getIdempotencyKey())} + "\" was used for job " +
+                       to_string(read_id(known.getJob())) + " with another body");
         return true;
     }
     result.job = read_id(known.getJob());
@@ -113,9 +107,9 @@ std::string shard_machine::wrong_parent(cmd::Submit::Reader s) {
 // A full queue is back-pressure: the answer says when to come again. Evidence is given once for each time that the
 // tenant becomes full, so that a client that hammers can't fill the disk.
 void shard_machine::refuse_full(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, command_result& result) {
-    set(result, errc::queue_full,
-        "tenant \"" + t.spec.name + "\" has " + std::to_string(t.waiting) + " waiting jobs; its queued_max is " +
-            std::to_string(t.spec.queued_max));
+    set_answer(result, errc::queue_full,
+               "tenant \"" + t.spec.name + "\" has " + std::to_string(t.waiting) +
+                   " waiting jobs; its queued_max is " + std::to_string(t.spec.queued_max));
     result.retry_after_ms = queue_full_retry_ms;
     if (t.refusing) return;
     book_.refused(t, y);
@@ -132,7 +126,7 @@ void shard_machine::refuse_full(cmd::Submit::Reader s, tenant_entry& t, type_ent
 
 void shard_machine::write_rejected(const job_id& id, tenant_entry& t, type_entry& y, std::string_view submitter,
                                    const ending& why, command_result& result) {
-    set(result, why.code, std::string{why.detail});
+    set_answer(result, why.code, std::string{why.detail});
     cell c{id, &t, &y, new_job_.init()};
     c.row.setType(y.id.value);
     c.row.setTypeVersion(static_cast<std::uint32_t>(y.version));
@@ -166,10 +160,11 @@ void shard_machine::refuse(cmd::Refuse::Reader r, command_result& result) {
     tenant_entry* t = book_.tenant(result.job.tenant());
     type_entry* y = book_.type(type_id{r.getType()});
     if (t == nullptr || y == nullptr || result.job.shard() != shard_)
-        return set(result, errc::invalid_argument, "refusal for an unknown tenant or type");
+        return set_answer(result, errc::invalid_argument, "refusal for an unknown tenant or type");
     if (errc_from_number(r.getCode()) == errc::ok)
-        return set(result, errc::invalid_argument, "refusal without a reason");
-    if (t_->get(table::jobs, keys::job(result.job))) return set(result, errc::already_exists, "job id is taken");
+        return set_answer(result, errc::invalid_argument, "refusal without a reason");
+    if (t_->get(table::jobs, keys::job(result.job)))
+        return set_answer(result, errc::already_exists, "job id is taken");
     write_rejected(result.job, *t, *y, view(r.getSubmitter()), {errc_from_number(r.getCode()), view(r.getDetail())},
                    result);
 }

@@ -8,16 +8,16 @@
 namespace coppice {
 namespace {
 
-using pointer = shard_handle::stateful_pointer<shard_state>;
-using options_ptr = std::shared_ptr<const shard_options>;
+using shard_pointer = shard_handle::stateful_pointer<shard_state>;
+using shard_options_ptr = std::shared_ptr<const shard_options>;
 
-constexpr milliseconds retry_pause{500};
+constexpr milliseconds shard_retry_pause{500};
 constexpr std::size_t lost_per_proposal = 1000;
 
 // ---- deadlines
 // ----------------------------------------------------------------------------------------------------
 
-void arrange_wake(pointer self, const shard_options& options) {
+void arrange_wake(shard_pointer self, const shard_options& options) {
     shard_state& s = self->state;
     if (s.deadlines.empty()) return;
     const instant first = s.deadlines.begin()->first;
@@ -26,7 +26,7 @@ void arrange_wake(pointer self, const shard_options& options) {
     self->delayed_send(self, std::max(first - options.clock(), microseconds{0}), shard_wake{});
 }
 
-void set_deadline(pointer self, const shard_options& options, const attempt_ref& ref, instant at) {
+void set_deadline(shard_pointer self, const shard_options& options, const attempt_ref& ref, instant at) {
     shard_state& s = self->state;
     const auto found = s.live.find(ref);
     if (found == s.live.end()) return;
@@ -36,7 +36,7 @@ void set_deadline(pointer self, const shard_options& options, const attempt_ref&
     arrange_wake(self, options);
 }
 
-void wake_overdue(pointer self, const shard_options& options) {
+void wake_overdue(shard_pointer self, const shard_options& options) {
     shard_state& s = self->state;
     s.wake_at = never;
     const instant now = options.clock();
@@ -48,7 +48,7 @@ void wake_overdue(pointer self, const shard_options& options) {
         if (live.actor)
             self->send(live.actor, deadline_reached{});
         else // its actor is being started: look again soon
-            set_deadline(self, options, ref, now + retry_pause);
+            set_deadline(self, options, ref, now + shard_retry_pause);
     }
     arrange_wake(self, options);
 }
@@ -56,7 +56,7 @@ void wake_overdue(pointer self, const shard_options& options) {
 // ---- job actors
 // ---------------------------------------------------------------------------------------------------
 
-void forget(pointer self, const attempt_ref& ref) {
+void forget(shard_pointer self, const attempt_ref& ref) {
     shard_state& s = self->state;
     const auto found = s.live.find(ref);
     if (found == s.live.end()) return;
@@ -69,7 +69,7 @@ executor_handle executor_of(const shard_state& s, worker_id worker) {
     return found == s.executors.end() ? executor_handle{} : found->second;
 }
 
-void job_actor_started(pointer self, const attempt_ref& ref, const started_child& child) {
+void job_actor_started(shard_pointer self, const attempt_ref& ref, const started_child& child) {
     shard_state& s = self->state;
     const auto found = s.live.find(ref);
     if (found == s.live.end()) return;
@@ -82,9 +82,9 @@ void job_actor_started(pointer self, const attempt_ref& ref, const started_child
     if (found->second.over) forget(self, ref);
 }
 
-void grow(pointer self, tenant_id tenant, std::vector<attempt_ref> refs);
+void grow(shard_pointer self, tenant_id tenant, std::vector<attempt_ref> refs);
 
-void grown(pointer self, tenant_id tenant, const caf::actor& supervisor, std::span<const attempt_ref> refs,
+void grown(shard_pointer self, tenant_id tenant, const caf::actor& supervisor, std::span<const attempt_ref> refs,
            const started_children& started) {
     const auto found = self->state.tenants.find(tenant);
     if (found == self->state.tenants.end() || found->second.supervisor != supervisor)
@@ -96,7 +96,7 @@ void grown(pointer self, tenant_id tenant, const caf::actor& supervisor, std::sp
 
 // Grows the job actors of these attempts under their tenant's supervisor, one request at a time: what ends while it
 // waits its turn needs no actor any more. So actors do not pile up behind jobs that are quicker than they.
-void grow(pointer self, tenant_id tenant, std::vector<attempt_ref> refs) {
+void grow(shard_pointer self, tenant_id tenant, std::vector<attempt_ref> refs) {
     shard_state& s = self->state;
     auto& subtree = s.tenants.at(tenant);
     if (subtree.growing) {
@@ -118,7 +118,7 @@ void grow(pointer self, tenant_id tenant, std::vector<attempt_ref> refs) {
               [](const caf::error&) {}); // its end is seen by the monitor, which grows the subtree anew
 }
 
-void tenant_started(pointer self, tenant_id tenant, const started_children& started) {
+void tenant_started(shard_pointer self, tenant_id tenant, const started_children& started) {
     shard_state& s = self->state;
     const auto found = s.tenants.find(tenant);
     if (found == s.tenants.end()) return;
@@ -130,7 +130,7 @@ void tenant_started(pointer self, tenant_id tenant, const started_children& star
 }
 
 // Sees to it that the attempts of `tenant` get their actors; starts the tenant's supervisor when it has none.
-void grow_under(pointer self, const options_ptr& options, tenant_id tenant, const std::string& name,
+void grow_under(shard_pointer self, const shard_options_ptr& options, tenant_id tenant, const std::string& name,
                 std::vector<attempt_ref> refs) {
     shard_state& s = self->state;
     const auto [found, is_new] = s.tenants.try_emplace(tenant);
@@ -142,7 +142,7 @@ void grow_under(pointer self, const options_ptr& options, tenant_id tenant, cons
 }
 
 // A tenant's supervisor gave up: its job actors are gone with it, the attempts are not. Grow them again.
-void tenant_down(pointer self, const options_ptr& options, const caf::down_msg& down) {
+void tenant_down(shard_pointer self, const shard_options_ptr& options, const caf::down_msg& down) {
     shard_state& s = self->state;
     for (auto& [tenant, subtree] : s.tenants) {
         if (!subtree.supervisor || subtree.supervisor.address() != down.source) continue;
@@ -162,7 +162,7 @@ void tenant_down(pointer self, const options_ptr& options, const caf::down_msg& 
     }
 }
 
-void watch_attempt(pointer self, const shard_options& options, std::shared_ptr<attempt_watch> watch) {
+void watch_attempt(shard_pointer self, const shard_options& options, std::shared_ptr<attempt_watch> watch) {
     const attempt_ref ref = watch->ref;
     const auto deadline = attempt_guard{watch->deadlines}.next_deadline();
     auto& live = self->state.live[ref];
@@ -174,7 +174,8 @@ void watch_attempt(pointer self, const shard_options& options, std::shared_ptr<a
 // ---- what commits ask for
 // -----------------------------------------------------------------------------------------
 
-void start_attempts(pointer self, const options_ptr& options, const std::shared_ptr<const batch_output>& batch) {
+void start_attempts(shard_pointer self, const shard_options_ptr& options,
+                    const std::shared_ptr<const batch_output>& batch) {
     shard_state& s = self->state;
     std::unordered_map<worker_id, std::vector<std::uint32_t>> by_worker;
     std::unordered_map<tenant_id, std::vector<attempt_ref>> by_tenant;
@@ -204,7 +205,7 @@ void start_attempts(pointer self, const options_ptr& options, const std::shared_
     }
 }
 
-void end_attempts(pointer self, const batch_output& batch) {
+void end_attempts(shard_pointer self, const batch_output& batch) {
     shard_state& s = self->state;
     for (const end_effect& end : batch.ends) {
         if (end.revoke)
@@ -220,7 +221,7 @@ void end_attempts(pointer self, const batch_output& batch) {
     }
 }
 
-void cancel_attempts(pointer self, const batch_output& batch) {
+void cancel_attempts(shard_pointer self, const batch_output& batch) {
     for (const cancel_effect& cancel : batch.cancels) {
         const auto found = self->state.live.find(cancel.ref);
         if (found == self->state.live.end()) continue;
@@ -229,7 +230,7 @@ void cancel_attempts(pointer self, const batch_output& batch) {
     }
 }
 
-void adopt_attempts(pointer self, const batch_output& batch) {
+void adopt_attempts(shard_pointer self, const batch_output& batch) {
     for (const adopt_effect& adopt : batch.adopts) {
         const auto found = self->state.live.find(adopt.ref);
         if (found != self->state.live.end()) found->second.worker = adopt.worker;
@@ -265,7 +266,8 @@ std::vector<running_attempt> running_attempts(const shard_options& options) {
     return found;
 }
 
-void propose_lost(pointer self, const shard_options& options, worker_id worker, std::span<const attempt_ref> refs) {
+void propose_lost(shard_pointer self, const shard_options& options, worker_id worker,
+                  std::span<const attempt_ref> refs) {
     caf::weak_actor_ptr me = self->ctrl();
     caf::actor_system& system = self->system();
     const auto done = [me, worker, &system](std::span<command_result> results) {
@@ -273,7 +275,7 @@ void propose_lost(pointer self, const shard_options& options, worker_id worker, 
             std::ranges::any_of(results, [](const command_result& r) { return describe(r.code).retryable; });
         if (const auto strong = me.lock(); again && strong)
             system.clock().schedule_message(
-                system.clock().now() + retry_pause, strong,
+                system.clock().now() + shard_retry_pause, strong,
                 caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, worker_expired{worker}));
     };
     options.journal.propose(make_proposal(refs.size(), false, done, [&](auto commands) {
@@ -286,7 +288,7 @@ void propose_lost(pointer self, const shard_options& options, worker_id worker, 
     }));
 }
 
-void lose_attempts_of(pointer self, const shard_options& options, worker_id worker) {
+void lose_attempts_of(shard_pointer self, const shard_options& options, worker_id worker) {
     std::vector<attempt_ref> refs;
     for (const running_attempt& r : running_attempts(options))
         if (r.worker == worker) refs.push_back(r.ref);
@@ -297,14 +299,14 @@ void lose_attempts_of(pointer self, const shard_options& options, worker_id work
 
 // An executor of this node that starts has nothing under way: what runs under its name ended with the incarnation
 // before it.
-void meet_executor(pointer self, const shard_options& options, const executor_up& who) {
+void meet_executor(shard_pointer self, const shard_options& options, const executor_up& who) {
     if (is_local(who.worker)) lose_attempts_of(self, options, who.worker);
     self->state.executors[who.worker] = who.handle;
 }
 
 // A shard that starts grows its job actors from the tables, and gives the workers of an earlier life time to
 // return.
-void rebuild(pointer self, const options_ptr& options) {
+void rebuild(shard_pointer self, const shard_options_ptr& options) {
     shard_state& s = self->state;
     s.book = tenant_book{options->shard};
     s.book.load(*options->data->begin_read());
@@ -364,7 +366,7 @@ supervisor_spec shard_tree(const shard_options& scheduler, const std::shared_ptr
             }};
 }
 
-shard_handle::behavior_type shard_actor(pointer self, tree_handle card, shard_options given) {
+shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, shard_options given) {
     const auto options = std::make_shared<const shard_options>(std::move(given));
     self->state.card = std::move(card);
     self->set_down_handler([self, options](const caf::down_msg& down) { tenant_down(self, options, down); });

@@ -2,11 +2,6 @@
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
-namespace {
-
-std::string number(std::uint64_t n) { return std::to_string(n); }
-
-} // namespace
 
 std::optional<rec::JobRow::Reader> store_checker::job(const job_id& id) {
     const auto stored = from.get(table::jobs, keys::job(id));

@@ -32,6 +32,7 @@ struct store_checker {
   private:
     using tally = std::array<std::uint64_t, job_state_count>;
 
+    static std::string number(std::uint64_t n) { return std::to_string(n); }
     bool full() const { return report.findings.size() >= findings_max; }
     void find(const std::string& what) {
         if (!full()) report.findings.push_back(what);

@@ -3,11 +3,6 @@
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
-namespace {
-
-std::string number(std::uint64_t n) { return std::to_string(n); }
-
-} // namespace
 
 void store_checker::indexes() {
     queue_rows();

@@ -19,7 +19,7 @@ namespace coppice::bench {
 namespace {
 
 constexpr std::uint32_t fill_in_flight = 4;
-constexpr milliseconds start_patience{120'000};
+constexpr milliseconds worker_start_patience{120'000};
 
 struct fill_state {
     client::client& node;
@@ -90,7 +90,7 @@ expected<void> restart_once(node_under_test& node, figure& first, figure& listen
     first_start worker(node.connect());
     if (auto ok = node.wait_listening(); !ok) return ok;
     listening.values.push_back(us_since(begin) / 1e3);
-    const auto started = worker.wait(start_patience);
+    const auto started = worker.wait(worker_start_patience);
     if (!started) return tl::unexpected(started.error());
     first.values.push_back(std::chrono::duration<double, std::milli>(*started - begin).count());
     return {};

@@ -89,6 +89,9 @@ struct control_refusal {
     failure why;
     std::vector<control_seen> now; // of a conflict: every compared key, in order, as it was at that moment
 };
+inline tl::unexpected<control_refusal> control_refused(failure why) {
+    return tl::unexpected<control_refusal>(control_refusal{std::move(why), {}});
+}
 
 template <class T>
 using control_answer = std::function<void(expected<T>)>;

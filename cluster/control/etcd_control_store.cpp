@@ -13,19 +13,15 @@ namespace {
 
 using commit_result = tl::expected<std::uint64_t, control_refusal>;
 
-tl::unexpected<control_refusal> refused(failure why) {
-    return tl::unexpected<control_refusal>(control_refusal{std::move(why), {}});
-}
-
 // What an answer to `txn` means. One that was sent and is not understood may have happened.
 commit_result judge_commit(const etcd_result& result, const std::string& prefix, const control_txn& txn) {
     if (!result) {
         failure why = result.error().why;
         if (result.error().what == etcd_trouble::kind::broken) why.code = errc::unknown_outcome;
-        return refused(std::move(why));
+        return control_refused(std::move(why));
     }
     auto answer = etcd_txn_answer(*result, prefix, txn);
-    if (!answer) return refused({errc::unknown_outcome, answer.error().detail});
+    if (!answer) return control_refused({errc::unknown_outcome, answer.error().detail});
     if (answer->succeeded) return answer->revision;
     return tl::unexpected<control_refusal>(
         control_refusal{{errc::conflict, "a key has another revision"}, std::move(answer->now)});
@@ -103,9 +99,9 @@ void etcd_control_store::list(std::string below, control_answer<control_listing>
 }
 
 void etcd_control_store::commit(control_txn txn, control_commit_answer done) {
-    if (auto ok = check_control_txn(txn); !ok) return done(refused(ok.error()));
+    if (auto ok = check_control_txn(txn); !ok) return done(control_refused(ok.error()));
     const std::size_t size = size_of(txn);
-    ask(size, std::move(done), refused, [this, txn = std::move(txn)](control_commit_answer answer) {
+    ask(size, std::move(done), control_refused, [this, txn = std::move(txn)](control_commit_answer answer) {
         std::string body = etcd_txn_request(prefix(), txn);
         client_.call(
             {.path = "kv/txn",

@@ -20,10 +20,6 @@ constexpr std::string_view history_name = "control/history";
 
 using commit_result = tl::expected<std::uint64_t, control_refusal>;
 
-tl::unexpected<control_refusal> refused(failure why) {
-    return tl::unexpected<control_refusal>(control_refusal{std::move(why), {}});
-}
-
 std::uint64_t random_number() {
     std::random_device device;
     return (std::uint64_t{device()} << 32 | device()) | 1U; // never 0, which is no history
@@ -185,7 +181,7 @@ void local_control_store::run() {
         for (waiting& each : batch) {
             if (auto* commit = std::get_if<waiting_commit>(&each)) {
                 if (stopping)
-                    commit->done(refused(control_stopped()));
+                    commit->done(control_refused(control_stopped()));
                 else
                     commits.push_back(std::move(*commit));
             } else {
@@ -230,11 +226,11 @@ void local_control_store::list(std::string prefix, control_answer<control_listin
 // ---- commits
 
 void local_control_store::commit(control_txn txn, control_commit_answer done) {
-    if (auto ok = check_control_txn(txn); !ok) return done(refused(ok.error()));
+    if (auto ok = check_control_txn(txn); !ok) return done(control_refused(ok.error()));
     const std::size_t size = size_of(txn);
-    if (!budget_->take(size)) return done(refused(control_overloaded()));
+    if (!budget_->take(size)) return done(control_refused(control_overloaded()));
     done = returning(budget_, size, std::move(done));
-    if (!enqueue(waiting_commit{std::move(txn), done})) done(refused(control_stopped()));
+    if (!enqueue(waiting_commit{std::move(txn), done})) done(control_refused(control_stopped()));
 }
 
 commit_result local_control_store::apply(tables& to, const control_txn& txn, std::vector<control_change>& changes) {
@@ -250,7 +246,7 @@ commit_result local_control_store::apply(tables& to, const control_txn& txn, std
             control_refusal{{errc::conflict, "a key has another revision"}, std::move(now)});
     for (const control_put& p : txn.puts)
         if (p.lease != 0 && !leases_.contains(p.lease))
-            return refused({errc::not_found, "there is no lease " + std::to_string(p.lease)});
+            return control_refused({errc::not_found, "there is no lease " + std::to_string(p.lease)});
     const std::size_t before = changes.size();
     for (const control_put& p : txn.puts) {
         put_entry(to, table::control, {p.key, p.value, revision_ + 1, p.lease});
@@ -279,7 +275,7 @@ void local_control_store::run_commits(std::vector<waiting_commit> commits) {
         revision_ = before;
         failure why = written.error();
         if (why.code == errc::store_damaged) why.code = errc::unknown_outcome;
-        for (const waiting_commit& each : commits) each.done(refused(why));
+        for (const waiting_commit& each : commits) each.done(control_refused(why));
         return;
     }
     for (std::size_t i = 0; i < commits.size(); ++i) commits[i].done(std::move(results[i]));

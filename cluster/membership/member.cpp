@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint32_t member_format = 1;
 constexpr std::uint32_t number_max = std::numeric_limits<std::uint32_t>::max();
-constexpr std::string_view key_prefix = "/members/";
+constexpr std::string_view member_key_prefix = "/members/";
 
 constexpr std::array<std::string_view, member_state_count> state_names{"joining", "active", "draining", "removed"};
 
@@ -51,11 +51,11 @@ bool may_change(member_state from, member_state to) {
     return transitions.at(static_cast<std::size_t>(from)).at(static_cast<std::size_t>(to));
 }
 
-std::string member_key(node_id number) { return std::string{key_prefix} + std::to_string(number.value); }
+std::string member_key(node_id number) { return std::string{member_key_prefix} + std::to_string(number.value); }
 
 std::optional<node_id> parse_member_key(std::string_view key) {
-    if (!key.starts_with(key_prefix)) return std::nullopt;
-    const auto number = parse_number(key.substr(key_prefix.size()), number_max);
+    if (!key.starts_with(member_key_prefix)) return std::nullopt;
+    const auto number = parse_number(key.substr(member_key_prefix.size()), number_max);
     if (!number || *number == 0) return std::nullopt;
     return node_id{static_cast<std::uint32_t>(*number)};
 }

@@ -12,7 +12,7 @@ namespace coppice {
 namespace {
 
 constexpr std::uint32_t shard_format = 1;
-constexpr std::string_view key_prefix = "/shards/";
+constexpr std::string_view shard_key_prefix = "/shards/";
 constexpr std::uint32_t node_max = std::numeric_limits<std::uint32_t>::max();
 
 bool rises(const std::vector<node_id>& nodes) {
@@ -28,11 +28,11 @@ nlohmann::json numbers_of(const std::vector<node_id>& nodes) {
 
 } // namespace
 
-std::string shard_key(shard_id shard) { return std::string{key_prefix} + std::to_string(shard.value); }
+std::string shard_key(shard_id shard) { return std::string{shard_key_prefix} + std::to_string(shard.value); }
 
 std::optional<shard_id> parse_shard_key(std::string_view key) {
-    if (!key.starts_with(key_prefix)) return std::nullopt;
-    const auto number = parse_number(key.substr(key_prefix.size()), limits::shards_max - 1);
+    if (!key.starts_with(shard_key_prefix)) return std::nullopt;
+    const auto number = parse_number(key.substr(shard_key_prefix.size()), limits::shards_max - 1);
     if (!number) return std::nullopt;
     return shard_id{static_cast<std::uint16_t>(*number)};
 }

@@ -5,18 +5,9 @@
 
 #include "schema/limits.hpp"
 #include "schema/wire_ids.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice {
-namespace {
-
-std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
-std::string text_of(capnp::Data::Reader data) { return {reinterpret_cast<const char*>(data.begin()), data.size()}; }
-capnp::Data::Reader data_of(const std::string& text) {
-    return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
-}
-
-} // namespace
-
 bytes route_message(shard_id shard, std::uint64_t id, const std::function<void(route::Message::Builder)>& fill) {
     capnp::MallocMessageBuilder message;
     auto root = message.initRoot<route::Message>();

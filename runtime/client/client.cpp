@@ -13,7 +13,6 @@ namespace {
 
 // What a submit's message may weigh: the rest of limits::rpc_message_size_max is for the names and the framing.
 constexpr std::size_t submit_bytes_max = limits::rpc_message_size_max / 2;
-constexpr milliseconds no_wait{0};
 
 tl::unexpected<failure> not_granted(const session& s, const char* service) {
     return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include " + service);

@@ -6,8 +6,6 @@
 namespace coppice::client {
 namespace {
 
-constexpr milliseconds no_wait{0};
-
 tl::unexpected<failure> not_granted(const session& s) {
     return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include the platform");
 }

@@ -6,7 +6,6 @@
 namespace coppice::client {
 namespace {
 
-constexpr milliseconds no_wait{0};
 constexpr milliseconds check_wait{600'000}; // walks the whole store
 
 tl::unexpected<failure> not_granted(const session& s) {

@@ -74,6 +74,8 @@ using call_once = kj::Function<kj::Promise<expected<T>>(session&)>;
 // A failure to log in that the same token will meet again.
 bool is_final_refusal(errc code);
 
+constexpr milliseconds no_wait{0}; // for a call that waits for nothing at the node
+
 class link final : private kj::TaskSet::ErrorHandler {
   public:
     link(kj::AsyncIoContext& io, options chosen);

@@ -10,6 +10,8 @@
 
 namespace coppice {
 
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 struct text_problem {
     text_place at;
     std::string_view message; // a literal

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "runtime/config/yaml_text.hpp"
+
 namespace coppice {
 
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Takes digits off the front; how many there were.
 std::size_t take_digits(std::string_view& text) {

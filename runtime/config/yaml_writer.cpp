@@ -15,7 +15,6 @@ constexpr std::size_t step = 2;
 constexpr std::size_t plain_key_size_max = 512; // yaml-cpp wants the colon within 1024 bytes of a simple key
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Words that some version of YAML takes for something else than a string.
 bool is_reserved(std::string_view text) {

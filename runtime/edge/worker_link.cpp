@@ -2,18 +2,11 @@
 
 #include <kj/debug.h>
 
+#include "schema/wire_ids.hpp"
+#include "schema/wire_text.hpp"
+
 namespace coppice {
 namespace {
-
-void write_ref(const attempt_ref& ref, api::AttemptRef::Builder to) {
-    to.initJob().setHigh(ref.job.high());
-    to.getJob().setLow(ref.job.low());
-    to.setAttempt(ref.attempt);
-}
-
-capnp::Data::Reader data_of(const std::string& text) {
-    return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
-}
 
 void write_parents(const std::vector<parent_result>& parents, api::Assignment::Builder to) {
     if (parents.empty()) return;
@@ -41,6 +34,11 @@ void write_assignment(const assignment& a, api::Assignment::Builder to) {
 }
 
 } // namespace
+
+void write_ref(const attempt_ref& ref, api::AttemptRef::Builder to) {
+    write_id(ref.job, to.initJob());
+    to.setAttempt(ref.attempt);
+}
 
 std::shared_ptr<worker_link> worker_link::make(edge_context& edge, worker_id id, std::string name,
                                                api::Worker::Client worker) {

@@ -10,6 +10,8 @@
 
 namespace coppice {
 
+void write_ref(const attempt_ref& ref, api::AttemptRef::Builder to);
+
 class worker_link : public std::enable_shared_from_this<worker_link> {
   public:
     // It ends on the loop's thread, as its capability must, whichever thread lets go of it last.

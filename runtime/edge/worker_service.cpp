@@ -16,11 +16,6 @@ using pointer = executor_handle::stateful_pointer<session_state>;
 
 attempt_ref ref_of(api::AttemptRef::Reader ref) { return {read_id(ref.getJob()), ref.getAttempt()}; }
 
-void write_ref(const attempt_ref& ref, api::AttemptRef::Builder to) {
-    write_id(ref.job, to.initJob());
-    to.setAttempt(ref.attempt);
-}
-
 void log_stale(const logger& log, std::string_view what, const attempt_ref& ref, worker_id worker,
                const std::string& detail) {
     log.warn(what, {{"job", to_string(ref.job)},

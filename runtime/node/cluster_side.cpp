@@ -12,7 +12,7 @@
 namespace coppice {
 namespace {
 
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t cluster_format_version = 1;
 constexpr std::size_t log_map_bytes = std::size_t{64} << 30;
 constexpr std::size_t mirror_map_bytes = std::size_t{1} << 30;
 constexpr std::array log_tables{table::meta, table::shard_log};
@@ -44,10 +44,10 @@ expected<std::unique_ptr<cluster_side>> cluster_side::open(const cluster_setting
 }
 
 expected<void> cluster_side::open_stores(const std::filesystem::path& data) {
-    auto log = open_lmdb_store({data / "log.mdb", log_map_bytes, log_tables, format_version});
+    auto log = open_lmdb_store({data / "log.mdb", log_map_bytes, log_tables, cluster_format_version});
     if (!log) return tl::unexpected(log.error());
     log_store_ = std::move(*log);
-    auto mirror = open_lmdb_store({data / "cluster.mdb", mirror_map_bytes, mirror_tables, format_version});
+    auto mirror = open_lmdb_store({data / "cluster.mdb", mirror_map_bytes, mirror_tables, cluster_format_version});
     if (!mirror) return tl::unexpected(mirror.error());
     mirror_store_ = std::move(*mirror);
     rows_ = std::make_shared<control_rows>(*mirror_store_);

@@ -80,7 +80,7 @@ std::vector<counter*> one_for_each_code(counter_family& family) {
     return counters;
 }
 
-std::size_t index_of(errc code, const std::vector<counter*>& counters) {
+std::size_t counter_index(errc code, const std::vector<counter*>& counters) {
     const auto number = static_cast<std::size_t>(code);
     return number < counters.size() ? number : static_cast<std::size_t>(errc::internal);
 }
@@ -146,7 +146,7 @@ void commit_meter::committed(const commit_report& report) {
 }
 
 void commit_meter::count_results(const batch_output& output) {
-    for (const command_result& r : output.results) ++results_now_[index_of(r.code, results_by_code_)];
+    for (const command_result& r : output.results) ++results_now_[counter_index(r.code, results_by_code_)];
     for (std::size_t i = 0; i < results_now_.size(); ++i)
         if (results_now_[i] > 0) results_by_code_[i]->increment(std::exchange(results_now_[i], 0));
 }
@@ -156,7 +156,7 @@ void commit_meter::count_change(const change_effect& c, const tenant_book& book)
     tenant_tally& t = tenant(c.job.tenant(), book);
     // No read-modify-write: nobody else writes it.
     const auto add = [&](job_state s, std::uint64_t by) {
-        auto& count = t.by_state[coppice::index_of(s)];
+        auto& count = t.by_state[index_of(s)];
         count.store(count.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
     };
     if (c.from) add(*c.from, static_cast<std::uint64_t>(-1));
@@ -180,7 +180,7 @@ void commit_meter::count_end(const end_effect& e, const tenant_book& book) {
     kept(y.attempts[how], attempts_, {y.name, attempt_end_words[how]}).increment();
     kept(y.run, run_, {y.name}).observe(seconds(e.ended_at - e.started_at));
     if (how == end_succeeded) return;
-    errors_by_code_[index_of(e.code, errors_by_code_)]->increment();
+    errors_by_code_[counter_index(e.code, errors_by_code_)]->increment();
     const bool again = e.state == job_state::QUEUED || e.state == job_state::SCHEDULED;
     if (again && how != end_lost) kept(y.retries, retries_, {y.name}).increment();
 }

@@ -4,13 +4,6 @@
 #include "tests/end_to_end/cli_process.hpp"
 
 namespace coppice::end_to_end {
-namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-} // namespace
 
 BOOST_AUTO_TEST_SUITE(access)
 

@@ -10,6 +10,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
@@ -30,6 +31,10 @@ std::string read_file(const std::filesystem::path& path) {
     text << file.rdbuf();
     return text.str();
 }
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 scratch_directory::scratch_directory() {
     std::string pattern = (std::filesystem::temp_directory_path() / "coppice-e2e-XXXXXX").string();
@@ -223,6 +228,12 @@ std::unique_ptr<process> node::start(std::vector<std::string> arguments, bool op
     arguments.insert(arguments.begin(), program());
     return std::make_unique<process>(process::options{
         .argv = std::move(arguments), .env = operator_env(), .open_stdin = open_stdin, .out_fd = out_fd});
+}
+
+nlohmann::json job_of(const node& n, const std::string& id) {
+    const outcome got = n.run({"job", "get", id, "-o", "json"});
+    BOOST_REQUIRE_MESSAGE(got.status == 0, got.err);
+    return nlohmann::json::parse(got.out);
 }
 
 } // namespace coppice::end_to_end

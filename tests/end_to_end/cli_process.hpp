@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ inline constexpr bool sanitized = false;
 // Asks again until it is so; false after `patience`.
 bool eventually(const std::function<bool()>& is_so);
 std::string read_file(const std::filesystem::path& path);
+bool contains(std::string_view text, std::string_view part);
+std::string first_line(const std::string& text);
 
 class scratch_directory {
   public:
@@ -130,5 +133,8 @@ class node {
     std::string metrics_address_ = "127.0.0.1:0";
     std::string earlier_log_;
 };
+
+// What `coppice job get ID -o json` says.
+nlohmann::json job_of(const node& n, const std::string& id);
 
 } // namespace coppice::end_to_end

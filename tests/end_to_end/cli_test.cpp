@@ -14,8 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
     std::istringstream in(text);
@@ -46,12 +44,6 @@ std::string submitted_id(const node& n, const std::string& payload, std::vector<
     return o.out.substr(0, 36);
 }
 
-json job(const node& n, const std::string& id) {
-    const outcome o = n.run({"job", "get", id, "-o", "json"});
-    BOOST_TEST_CONTEXT(o.err) BOOST_REQUIRE_EQUAL(o.status, 0);
-    return json::parse(o.out);
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(end_to_end_cli)
@@ -64,7 +56,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_is_waited_for_prints_its_id_alone_and_gives_its_
     const std::string id = o.out.substr(0, 36);
     BOOST_TEST(contains(o.err, "succeeded after 1 attempt"));
 
-    const json j = job(n, id);
+    const json j = job_of(n, id);
     BOOST_TEST(j["id"] == id);
     BOOST_TEST(j["tenant"] == "default");
     BOOST_TEST(j["type"] == "exec");
@@ -96,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_fails_ends_the_wait_with_1) {
     BOOST_REQUIRE_EQUAL(o.out.size(), 37U);
     const std::string id = o.out.substr(0, 36);
     BOOST_TEST(contains(o.err, "failed after 1 attempt"));
-    const json j = job(n, id);
+    const json j = job_of(n, id);
     BOOST_TEST(j["status"] == "failed");
     BOOST_TEST(j["error"]["code"] == "exit_status");
     BOOST_TEST(j["error"]["attempt"] == 1);
@@ -239,16 +231,16 @@ BOOST_AUTO_TEST_CASE(an_interrupt_leaves_the_job_running_and_says_so) {
         {"job", "submit", "--tenant", "default", "--type", "exec", "--payload", script("sleep 60"), "--wait"});
     BOOST_REQUIRE(eventually([&] { return p->out().size() == 37; }));
     const std::string id = p->out().substr(0, 36);
-    BOOST_REQUIRE(eventually([&] { return job(n, id)["status"] == "running"; }));
+    BOOST_REQUIRE(eventually([&] { return job_of(n, id)["status"] == "running"; }));
     p->signal(SIGINT);
     BOOST_TEST(p->wait() == 1);
     BOOST_TEST(contains(p->err(), "interrupted; job " + id + " goes on"));
-    BOOST_TEST(job(n, id)["status"] == "running");
+    BOOST_TEST(job_of(n, id)["status"] == "running");
     const outcome cancel = n.run({"job", "cancel", id});
     BOOST_TEST(cancel.status == 0);
     BOOST_TEST(cancel.out == id + "  told to stop\n");
     BOOST_TEST(n.run({"job", "watch", id}).status == 1);
-    BOOST_TEST(job(n, id)["status"] == "cancelled");
+    BOOST_TEST(job_of(n, id)["status"] == "cancelled");
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupted_batch_prints_the_ids_that_it_has_and_ends) {
@@ -264,15 +256,15 @@ BOOST_AUTO_TEST_CASE(an_interrupted_batch_prints_the_ids_that_it_has_and_ends) {
 BOOST_AUTO_TEST_CASE(jobs_wait_for_time_and_for_others) {
     const node n;
     const std::string later = submitted_id(n, script("true"), {"--delay", "1h", "--priority", "1"});
-    BOOST_TEST(job(n, later)["status"] == "scheduled");
-    BOOST_TEST(job(n, later)["priority"] == 1);
+    BOOST_TEST(job_of(n, later)["status"] == "scheduled");
+    BOOST_TEST(job_of(n, later)["priority"] == 1);
     const std::string child = submitted_id(n, script("true"), {"--after", later});
-    const json j = job(n, child);
+    const json j = job_of(n, child);
     BOOST_TEST(j["status"] == "blocked");
     BOOST_TEST(j["after"] == json::array({later}));
     BOOST_TEST(n.run({"job", "cancel", later, "--reason", "enough"}).status == 0);
     BOOST_TEST(n.run({"job", "watch", child}).status == 1);
-    BOOST_TEST(job(n, child)["error"]["code"] == "dependency_failed");
+    BOOST_TEST(job_of(n, child)["error"]["code"] == "dependency_failed");
     const outcome absent = n.run({"job", "cancel", "0199a1b2-c3d4-7000-8000-000000000001"});
     BOOST_TEST(absent.status == 1);
     BOOST_TEST(contains(absent.err, "not_found"));

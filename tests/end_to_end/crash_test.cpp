@@ -28,18 +28,12 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
     return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> filled_lines_of(const std::string& text) {
     std::vector<std::string> lines;
     std::istringstream in{text};
     for (std::string line; std::getline(in, line);)
         if (!line.empty()) lines.push_back(line);
     return lines;
-}
-
-nlohmann::json job(const node& n, const std::string& id) {
-    const auto got = n.run({"job", "get", id, "-o", "json"});
-    BOOST_REQUIRE_MESSAGE(got.status == 0, got.err);
-    return nlohmann::json::parse(got.out);
 }
 
 // Messages of checks are made whether they are needed or not.
@@ -116,7 +110,7 @@ std::unique_ptr<process> crash_run::cancel_some() {
 }
 
 void crash_run::take_cancels(const process& cancel) {
-    for (const std::string& line : lines_of(cancel.out())) {
+    for (const std::string& line : filled_lines_of(cancel.out())) {
         const auto row = nlohmann::json::parse(line);
         if (row.at("cancelled") == true)
             load_.jobs().at(*job_id::parse(row.at("id").get<std::string>())).cancelled = true;
@@ -214,7 +208,7 @@ void crash_run::check_keys() {
     }
     const auto again = node_.run({"job", "submit", "-f", "-"}, text);
     BOOST_CHECK_MESSAGE(again.status == 0, again.err);
-    BOOST_CHECK(lines_of(again.out) == expected);
+    BOOST_CHECK(filled_lines_of(again.out) == expected);
 }
 
 void crash_run::check_store() {
@@ -264,8 +258,8 @@ BOOST_AUTO_TEST_CASE(sigterm_ends_a_node_in_order_and_its_running_job_runs_again
     const auto submitted = n.run({"job", "submit", "--tenant", "default", "--type", "exec", "--payload",
                                   R"({"argv":["sh","-c","test $JOB_ATTEMPT -gt 1 || sleep 100; echo again"]})"});
     BOOST_REQUIRE_EQUAL(submitted.status, 0);
-    const std::string id = lines_of(submitted.out).at(0);
-    BOOST_REQUIRE(eventually([&] { return job(n, id).at("status") == "running"; }));
+    const std::string id = filled_lines_of(submitted.out).at(0);
+    BOOST_REQUIRE(eventually([&] { return job_of(n, id).at("status") == "running"; }));
     BOOST_CHECK_EQUAL(n.stop(), 0);
     n.start_again();
     BOOST_CHECK_EQUAL(n.run({"job", "watch", id}).status, 0);

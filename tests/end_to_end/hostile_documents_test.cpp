@@ -7,8 +7,6 @@
 namespace coppice::end_to_end {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 constexpr const char* many_mistakes = R"(kind: Tenant
 metadata: {name: good}
 spec: {weight: 2}

@@ -10,7 +10,7 @@
 namespace coppice::end_to_end {
 namespace {
 
-constexpr const char* types = R"(
+constexpr const char* hostile_types = R"(
 kind: JobType
 metadata: {name: hold}
 spec: {executor: worker, result_max_bytes: 1000}
@@ -44,7 +44,7 @@ class silent_worker final : public api::Worker::Server {
 
 struct fixture {
     fixture() {
-        const outcome o = n.run({"apply", "-f", "-"}, types);
+        const outcome o = n.run({"apply", "-f", "-"}, hostile_types);
         BOOST_TEST_CONTEXT(o.err) BOOST_REQUIRE_EQUAL(o.status, 0);
     }
     node n;

@@ -23,8 +23,6 @@ spec: {types: [exec, hold]}
 
 constexpr const char* secret = "the-secret-of-birch";
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 struct two_houses {
     two_houses() {
         const outcome o = n.run({"apply", "-f", "-"}, two_tenants);

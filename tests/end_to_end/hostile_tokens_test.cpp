@@ -14,8 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 signing_key key_of(const node& n) { return load_keys((n.data() / "keys").string())->front(); }
 
 // Signs whatever it is told.

@@ -12,10 +12,6 @@
 namespace coppice::end_to_end {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 // The whole answer of an HTTP port to one request.
 std::string http_get(const std::string& address, const std::string& path) {
     const raw_connection connection{address};

@@ -13,15 +13,17 @@
 namespace coppice::end_to_end {
 namespace {
 
-constexpr const char* types = "kind: JobType\n"
-                              "metadata: {name: leased}\n"
-                              "spec:\n"
-                              "  executor: worker\n"
-                              "  retry: {base: 1ms, max: 1ms}\n"
-                              "  timeouts: {heartbeat: 600ms}\n";
+constexpr const char* leased_types = "kind: JobType\n"
+                                     "metadata: {name: leased}\n"
+                                     "spec:\n"
+                                     "  executor: worker\n"
+                                     "  retry: {base: 1ms, max: 1ms}\n"
+                                     "  timeouts: {heartbeat: 600ms}\n";
 
 struct leased_node {
-    leased_node() { BOOST_REQUIRE_EQUAL(at.run({"apply", "-f", files.write("types.yaml", types)}).status, 0); }
+    leased_node() {
+        BOOST_REQUIRE_EQUAL(at.run({"apply", "-f", files.write("types.yaml", leased_types)}).status, 0);
+    }
 
     std::string submit() const {
         const outcome o = at.run({"job", "submit", "--tenant", "default", "--type", "leased"});

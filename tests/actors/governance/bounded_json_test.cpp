@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-std::string refusal(std::string_view text, const json_bounds& bounds = {}) {
+std::string text_refusal(std::string_view text, const json_bounds& bounds = {}) {
     const auto value = parse_json(text, bounds);
     return value ? "accepted as " + canonical_json(*value) : value.error().detail;
 }
@@ -57,30 +57,30 @@ json random_value(std::mt19937_64& random, int depth) {
 BOOST_AUTO_TEST_SUITE(bounded_json)
 
 BOOST_AUTO_TEST_CASE(a_refusal_says_where_and_what) {
-    BOOST_TEST(refusal("{\"a\":1,\n \"a\":2}") == "line 2, column 4: the key \"a\" is there twice");
-    BOOST_TEST(refusal("[1,\n2,,3]") == "line 2, column 3: unexpected ','; expected '[', '{', or a literal");
-    BOOST_TEST(refusal("\"\xff\"") == "line 1, column 2: invalid string: ill-formed UTF-8 byte");
-    BOOST_TEST(refusal("[1e999]") == "line 1, column 7: a number is beyond the range of double");
-    BOOST_TEST(refusal("").starts_with("line 1, column 1: "));
+    BOOST_TEST(text_refusal("{\"a\":1,\n \"a\":2}") == "line 2, column 4: the key \"a\" is there twice");
+    BOOST_TEST(text_refusal("[1,\n2,,3]") == "line 2, column 3: unexpected ','; expected '[', '{', or a literal");
+    BOOST_TEST(text_refusal("\"\xff\"") == "line 1, column 2: invalid string: ill-formed UTF-8 byte");
+    BOOST_TEST(text_refusal("[1e999]") == "line 1, column 7: a number is beyond the range of double");
+    BOOST_TEST(text_refusal("").starts_with("line 1, column 1: "));
     for (const std::string_view text : {"{", "[1,]", "{\"a\"}", "{'a':1}", "nul", "1 2", "\"\\ud800\"", "\"\\x\"",
                                         "01", "+1", "NaN", "\"a\nb\"", "// a\n1", "\xc0\xaf", "\"\xed\xa0\x80\""})
-        BOOST_CHECK_MESSAGE(refusal(text).starts_with("line "), text << " was " << refusal(text));
+        BOOST_CHECK_MESSAGE(text_refusal(text).starts_with("line "), text << " was " << text_refusal(text));
 }
 
 BOOST_AUTO_TEST_CASE(an_integer_that_would_become_another_number_is_refused) {
-    BOOST_TEST(refusal("18446744073709551615") == "accepted as 18446744073709551615");
-    BOOST_TEST(refusal("18446744073709551616").find("does not fit in 64 bits") != std::string::npos);
-    BOOST_TEST(refusal("-9223372036854775808") == "accepted as -9223372036854775808");
-    BOOST_TEST(refusal("-9223372036854775809").find("does not fit in 64 bits") != std::string::npos);
+    BOOST_TEST(text_refusal("18446744073709551615") == "accepted as 18446744073709551615");
+    BOOST_TEST(text_refusal("18446744073709551616").find("does not fit in 64 bits") != std::string::npos);
+    BOOST_TEST(text_refusal("-9223372036854775808") == "accepted as -9223372036854775808");
+    BOOST_TEST(text_refusal("-9223372036854775809").find("does not fit in 64 bits") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(depth_size_and_number_of_values_are_bounded_at_the_bound) {
     const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
-    BOOST_TEST(refusal(nested(limits::json_depth_max)).starts_with("accepted"));
-    BOOST_TEST(refusal(nested(limits::json_depth_max + 1)) == "line 1, column 65: nested deeper than 64");
-    BOOST_TEST(refusal("[1,2,3]", {.values_max = 4}).starts_with("accepted"));
-    BOOST_TEST(refusal("[1,2,3]", {.values_max = 3}) == "line 1, column 7: more than 3 values");
-    BOOST_TEST(refusal("[1,2,3]", {.size_max = 7}).starts_with("accepted"));
+    BOOST_TEST(text_refusal(nested(limits::json_depth_max)).starts_with("accepted"));
+    BOOST_TEST(text_refusal(nested(limits::json_depth_max + 1)) == "line 1, column 65: nested deeper than 64");
+    BOOST_TEST(text_refusal("[1,2,3]", {.values_max = 4}).starts_with("accepted"));
+    BOOST_TEST(text_refusal("[1,2,3]", {.values_max = 3}) == "line 1, column 7: more than 3 values");
+    BOOST_TEST(text_refusal("[1,2,3]", {.size_max = 7}).starts_with("accepted"));
     const auto large = parse_json("[1,2,3]", {.size_max = 6});
     BOOST_REQUIRE(!large.has_value());
     BOOST_TEST((large.error().code == errc::payload_too_large));
@@ -88,10 +88,10 @@ BOOST_AUTO_TEST_CASE(depth_size_and_number_of_values_are_bounded_at_the_bound) {
 
 BOOST_AUTO_TEST_CASE(a_megabyte_of_brackets_or_commas_ends_at_once) {
     const std::size_t size = limits::document_size_max;
-    BOOST_TEST(refusal(std::string(size, '[')).find("nested deeper") != std::string::npos);
+    BOOST_TEST(text_refusal(std::string(size, '[')).find("nested deeper") != std::string::npos);
     std::string zeros = "[0";
     while (zeros.size() + 2 < size) zeros += ",0";
-    BOOST_TEST(refusal(zeros + "]").find("more than 200000 values") != std::string::npos);
+    BOOST_TEST(text_refusal(zeros + "]").find("more than 200000 values") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(all_spellings_of_a_value_have_one_canonical_text) {

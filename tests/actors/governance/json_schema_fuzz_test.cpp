@@ -182,7 +182,7 @@ json with(json document, const std::string& keyword, json value) {
     return document;
 }
 
-bool cut_short(const std::vector<violation>& found) {
+bool ended_by_budget(const std::vector<violation>& found) {
     return !found.empty() && found.back().message.starts_with("checking ");
 }
 
@@ -197,7 +197,7 @@ void hold_laws(generator& make, const json& schema, std::size_t& asked, std::siz
     for (int i = 0; i < 20; ++i) {
         const json value = make.value(3);
         const auto found = plain->validate(value);
-        if (cut_short(found)) continue;
+        if (ended_by_budget(found)) continue;
         ++asked;
         passed += found.empty() ? 1U : 0U;
         const std::string told = schema.dump() + " on " + value.dump();

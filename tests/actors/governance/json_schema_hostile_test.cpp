@@ -9,21 +9,17 @@
 
 #include "actors/governance/bounded_json.hpp"
 #include "actors/governance/json_schema.hpp"
+#include "tests/actors/governance/schema_support.hpp"
 
 namespace coppice {
 namespace {
 
 using nlohmann::json;
+using schema_test::compiled;
 using clock = std::chrono::steady_clock;
 
 // Generous for a sanitizer on a busy machine, yet far below what a quadratic or exponential way would take.
 constexpr auto patience = std::chrono::seconds{20};
-
-compiled_schema compiled(std::string_view text) {
-    auto schema = compiled_schema::compile(text);
-    BOOST_REQUIRE_MESSAGE(schema.has_value(), (schema ? std::string{} : schema.error().detail));
-    return std::move(*schema);
-}
 
 bool cut_short(const std::vector<violation>& found) {
     return std::ranges::any_of(found, [](const violation& v) { return v.message.find("checking ") == 0; });

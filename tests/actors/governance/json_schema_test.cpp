@@ -6,17 +6,13 @@
 
 #include "actors/governance/bounded_json.hpp"
 #include "actors/governance/json_schema.hpp"
+#include "tests/actors/governance/schema_support.hpp"
 
 namespace coppice {
 namespace {
 
 using nlohmann::json;
-
-compiled_schema compiled(std::string_view text) {
-    auto schema = compiled_schema::compile(text);
-    BOOST_REQUIRE_MESSAGE(schema.has_value(), (schema ? std::string{} : schema.error().detail) << " in " << text);
-    return std::move(*schema);
-}
+using schema_test::compiled;
 
 json value_of(std::string_view text) {
     auto value = parse_json(text);
@@ -28,7 +24,7 @@ bool valid(std::string_view schema, std::string_view instance) {
     return compiled(schema).validate(value_of(instance)).empty();
 }
 
-std::string refusal(std::string_view schema) {
+std::string schema_refusal(std::string_view schema) {
     const auto made = compiled_schema::compile(schema);
     if (made) return "accepted";
     BOOST_TEST((made.error().code == errc::schema_invalid));
@@ -239,7 +235,7 @@ BOOST_AUTO_TEST_CASE(no_more_violations_are_told_than_were_asked_for) {
 }
 
 BOOST_AUTO_TEST_CASE(a_keyword_of_the_wrong_type_is_refused_with_its_place) {
-    BOOST_TEST(refusal(R"({"properties":{"a":{"minLength":"x"}}})") ==
+    BOOST_TEST(schema_refusal(R"({"properties":{"a":{"minLength":"x"}}})") ==
                R"(/properties/a/minLength: must be an integer of at least 0, but is "x")");
     for (const std::string_view schema : {R"({"type":"text"})",
                                           R"({"type":[]})",
@@ -281,24 +277,24 @@ BOOST_AUTO_TEST_CASE(a_keyword_of_the_wrong_type_is_refused_with_its_place) {
                                           R"("x")",
                                           R"(null)",
                                           R"({"$recursiveRef":"#"})"})
-        BOOST_CHECK_MESSAGE(refusal(schema) != "accepted", schema);
-    BOOST_TEST(refusal(R"({"minLength":2.0})") == "accepted");
+        BOOST_CHECK_MESSAGE(schema_refusal(schema) != "accepted", schema);
+    BOOST_TEST(schema_refusal(R"({"minLength":2.0})") == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(a_reference_out_of_the_document_is_refused_by_name) {
     BOOST_TEST(
-        refusal(R"({"items":{"$ref":"http://x.example/y.json"}})") ==
+        schema_refusal(R"({"items":{"$ref":"http://x.example/y.json"}})") ==
         R"(/items/$ref: "http://x.example/y.json" is not in this document, and only references within it are followed)");
-    BOOST_TEST(has(refusal(R"({"$ref":"other.json"})"), "other.json"));
-    BOOST_TEST(has(refusal(R"({"$ref":"#/$defs/none"})"), "leads to nothing"));
-    BOOST_TEST(has(refusal(R"({"$ref":"#none"})"), "anchor"));
-    BOOST_TEST(has(refusal(R"({"$ref":"#/%zz"})"), "not a URI reference"));
-    BOOST_TEST(has(refusal(R"({"$ref":"#/%ff"})"), "not a URI reference"));
-    BOOST_TEST(has(refusal(R"({"$ref":"#/a~2"})"), "not a JSON Pointer"));
-    BOOST_TEST(has(refusal(R"({"$ref":"#/const","const":5})"), "a schema must be"));
-    BOOST_TEST(has(refusal(R"({"$schema":"https://json-schema.org/draft/2019-09/schema"})"), "2019-09"));
-    BOOST_TEST(has(refusal(R"({"$defs":{"a":{"$id":"x"},"b":{"$id":"x"}}})"), "another subschema"));
-    BOOST_TEST(has(refusal(R"({"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}})"), "another subschema"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"other.json"})"), "other.json"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"#/$defs/none"})"), "leads to nothing"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"#none"})"), "anchor"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"#/%zz"})"), "not a URI reference"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"#/%ff"})"), "not a URI reference"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"#/a~2"})"), "not a JSON Pointer"));
+    BOOST_TEST(has(schema_refusal(R"({"$ref":"#/const","const":5})"), "a schema must be"));
+    BOOST_TEST(has(schema_refusal(R"({"$schema":"https://json-schema.org/draft/2019-09/schema"})"), "2019-09"));
+    BOOST_TEST(has(schema_refusal(R"({"$defs":{"a":{"$id":"x"},"b":{"$id":"x"}}})"), "another subschema"));
+    BOOST_TEST(has(schema_refusal(R"({"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}})"), "another subschema"));
 }
 
 BOOST_AUTO_TEST_CASE(a_cycle_that_makes_no_progress_is_refused) {
@@ -308,21 +304,21 @@ BOOST_AUTO_TEST_CASE(a_cycle_that_makes_no_progress_is_refused) {
           R"({"if":{"$ref":"#"}})", R"({"dependentSchemas":{"a":{"$ref":"#"}}})",
           R"({"$dynamicAnchor":"a","$dynamicRef":"#a"})",
           R"({"$schema":"http://json-schema.org/draft-07/schema#","$ref":"#"})"})
-        BOOST_CHECK_MESSAGE(has(refusal(schema), "leads back to itself"), schema << refusal(schema));
+        BOOST_CHECK_MESSAGE(has(schema_refusal(schema), "leads back to itself"), schema << schema_refusal(schema));
 }
 
 BOOST_AUTO_TEST_CASE(a_pattern_that_cannot_run_in_linear_time_is_refused_by_name) {
     BOOST_TEST(
-        refusal(R"({"pattern":"(?=a)b"})") ==
+        schema_refusal(R"({"pattern":"(?=a)b"})") ==
         R"(/pattern: the pattern "(?=a)b" cannot be used: look-around is not supported: its time is not linear in the text)");
     for (const std::string_view pattern :
          {R"((a)\\1)", R"((?<n>a)\\k<n>)", R"((?<!a)b)", R"((?!a))", R"([)", R"(a\\)", R"(\\Aa\\z)", R"(\\a)",
           R"(*)", R"(\\ud83d)", R"(\\u{110000})", R"(\\p{Nonsense})"}) {
         const std::string schema = R"({"pattern":")" + std::string{pattern} + R"("})";
-        BOOST_CHECK_MESSAGE(has(refusal(schema), "cannot be used"), schema << refusal(schema));
+        BOOST_CHECK_MESSAGE(has(schema_refusal(schema), "cannot be used"), schema << schema_refusal(schema));
     }
-    BOOST_TEST(
-        has(refusal(R"({"patternProperties":{"(?<=a)b":true}})"), "/patternProperties/(?<=a)b: the pattern"));
+    BOOST_TEST(has(schema_refusal(R"({"patternProperties":{"(?<=a)b":true}})"),
+                   "/patternProperties/(?<=a)b: the pattern"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,7 +5,6 @@ namespace coppice::testing {
 namespace {
 
 constexpr worker_id left{1};
-constexpr microseconds instant_before{1};
 
 // Silent for 10 s or under way for 60 s: taken away; tried again at once.
 job_type_spec beating() {

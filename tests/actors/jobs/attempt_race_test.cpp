@@ -18,7 +18,7 @@ constexpr std::array every_rescue{rescue::heartbeat, rescue::attempt_timeout, re
                                   rescue::said_lost};
 constexpr std::array<std::string_view, 4> names{"heartbeat timeout", "attempt timeout", "worker expired",
                                                 "said to be lost"};
-std::size_t index_of(rescue r) { return static_cast<std::size_t>(r); }
+std::size_t rescue_index(rescue r) { return static_cast<std::size_t>(r); }
 
 errc code_of(rescue r) {
     return r == rescue::heartbeat         ? errc::timeout_heartbeat
@@ -188,9 +188,9 @@ BOOST_AUTO_TEST_CASE(a_completion_and_the_rescue_of_its_attempt_never_both_win) 
         const std::size_t before = races;
         while (races < before + races_per_node) {
             const rescue how = every_rescue[random() % every_rescue.size()];
-            tally& t = tallies[index_of(how)];
+            tally& t = tallies[rescue_index(how)];
             const std::size_t so_far = t.races;
-            BOOST_TEST_CONTEXT("seed " << seed << ", race " << races << ", " << names[index_of(how)])
+            BOOST_TEST_CONTEXT("seed " << seed << ", race " << races << ", " << names[rescue_index(how)])
             heat{node, random, how, workers}.run(t);
             races += t.races - so_far;
         }
@@ -202,11 +202,11 @@ BOOST_AUTO_TEST_CASE(a_completion_and_the_rescue_of_its_attempt_never_both_win) 
         BOOST_REQUIRE_EQUAL(node.count(supervision_event::child_failed), 0U);
     }
     for (const rescue how : every_rescue) {
-        const tally& t = tallies[index_of(how)];
-        BOOST_TEST_MESSAGE(names[index_of(how)] << ": " << t.races << " races, " << t.completed << " completed, "
-                                                << t.rescued << " rescued, " << t.rescue_refused
-                                                << " rescues refused as stale, " << t.in_one_batch
-                                                << " losers in the winner's batch");
+        const tally& t = tallies[rescue_index(how)];
+        BOOST_TEST_MESSAGE(names[rescue_index(how)]
+                           << ": " << t.races << " races, " << t.completed << " completed, " << t.rescued
+                           << " rescued, " << t.rescue_refused << " rescues refused as stale, " << t.in_one_batch
+                           << " losers in the winner's batch");
         BOOST_TEST(t.completed * 10 >= t.races);
         BOOST_TEST(t.rescued * 10 >= t.races);
         BOOST_TEST(t.rescue_refused * 100 >= t.races);

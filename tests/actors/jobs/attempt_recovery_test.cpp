@@ -5,9 +5,8 @@
 namespace coppice::testing {
 namespace {
 
-constexpr worker_id first{1};
-constexpr worker_id second{2};
-constexpr microseconds instant_before{1};
+constexpr worker_id first_worker{1};
+constexpr worker_id second_worker{2};
 
 job_type_spec bounded() {
     job_type_spec spec;
@@ -25,7 +24,7 @@ BOOST_AUTO_TEST_SUITE(attempt_recovery)
 
 BOOST_AUTO_TEST_CASE(a_job_actor_that_fails_comes_back_and_its_deadline_holds) {
     virtual_shard node{{bounded()}};
-    node.attach(first, 1);
+    node.attach(first_worker, 1);
     const job_id id = node.submit();
     node.pass(20s);
     BOOST_REQUIRE(node.fail_job_actor(id));
@@ -33,17 +32,17 @@ BOOST_AUTO_TEST_CASE(a_job_actor_that_fails_comes_back_and_its_deadline_holds) {
     BOOST_TEST(node.job_row(id).last_failure.find("asked to fail") != std::string::npos);
     node.pass(40s - instant_before);
     BOOST_TEST(node.job(id).attempt == 1U);
-    BOOST_TEST(node.told(first).revoked.empty());
+    BOOST_TEST(node.told(first_worker).revoked.empty());
     node.pass(instant_before);
-    BOOST_TEST((node.told(first).revoked == refs{{id, 1}}));
+    BOOST_TEST((node.told(first_worker).revoked == refs{{id, 1}}));
     BOOST_TEST((node.job(id).code == errc::timeout_attempt));
-    BOOST_TEST((node.told(first).assigned == refs{{id, 1}, {id, 2}}));
+    BOOST_TEST((node.told(first_worker).assigned == refs{{id, 1}, {id, 2}}));
     node.require_sound();
 }
 
 BOOST_AUTO_TEST_CASE(a_deadline_that_passes_while_the_job_actor_is_down_is_seen_when_it_is_back) {
     virtual_shard node{{bounded()}, {.base = 30s, .max = 30s}};
-    node.attach(first, 1);
+    node.attach(first_worker, 1);
     const job_id id = node.submit();
     node.pass(50s);
     node.fail_job_actor(id); // back at once
@@ -52,22 +51,22 @@ BOOST_AUTO_TEST_CASE(a_deadline_that_passes_while_the_job_actor_is_down_is_seen_
     node.pass(10s);
     BOOST_TEST(node.job(id).attempt == 1U);
     node.pass(20s);
-    BOOST_TEST((node.told(first).revoked == refs{{id, 1}}));
+    BOOST_TEST((node.told(first_worker).revoked == refs{{id, 1}}));
     BOOST_TEST(node.job(id).attempt == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_job_actor_that_fails_knows_the_wish_to_cancel_again) {
     virtual_shard node{{bounded()}};
-    node.attach(first, 1);
+    node.attach(first_worker, 1);
     const job_id id = node.submit();
     node.cancel(id);
-    BOOST_TEST((node.told(first).cancelled == refs{{id, 1}}));
+    BOOST_TEST((node.told(first_worker).cancelled == refs{{id, 1}}));
     node.pass(3s);
     node.fail_job_actor(id);
-    BOOST_TEST((node.told(first).cancelled == refs{{id, 1}, {id, 1}}));
+    BOOST_TEST((node.told(first_worker).cancelled == refs{{id, 1}, {id, 1}}));
     BOOST_TEST((node.job(id).state == job_state::RUNNING));
     node.pass(6s);
-    BOOST_TEST((node.told(first).revoked == refs{{id, 1}}));
+    BOOST_TEST((node.told(first_worker).revoked == refs{{id, 1}}));
     BOOST_TEST((node.job(id).state == job_state::CANCELLED));
     BOOST_TEST(node.job_row(id).path.empty());
     node.require_sound();
@@ -75,11 +74,11 @@ BOOST_AUTO_TEST_CASE(a_job_actor_that_fails_knows_the_wish_to_cancel_again) {
 
 BOOST_AUTO_TEST_CASE(a_job_that_ends_while_its_actor_is_down_leaves_no_actor) {
     virtual_shard node{{bounded()}, {.base = 30s, .max = 30s}};
-    node.attach(first, 1);
+    node.attach(first_worker, 1);
     const job_id id = node.submit();
     node.fail_job_actor(id);
     node.fail_job_actor(id);
-    node.report(first, {id, 1}, outcome::SUCCEEDED);
+    node.report(first_worker, {id, 1}, outcome::SUCCEEDED);
     node.settle();
     BOOST_TEST((node.job(id).state == job_state::SUCCEEDED));
     node.pass(30s);
@@ -89,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_ends_while_its_actor_is_down_leaves_no_actor) {
 
 BOOST_AUTO_TEST_CASE(a_tenant_whose_supervisor_dies_gets_its_job_actors_again_and_another_keeps_its_own) {
     virtual_shard node{{bounded()}};
-    node.attach(first, 3);
+    node.attach(first_worker, 3);
     const refs mine{{node.submit(), 1}, {node.submit(), 1}};
     const job_id other = node.submit(type_id{1}, tenant_id{2});
     const caf::actor of_other = node.job_actor_of(other);
@@ -100,14 +99,14 @@ BOOST_AUTO_TEST_CASE(a_tenant_whose_supervisor_dies_gets_its_job_actors_again_an
     BOOST_TEST((node.job_actor_of(other) == of_other));
     BOOST_TEST(node.row("node/shard").restarts == 0U);
     node.pass(40s);
-    BOOST_TEST(node.told(first).revoked.size() == 3U);
+    BOOST_TEST(node.told(first_worker).revoked.size() == 3U);
     for (const attempt_ref& ref : mine) BOOST_TEST((node.job(ref.job).code == errc::timeout_attempt));
 }
 
 // What was committed goes on: attempts that run keep their guards, and their worker finds them.
 BOOST_AUTO_TEST_CASE(a_journal_that_fails_takes_its_dependents_along_and_running_attempts_go_on) {
     virtual_shard node{{bounded()}};
-    node.attach(first, 2);
+    node.attach(first_worker, 2);
     const refs running{{node.submit(), 1}, {node.submit(), 1}};
     node.pass(20s);
     node.fault = journal_fault::after_commit;
@@ -119,15 +118,15 @@ BOOST_AUTO_TEST_CASE(a_journal_that_fails_takes_its_dependents_along_and_running
     BOOST_TEST(node.row("node/workers/session-1").path.empty());
     for (const attempt_ref& ref : running) BOOST_TEST(!node.job_row(ref.job).path.empty());
     node.pass(3s);
-    const auto kept = node.attach(second, 2, running);
+    const auto kept = node.attach(second_worker, 2, running);
     for (const command_result& r : kept->results) BOOST_TEST((r.code == errc::ok));
     node.pass(10s);
-    BOOST_TEST(node.told(second).revoked.empty());
-    const auto done = node.report(second, running[0], outcome::SUCCEEDED);
+    BOOST_TEST(node.told(second_worker).revoked.empty());
+    const auto done = node.report(second_worker, running[0], outcome::SUCCEEDED);
     node.settle();
     BOOST_TEST((done->code() == errc::ok));
     node.pass(27s);
-    BOOST_TEST((node.told(second).revoked == refs{running[1]}));
+    BOOST_TEST((node.told(second_worker).revoked == refs{running[1]}));
     BOOST_TEST((node.job(running[1].job).code == errc::timeout_attempt));
     node.require_sound();
 }
@@ -135,23 +134,23 @@ BOOST_AUTO_TEST_CASE(a_journal_that_fails_takes_its_dependents_along_and_running
 // Executors introduce themselves once: one that the scheduler forgot would be given attempts that never reach it.
 BOOST_AUTO_TEST_CASE(a_scheduler_that_fails_takes_the_sessions_along_and_workers_that_return_go_on) {
     virtual_shard node{{bounded()}};
-    node.attach(first, 2);
+    node.attach(first_worker, 2);
     const attempt_ref running{node.submit(), 1};
     node.pass(20s);
     caf::anon_send_exit(node.shard.handle(), caf::exit_reason::kill);
     node.settle();
     BOOST_TEST(node.row("node/journal").restarts == 0U);
     BOOST_TEST(node.row("node/shard").restarts == 1U);
-    BOOST_TEST(!node.session_of(first));
+    BOOST_TEST(!node.session_of(first_worker));
     BOOST_TEST(!node.job_row(running.job).path.empty());
     const job_id later = node.submit();
     BOOST_TEST((node.job(later).state == job_state::QUEUED));
     node.pass(4s);
-    const auto kept = node.attach(second, 2, {running});
+    const auto kept = node.attach(second_worker, 2, {running});
     BOOST_TEST((kept->code() == errc::ok));
-    BOOST_TEST((node.told(second).assigned == refs{{later, 1}}));
+    BOOST_TEST((node.told(second_worker).assigned == refs{{later, 1}}));
     node.pass(36s);
-    BOOST_TEST((node.told(second).revoked == refs{running})); // at its deadline, no sooner
+    BOOST_TEST((node.told(second_worker).revoked == refs{running})); // at its deadline, no sooner
     BOOST_TEST((node.job(running.job).code == errc::timeout_attempt));
     node.require_sound();
 }
@@ -202,18 +201,18 @@ BOOST_AUTO_TEST_CASE(whoever_proposed_to_a_journal_that_fails_is_told_that_the_o
 // The batch that started it was committed, its worker never heard: it is lost after the grace, and runs elsewhere.
 BOOST_AUTO_TEST_CASE(an_attempt_that_was_committed_but_never_handed_over_runs_again) {
     virtual_shard node{{bounded()}};
-    node.attach(first, 1);
+    node.attach(first_worker, 1);
     node.fault = journal_fault::after_commit;
     const job_id id = node.new_id();
     node.propose({submit_op{.job = id}});
     node.settle();
     BOOST_TEST((node.job(id).state == job_state::RUNNING));
-    BOOST_TEST(node.told(first).assigned.empty());
-    node.attach(second, 1);
+    BOOST_TEST(node.told(first_worker).assigned.empty());
+    node.attach(second_worker, 1);
     node.pass(limits::worker_reattach_grace - instant_before);
-    BOOST_TEST(node.told(second).assigned.empty());
+    BOOST_TEST(node.told(second_worker).assigned.empty());
     node.pass(instant_before);
-    BOOST_TEST((node.told(second).assigned == refs{{id, 2}}));
+    BOOST_TEST((node.told(second_worker).assigned == refs{{id, 2}}));
     BOOST_TEST(node.job(id).lost == 1U);
     node.require_sound();
 }
@@ -225,7 +224,7 @@ BOOST_AUTO_TEST_CASE(whenever_the_journal_fails_each_proposal_is_answered_once_a
     std::size_t unknown = 0, acknowledged = 0;
     for (int round = 0; round < 300; ++round) {
         virtual_shard node{{bounded()}};
-        node.attach(first, 3);
+        node.attach(first_worker, 3);
         std::vector<std::pair<job_id, heard_ptr>> sent;
         const auto fails_at = random() % 20;
         for (unsigned i = 0; i < 20; ++i) {

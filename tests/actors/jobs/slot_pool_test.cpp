@@ -17,7 +17,7 @@ void resolve(slot_pool& pool) {
     });
 }
 
-struct model_worker {
+struct pool_model_worker {
     bool attached = false, draining = false, silent = false;
     std::set<std::string> types;
     std::uint32_t slots = 0;
@@ -25,11 +25,11 @@ struct model_worker {
 };
 
 struct pool_model {
-    std::map<std::uint64_t, model_worker> workers;
+    std::map<std::uint64_t, pool_model_worker> workers;
     std::map<std::uint64_t, std::uint32_t> held;
 
     std::uint32_t free(std::uint64_t id) {
-        const model_worker& w = workers[id];
+        const pool_model_worker& w = workers[id];
         return !w.attached || w.draining || w.silent || held[id] >= w.slots ? 0 : w.slots - held[id];
     }
     bool runs(std::uint64_t id, type_id y, tenant_id t) {
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
     BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed) {
         for (int step = 0; step < 20'000; ++step) {
             const std::uint64_t id = 1 + below(6);
-            model_worker& w = model.workers[id];
+            pool_model_worker& w = model.workers[id];
             const type_id type{static_cast<std::uint32_t>(1 + below(4))};
             const tenant_id tenant{static_cast<std::uint32_t>(1 + below(3))};
             switch (below(12)) {

@@ -15,6 +15,8 @@
 
 namespace coppice::testing {
 
+constexpr microseconds instant_before{1}; // the finest step of the clock
+
 // What a worker was told, in order.
 struct worker_diary {
     std::vector<attempt_ref> assigned;

@@ -8,11 +8,10 @@ constexpr worker_id gone{1};
 constexpr worker_id back{2};
 constexpr worker_id other{3};
 constexpr milliseconds grace = limits::worker_reconnect_grace;
-constexpr microseconds instant_before{1};
 
 using refs = std::vector<attempt_ref>;
 
-job_type_spec plain() {
+job_type_spec plain_type() {
     job_type_spec spec;
     spec.name = "plain";
     spec.retry = {0ms, 0ms};
@@ -24,7 +23,7 @@ job_type_spec plain() {
 BOOST_AUTO_TEST_SUITE(worker_return)
 
 BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_within_the_grace_keeps_its_attempts) {
-    virtual_shard node{{plain()}};
+    virtual_shard node{{plain_type()}};
     node.attach(gone, 2);
     node.attach(other, 0);
     const refs running{{node.submit(), 1}, {node.submit(), 1}};
@@ -47,7 +46,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_within_the_grace_keeps_its_attempt
 }
 
 BOOST_AUTO_TEST_CASE(after_the_grace_its_attempts_are_lost_and_run_elsewhere_once_each) {
-    virtual_shard node{{plain()}};
+    virtual_shard node{{plain_type()}};
     node.attach(gone, 2);
     const refs running{{node.submit(), 1}, {node.submit(), 1}};
     node.hang_up(gone, grace);
@@ -74,7 +73,7 @@ BOOST_AUTO_TEST_CASE(after_the_grace_its_attempts_are_lost_and_run_elsewhere_onc
 }
 
 BOOST_AUTO_TEST_CASE(what_a_returning_worker_does_not_present_is_lost_when_its_old_session_expires) {
-    virtual_shard node{{plain()}};
+    virtual_shard node{{plain_type()}};
     node.attach(gone, 2);
     const refs running{{node.submit(), 1}, {node.submit(), 1}};
     node.hang_up(gone, grace);
@@ -93,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_return_that_races_the_end_of_the_grace_keeps_what_it_was_
     BOOST_TEST_MESSAGE("COPPICE_SEED=" << seed);
     std::mt19937_64 random{seed};
     std::size_t kept = 0, lost = 0;
-    virtual_shard node{{plain()}};
+    virtual_shard node{{plain_type()}};
     for (std::uint64_t round = 1; round <= 1000; ++round) {
         const worker_id before{round * 2};
         const worker_id after{round * 2 + 1};

@@ -12,7 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-member sample(std::uint32_t number = 7) {
+member sample_member(std::uint32_t number = 7) {
     member m;
     m.number = node_id{number};
     m.name = "oak-" + std::to_string(number);
@@ -29,7 +29,7 @@ member sample(std::uint32_t number = 7) {
 }
 
 std::string with(const char* field, const json& value) {
-    auto object = json::parse(encode(sample()));
+    auto object = json::parse(encode(sample_member()));
     object[field] = value;
     return object.dump();
 }
@@ -48,7 +48,7 @@ void check_refused(const expected<T>& result, std::string_view word, errc code =
 BOOST_AUTO_TEST_SUITE(members)
 
 BOOST_AUTO_TEST_CASE(a_member_is_one_text_and_comes_back_the_same) {
-    const member m = sample();
+    const member m = sample_member();
     BOOST_TEST(encode(m) ==
                R"({"features":["batches","leases"],"fingerprint":")" + m.fingerprint +
                    R"(","first_seen":"2026-03-01T12:00:00.250000Z","format":1,"name":"oak-7","number":7,)"
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_member_is_one_text_and_comes_back_the_same) {
 }
 
 BOOST_AUTO_TEST_CASE(a_full_member_fits_its_bound) {
-    member m = sample();
+    member m = sample_member();
     m.peer.host = m.rpc.host =
         std::string(60, 'h') + "." + std::string(63, 'h') + "." + std::string(63, 'h') + "." + std::string(63, 'h');
     m.features.clear();
@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_full_member_fits_its_bound) {
 }
 
 BOOST_AUTO_TEST_CASE(each_field_must_be_there_and_right) {
-    const json good = json::parse(encode(sample()));
+    const json good = json::parse(encode(sample_member()));
     for (const auto& field : good.items()) {
         json without = good;
         without.erase(field.key());
@@ -102,12 +102,12 @@ BOOST_AUTO_TEST_CASE(each_field_must_be_there_and_right) {
 
 BOOST_AUTO_TEST_CASE(an_unknown_field_is_passed_over_only_in_a_newer_format) {
     check_refused(decode_member(with("colour", "green")), "colour");
-    json newer = json::parse(encode(sample()));
+    json newer = json::parse(encode(sample_member()));
     newer["format"] = 2;
     newer["colour"] = {{"hue", 120}};
     const auto read = decode_member(newer.dump());
     BOOST_REQUIRE_MESSAGE(read, read.error().detail);
-    BOOST_TEST((*read == sample()));
+    BOOST_TEST((*read == sample_member()));
     newer["peer_port"] = 0; // what we know must still be right
     check_refused(decode_member(newer.dump()), "peer_port");
     check_refused(decode_member(with("format", 0)), "format");
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_field_is_passed_over_only_in_a_newer_format) {
 
 BOOST_AUTO_TEST_CASE(what_is_not_a_json_object_within_bounds_is_refused) {
     for (const std::string& text :
-         {std::string{}, std::string{"[]"}, std::string{"null"}, std::string{"{"}, encode(sample()) + "x",
+         {std::string{}, std::string{"[]"}, std::string{"null"}, std::string{"{"}, encode(sample_member()) + "x",
           std::string{"{\"format\":1,\"format\":1}"}, std::string(100'000, '['), std::string(100'000, ' ')})
         BOOST_TEST(!decode_member(text), text.substr(0, 30));
 }
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(no_changed_byte_breaks_the_reader_or_what_it_promises) {
     const std::uint64_t seed = std::random_device{}();
     BOOST_TEST_MESSAGE("COPPICE_SEED=" << seed);
     std::mt19937_64 random{seed};
-    const std::string good = encode(sample());
+    const std::string good = encode(sample_member());
     BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed)
     for (int i = 0; i < 20'000; ++i) {
         std::string text = good;
@@ -140,8 +140,8 @@ BOOST_AUTO_TEST_CASE(a_key_names_a_number_in_one_way) {
     for (const char* key : {"", "/members/", "/members/0", "/members/07", "/members/+7", "/members/7/",
                             "/members/7 ", "members/7", "/members/4294967296", "/members/99999999999999999999"})
         BOOST_TEST(!parse_member_key(key), key);
-    check_refused(decode_member("/members/8", encode(sample(7))), "key");
-    check_refused(decode_member("/shards/7", encode(sample(7))), "key");
+    check_refused(decode_member("/members/8", encode(sample_member(7))), "key");
+    check_refused(decode_member("/shards/7", encode(sample_member(7))), "key");
 }
 
 BOOST_AUTO_TEST_CASE(states_change_as_the_table_says) {
@@ -153,13 +153,13 @@ BOOST_AUTO_TEST_CASE(states_change_as_the_table_says) {
         for (const auto to : {joining, active, draining, removed}) {
             const bool may = std::ranges::find(allowed, std::pair{from, to}) != allowed.end();
             BOOST_TEST(may_change(from, to) == may, to_string(from) << " -> " << to_string(to));
-            member m = sample();
+            member m = sample_member();
             m.state = from;
             const auto after = changed(m, to);
             BOOST_TEST(after.has_value() == may);
             if (after) BOOST_TEST((after->state == to));
         }
-    member gone = sample();
+    member gone = sample_member();
     gone.state = removed;
     check_refused(changed(gone, active), "node-7 is removed and cannot become active", errc::illegal_transition);
 }
@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(a_number_is_never_given_twice) {
 }
 
 BOOST_AUTO_TEST_CASE(a_feature_is_on_when_all_who_are_not_removed_have_it) {
-    member a = sample(1), b = sample(2), gone = sample(3);
+    member a = sample_member(1), b = sample_member(2), gone = sample_member(3);
     a.features = {"batches", "leases", "zones"};
     b.features = {"leases", "zones"};
     gone.features = {};
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_feature_is_on_when_all_who_are_not_removed_have_it) {
 }
 
 BOOST_AUTO_TEST_CASE(the_protocol_is_the_highest_that_all_speak) {
-    member a = sample(1), b = sample(2);
+    member a = sample_member(1), b = sample_member(2);
     a.protocol_min = 1, a.protocol_max = 3;
     b.protocol_min = 2, b.protocol_max = 5;
     BOOST_TEST((agreed_protocol(std::vector{a, b}) == 3U));
@@ -205,24 +205,24 @@ BOOST_AUTO_TEST_CASE(the_protocol_is_the_highest_that_all_speak) {
 }
 
 BOOST_AUTO_TEST_CASE(a_newcomer_must_fit_in) {
-    const std::vector<member> all{sample(1), sample(2)};
-    BOOST_TEST(may_join(all, sample(3)).has_value());
-    BOOST_TEST(may_join({}, sample(1)).has_value());
+    const std::vector<member> all{sample_member(1), sample_member(2)};
+    BOOST_TEST(may_join(all, sample_member(3)).has_value());
+    BOOST_TEST(may_join({}, sample_member(1)).has_value());
     const auto refuse = [&](auto change, std::string_view word, errc code) {
-        member m = sample(3);
+        member m = sample_member(3);
         change(m);
         check_refused(may_join(all, m), word, code);
     };
     refuse([](auto& m) { m.number = node_id{2}; }, "given already", errc::already_exists);
     refuse([](auto& m) { m.name = "oak-2"; }, "node-2 is called oak-2", errc::already_exists);
-    refuse([](auto& m) { m.fingerprint = sample(1).fingerprint; }, "same certificate", errc::already_exists);
+    refuse([](auto& m) { m.fingerprint = sample_member(1).fingerprint; }, "same certificate", errc::already_exists);
     refuse([](auto& m) { m.features = {"batches"}; }, "leases", errc::invalid_argument);
     refuse([](auto& m) { m.protocol_min = 5, m.protocol_max = 6; }, "protocol", errc::invalid_argument);
     std::vector<member> full;
-    for (std::uint32_t i = 1; i <= limits::members_max; ++i) full.push_back(sample(i));
-    check_refused(may_join(full, sample(500)), "members", errc::overloaded);
+    for (std::uint32_t i = 1; i <= limits::members_max; ++i) full.push_back(sample_member(i));
+    check_refused(may_join(full, sample_member(500)), "members", errc::overloaded);
     full.back().state = member_state::removed;
-    member heir = sample(500);
+    member heir = sample_member(500);
     heir.name = full.back().name; // a name is free again when its bearer is gone
     BOOST_TEST(may_join(full, heir).has_value());
 }

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 namespace {
 
-shard_config sample() {
+shard_config sample_config() {
     return {42, 7, node_id{1}, {node_id{1}, node_id{3}}, {node_id{1}, node_id{2}, node_id{3}}};
 }
 
@@ -31,16 +31,17 @@ void check_refused(const json& value, std::string_view word) {
 BOOST_AUTO_TEST_SUITE(shard_records)
 
 BOOST_AUTO_TEST_CASE(a_configuration_is_one_text_and_its_version_is_the_keys) {
-    BOOST_TEST(encode(sample()) == R"({"epoch":7,"format":1,"in_sync":[1,3],"primary":1,"replicas":[1,2,3]})");
-    const auto read = decode_shard_config(encode(sample()), 42);
+    BOOST_TEST(encode(sample_config()) ==
+               R"({"epoch":7,"format":1,"in_sync":[1,3],"primary":1,"replicas":[1,2,3]})");
+    const auto read = decode_shard_config(encode(sample_config()), 42);
     BOOST_REQUIRE_MESSAGE(read, read.error().detail);
-    BOOST_TEST((*read == sample()));
-    BOOST_TEST(decode_shard_config(encode(sample()), 43)->version == 43U);
+    BOOST_TEST((*read == sample_config()));
+    BOOST_TEST(decode_shard_config(encode(sample_config()), 43)->version == 43U);
 }
 
 BOOST_AUTO_TEST_CASE(a_configuration_that_breaks_an_invariant_is_refused) {
     const auto with = [](const char* field, const json& value) {
-        json object = json::parse(encode(sample()));
+        json object = json::parse(encode(sample_config()));
         object[field] = value;
         return object;
     };
@@ -60,11 +61,11 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_breaks_an_invariant_is_refused) {
     check_refused(json::array(), "object");
     json newer = with("leader", 1);
     newer["format"] = 2;
-    BOOST_TEST((decode_shard_config(newer.dump(), 42) == sample()));
+    BOOST_TEST((decode_shard_config(newer.dump(), 42) == sample_config()));
 }
 
 BOOST_AUTO_TEST_CASE(a_shard_that_nobody_has_led_yet_is_in_epoch_0) {
-    shard_config first = sample();
+    shard_config first = sample_config();
     first.epoch = 0;
     BOOST_TEST(validate(first).has_value());
     BOOST_TEST((decode_shard_config(encode(first), first.version) == first));
@@ -74,7 +75,7 @@ BOOST_AUTO_TEST_CASE(no_changed_byte_gets_a_broken_configuration_in) {
     const std::uint64_t seed = std::random_device{}();
     BOOST_TEST_MESSAGE("COPPICE_SEED=" << seed);
     std::mt19937_64 random{seed};
-    const std::string good = encode(sample());
+    const std::string good = encode(sample_config());
     int read = 0;
     BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed)
     for (int i = 0; i < 50'000; ++i) {

@@ -15,6 +15,8 @@
 
 namespace coppice::cli_test {
 
+constexpr const char* some_id = "0199a1b2-c3d4-7000-8000-000000000001";
+
 class temporary_directory {
   public:
     temporary_directory() {

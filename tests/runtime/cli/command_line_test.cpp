@@ -20,8 +20,6 @@ namespace {
 using cli_test::contains;
 using cli_test::run;
 
-constexpr const char* some_id = "0199a1b2-c3d4-7000-8000-000000000001";
-
 // An address at which nobody listens: bound, so that nobody else does either, and never listened on.
 class silent_port {
   public:
@@ -133,13 +131,13 @@ BOOST_AUTO_TEST_CASE(without_a_node_every_command_ends_with_3_and_names_the_addr
                                                          {"job", "submit", "--type", "x", "--wait"},
                                                          {"job", "submit", "-f", lines},
                                                          {"job", "submit", "-f", lines, "--wait"},
-                                                         {"job", "get", some_id},
+                                                         {"job", "get", cli_test::some_id},
                                                          {"job", "list"},
-                                                         {"job", "logs", some_id},
-                                                         {"job", "logs", "--follow", some_id},
-                                                         {"job", "result", some_id},
-                                                         {"job", "watch", some_id},
-                                                         {"job", "cancel", some_id},
+                                                         {"job", "logs", cli_test::some_id},
+                                                         {"job", "logs", "--follow", cli_test::some_id},
+                                                         {"job", "result", cli_test::some_id},
+                                                         {"job", "watch", cli_test::some_id},
+                                                         {"job", "cancel", cli_test::some_id},
                                                          {"tree"},
                                                          {"tree", "--watch"},
                                                          {"metrics"},

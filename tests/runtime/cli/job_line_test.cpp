@@ -3,11 +3,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include "schema/limits.hpp"
+#include "tests/runtime/cli/cli_fixture.hpp"
 
 namespace coppice::cli {
 namespace {
-
-constexpr const char* some_id = "0199a1b2-c3d4-7000-8000-000000000001";
 
 std::string refusal(const std::string& line) {
     const auto spec = parse_job_line(line);
@@ -22,7 +21,7 @@ BOOST_AUTO_TEST_SUITE(cli_job_line)
 BOOST_AUTO_TEST_CASE(a_line_gives_a_job_with_all_that_it_says) {
     const auto spec =
         parse_job_line(std::string(R"({"tenant":"acme","type":"resize","payload":{"w":3},"key":"k1",)") +
-                       R"("priority":2,"after":[")" + some_id + R"("],"delay":"1h30m"})");
+                       R"("priority":2,"after":[")" + cli_test::some_id + R"("],"delay":"1h30m"})");
     BOOST_REQUIRE(spec);
     BOOST_TEST(spec->tenant == "acme");
     BOOST_TEST(spec->type == "resize");
@@ -30,7 +29,7 @@ BOOST_AUTO_TEST_CASE(a_line_gives_a_job_with_all_that_it_says) {
     BOOST_TEST(spec->idempotency_key == "k1");
     BOOST_TEST(spec->priority == 2);
     BOOST_REQUIRE_EQUAL(spec->after.size(), 1U);
-    BOOST_TEST(to_string(spec->after[0]) == some_id);
+    BOOST_TEST(to_string(spec->after[0]) == cli_test::some_id);
     BOOST_TEST(spec->delay.count() == 5'400'000);
 }
 

@@ -10,7 +10,7 @@ using namespace coppice;
 using namespace coppice::client::testing;
 namespace cc = coppice::client;
 
-struct fixture {
+struct link_fixture {
     kj::AsyncIoContext io = kj::setupAsyncIo();
     scripted_node node{io};
 
@@ -31,7 +31,7 @@ cc::job_spec keyed(std::string key) { return {.type = "t", .idempotency_key = st
 
 BOOST_AUTO_TEST_SUITE(client_link)
 
-BOOST_FIXTURE_TEST_CASE(a_read_is_repeated_when_its_connection_is_lost, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_read_is_repeated_when_its_connection_is_lost, link_fixture) {
     int asked = 0;
     node.answers.get = [&](auto context) -> kj::Promise<void> {
         if (++asked == 1) {
@@ -49,7 +49,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_is_repeated_when_its_connection_is_lost, fixture)
     BOOST_TEST(node.answers.logins == 2);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_submit_without_a_key_that_was_under_way_has_an_unknown_outcome, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_submit_without_a_key_that_was_under_way_has_an_unknown_outcome, link_fixture) {
     int asked = 0;
     node.answers.submit = [&](auto) -> kj::Promise<void> {
         ++asked;
@@ -63,7 +63,7 @@ BOOST_FIXTURE_TEST_CASE(a_submit_without_a_key_that_was_under_way_has_an_unknown
     BOOST_TEST(asked == 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_submit_whose_every_job_has_a_key_is_repeated, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_submit_whose_every_job_has_a_key_is_repeated, link_fixture) {
     int asked = 0;
     accept_all();
     auto take = node.answers.submit;
@@ -79,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(a_submit_whose_every_job_has_a_key_is_repeated, fixture)
     BOOST_TEST(asked == 3);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_call_waits_for_a_node_that_comes_back, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_call_waits_for_a_node_that_comes_back, link_fixture) {
     accept_all();
     node.stop();
     cc::client c(io, quick(node));
@@ -90,7 +90,7 @@ BOOST_FIXTURE_TEST_CASE(a_call_waits_for_a_node_that_comes_back, fixture) {
     BOOST_TEST(pending.wait(io.waitScope).has_value());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_node_that_is_not_there_is_unavailable_after_the_deadline, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_node_that_is_not_there_is_unavailable_after_the_deadline, link_fixture) {
     auto o = quick(node);
     o.retry_for = milliseconds{50};
     node.stop();
@@ -102,7 +102,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_is_not_there_is_unavailable_after_the_deadli
     BOOST_TEST((impatient.feed_position().wait(io.waitScope).error().code == errc::unavailable));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_refused_token_is_not_presented_again, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_refused_token_is_not_presented_again, link_fixture) {
     node.answers.login = [](std::string) { return failure{errc::unauthenticated, "bad signature"}; };
     cc::client c(io, quick(node));
     const auto granted = c.login().wait(io.waitScope);
@@ -110,7 +110,7 @@ BOOST_FIXTURE_TEST_CASE(a_refused_token_is_not_presented_again, fixture) {
     BOOST_TEST(node.answers.logins == 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_token_that_expired_under_a_session_leads_to_one_new_login, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_token_that_expired_under_a_session_leads_to_one_new_login, link_fixture) {
     int asked = 0;
     node.answers.submit = [&](auto context) -> kj::Promise<void> {
         ++asked;
@@ -124,7 +124,7 @@ BOOST_FIXTURE_TEST_CASE(a_token_that_expired_under_a_session_leads_to_one_new_lo
     BOOST_TEST(node.answers.logins == 2);
 }
 
-BOOST_FIXTURE_TEST_CASE(many_calls_share_one_connection, fixture) {
+BOOST_FIXTURE_TEST_CASE(many_calls_share_one_connection, link_fixture) {
     accept_all();
     cc::client c(io, quick(node));
     auto calls = kj::heapArrayBuilder<kj::Promise<void>>(500);
@@ -136,7 +136,7 @@ BOOST_FIXTURE_TEST_CASE(many_calls_share_one_connection, fixture) {
     BOOST_TEST(node.answers.logins == 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(calls_past_the_bound_are_refused_here, fixture) {
+BOOST_FIXTURE_TEST_CASE(calls_past_the_bound_are_refused_here, link_fixture) {
     node.answers.submit = [](auto) { return never_answer(); };
     cc::client c(io, quick(node));
     std::vector<kj::Promise<expected<cc::submitted>>> calls;
@@ -144,7 +144,7 @@ BOOST_FIXTURE_TEST_CASE(calls_past_the_bound_are_refused_here, fixture) {
     BOOST_TEST((c.submit(keyed("")).wait(io.waitScope).error().code == errc::overloaded));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_answer_is_given_up, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_answer_is_given_up, link_fixture) {
     node.answers.submit = [](auto) { return never_answer(); };
     auto o = quick(node);
     o.call_timeout = milliseconds{30};
@@ -152,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_answer_is_given_up, fixture) {
     BOOST_TEST((c.submit(keyed("")).wait(io.waitScope).error().code == errc::unknown_outcome));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_fault_in_the_node_is_told_as_one_and_not_repeated, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_fault_in_the_node_is_told_as_one_and_not_repeated, link_fixture) {
     int asked = 0;
     node.answers.get = [&](auto) -> kj::Promise<void> {
         ++asked;
@@ -165,12 +165,12 @@ BOOST_FIXTURE_TEST_CASE(a_fault_in_the_node_is_told_as_one_and_not_repeated, fix
     BOOST_TEST(asked == 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_service_that_the_role_does_not_include_is_denied, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_service_that_the_role_does_not_include_is_denied, link_fixture) {
     cc::client c(io, quick(node));
     BOOST_TEST((c.metrics().wait(io.waitScope).error().code == errc::permission_denied));
 }
 
-BOOST_FIXTURE_TEST_CASE(more_jobs_than_a_call_takes_go_out_in_several_and_keep_their_order, fixture) {
+BOOST_FIXTURE_TEST_CASE(more_jobs_than_a_call_takes_go_out_in_several_and_keep_their_order, link_fixture) {
     std::vector<unsigned> sizes;
     std::uint64_t next = 0;
     node.answers.submit = [&](auto context) -> kj::Promise<void> {
@@ -193,7 +193,7 @@ BOOST_FIXTURE_TEST_CASE(more_jobs_than_a_call_takes_go_out_in_several_and_keep_t
     BOOST_TEST((answers[2499].value().id == some_job(2499)));
 }
 
-BOOST_FIXTURE_TEST_CASE(an_address_without_a_port_is_refused_at_once, fixture) {
+BOOST_FIXTURE_TEST_CASE(an_address_without_a_port_is_refused_at_once, link_fixture) {
     auto o = quick(node);
     for (const char* bad : {"localhost", "localhost:", ":1", "localhost:x", "localhost:123456"}) {
         o.server = bad;

@@ -11,8 +11,6 @@ using namespace coppice;
 using namespace coppice::client::testing;
 namespace cc = coppice::client;
 
-using fixture = worker_fixture;
-
 attempt_outcome echo(const assignment& work) { return cc::succeed(work.payload); }
 
 // Runs until it is told to stop.
@@ -29,7 +27,7 @@ using outcome = api::AttemptReport::Outcome;
 
 BOOST_AUTO_TEST_SUITE(client_worker)
 
-BOOST_FIXTURE_TEST_CASE(what_is_ready_in_one_turn_goes_out_in_one_call, fixture) {
+BOOST_FIXTURE_TEST_CASE(what_is_ready_in_one_turn_goes_out_in_one_call, worker_fixture) {
     cc::worker w(io, quick(node), slots(100), cc::ready_handler{echo});
     auto running = w.run().eagerlyEvaluate(nullptr);
     BOOST_REQUIRE(attached());
@@ -42,7 +40,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_ready_in_one_turn_goes_out_in_one_call, fixture)
     BOOST_TEST(w.figures().unacknowledged == 0U);
 }
 
-BOOST_FIXTURE_TEST_CASE(an_outcome_without_an_answer_is_sent_again_after_the_worker_is_back, fixture) {
+BOOST_FIXTURE_TEST_CASE(an_outcome_without_an_answer_is_sent_again_after_the_worker_is_back, worker_fixture) {
     auto answering = node.answers.report;
     bool cut = false;
     node.answers.report = [&, answering](auto context) -> kj::Promise<void> {
@@ -61,7 +59,7 @@ BOOST_FIXTURE_TEST_CASE(an_outcome_without_an_answer_is_sent_again_after_the_wor
     BOOST_REQUIRE(until(io, [&] { return w.figures().acknowledged == 2; }));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_the_node_does_not_keep_is_killed_and_never_reported, fixture) {
+BOOST_FIXTURE_TEST_CASE(what_the_node_does_not_keep_is_killed_and_never_reported, worker_fixture) {
     int alive = 0;
     struct count {
         int& n;
@@ -84,7 +82,7 @@ BOOST_FIXTURE_TEST_CASE(what_the_node_does_not_keep_is_killed_and_never_reported
     BOOST_TEST(reports.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(an_outcome_refused_for_now_is_sent_again_and_a_stale_one_is_not, fixture) {
+BOOST_FIXTURE_TEST_CASE(an_outcome_refused_for_now_is_sent_again_and_a_stale_one_is_not, worker_fixture) {
     answers = {{errc::storage_full, "later"}, {errc::stale_attempt, "gone"}, {errc::ok, {}}};
     cc::worker w(io, quick(node), slots(10), cc::ready_handler{echo});
     auto running = w.run().eagerlyEvaluate(nullptr);
@@ -97,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(an_outcome_refused_for_now_is_sent_again_and_a_stale_one
     BOOST_TEST(w.figures().unacknowledged == 0U);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_result_that_is_refused_for_good_becomes_a_failure, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_result_that_is_refused_for_good_becomes_a_failure, worker_fixture) {
     answers = {{errc::result_too_large, "too large"}};
     cc::worker w(io, quick(node), slots(10), cc::ready_handler{echo});
     auto running = w.run().eagerlyEvaluate(nullptr);
@@ -108,7 +106,7 @@ BOOST_FIXTURE_TEST_CASE(a_result_that_is_refused_for_good_becomes_a_failure, fix
     BOOST_TEST((reports[1].code == errc::result_too_large));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_handler_that_throws_fails_its_attempt_alone, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_handler_that_throws_fails_its_attempt_alone, worker_fixture) {
     cc::worker w(io, quick(node), slots(10), cc::ready_handler{[](const assignment& work) {
                      if (work.ref.job == some_job(1)) throw std::runtime_error("boom");
                      return echo(work);
@@ -122,7 +120,7 @@ BOOST_FIXTURE_TEST_CASE(a_handler_that_throws_fails_its_attempt_alone, fixture) 
     BOOST_TEST((reports[1].outcome == outcome::SUCCEEDED));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_cancelled_attempt_may_end_by_itself_and_is_ended_after_its_grace, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_cancelled_attempt_may_end_by_itself_and_is_ended_after_its_grace, worker_fixture) {
     cc::worker w(io, quick(node), slots(10),
                  cc::promise_handler{[](const assignment& work, cc::attempt_context& a) {
                      return work.ref.job == some_job(1) ? obedient(work, a) : stubborn(work, a);
@@ -138,7 +136,7 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_attempt_may_end_by_itself_and_is_ended_after
     for (const auto& r : reports) BOOST_TEST((r.outcome == outcome::CANCELLED));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_revoked_attempt_is_not_heard_of_again, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_revoked_attempt_is_not_heard_of_again, worker_fixture) {
     cc::worker w(io, quick(node), slots(10), cc::promise_handler{obedient});
     auto running = w.run().eagerlyEvaluate(nullptr);
     BOOST_REQUIRE(attached());
@@ -152,7 +150,7 @@ BOOST_FIXTURE_TEST_CASE(a_revoked_attempt_is_not_heard_of_again, fixture) {
     BOOST_TEST(w.figures().stale == 1U);
 }
 
-BOOST_FIXTURE_TEST_CASE(progress_and_lines_arrive_before_or_with_the_outcome_and_in_order, fixture) {
+BOOST_FIXTURE_TEST_CASE(progress_and_lines_arrive_before_or_with_the_outcome_and_in_order, worker_fixture) {
     cc::worker w(io, quick(node), slots(10),
                  cc::promise_handler{[](const assignment&, cc::attempt_context& attempt) {
                      attempt.log("first\nsecond\n");
@@ -177,7 +175,7 @@ BOOST_FIXTURE_TEST_CASE(progress_and_lines_arrive_before_or_with_the_outcome_and
     BOOST_TEST((reports[1].outcome == outcome::SUCCEEDED));
 }
 
-BOOST_FIXTURE_TEST_CASE(attempts_with_a_heartbeat_timeout_are_named_in_time, fixture) {
+BOOST_FIXTURE_TEST_CASE(attempts_with_a_heartbeat_timeout_are_named_in_time, worker_fixture) {
     std::set<attempt_ref> named;
     node.answers.heartbeat = [&](const auto& beats) { named.insert(beats.begin(), beats.end()); };
     cc::worker w(io, quick(node), slots(10), cc::promise_handler{stubborn});
@@ -189,7 +187,7 @@ BOOST_FIXTURE_TEST_CASE(attempts_with_a_heartbeat_timeout_are_named_in_time, fix
     BOOST_TEST((named == std::set<attempt_ref>{{some_job(1), 1}}));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_worker_that_the_node_cannot_hear_kills_what_it_runs, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_worker_that_the_node_cannot_hear_kills_what_it_runs, worker_fixture) {
     node.answers.silence_max_ms = 150;
     cc::worker w(io, quick(node), slots(10), cc::promise_handler{stubborn});
     auto running = w.run().eagerlyEvaluate(nullptr);
@@ -203,7 +201,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_the_node_cannot_hear_kills_what_it_runs, f
     BOOST_TEST(node.answers.presented[1].empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_drained_worker_ends_when_all_is_acknowledged, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_drained_worker_ends_when_all_is_acknowledged, worker_fixture) {
     cc::worker w(io, quick(node), slots(10),
                  cc::promise_handler{[](const assignment&, cc::attempt_context& attempt) {
                      return attempt.io().provider->getTimer().afterDelay(30 * kj::MILLISECONDS).then([] {
@@ -225,7 +223,7 @@ BOOST_FIXTURE_TEST_CASE(a_drained_worker_ends_when_all_is_acknowledged, fixture)
     BOOST_TEST((reports[1].outcome == outcome::SUCCEEDED));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_stopped_worker_gives_back_what_it_runs_and_cancels_nothing, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_stopped_worker_gives_back_what_it_runs_and_cancels_nothing, worker_fixture) {
     cc::worker w(io, quick(node), slots(10),
                  cc::promise_handler{[](const assignment& work, cc::attempt_context& a) {
                      return work.ref.job == some_job(1) ? obedient(work, a) : stubborn(work, a);
@@ -239,7 +237,7 @@ BOOST_FIXTURE_TEST_CASE(a_stopped_worker_gives_back_what_it_runs_and_cancels_not
     for (const auto& r : reports) BOOST_TEST((r.outcome == outcome::LOST));
 }
 
-BOOST_FIXTURE_TEST_CASE(blocking_handlers_run_beside_each_other_and_hear_of_a_cancel, fixture) {
+BOOST_FIXTURE_TEST_CASE(blocking_handlers_run_beside_each_other_and_hear_of_a_cancel, worker_fixture) {
     std::atomic<int> together{0};
     cc::worker w(io, quick(node), slots(2),
                  cc::blocking_handler{[&](const assignment& work, cc::blocking_context& a) {
@@ -259,13 +257,13 @@ BOOST_FIXTURE_TEST_CASE(blocking_handlers_run_beside_each_other_and_hear_of_a_ca
     BOOST_TEST((reports.back().ref.job == some_job(1)));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_worker_whose_token_is_refused_ends_with_the_reason, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_worker_whose_token_is_refused_ends_with_the_reason, worker_fixture) {
     node.answers.login = [](std::string) { return failure{errc::unauthenticated, "no"}; };
     cc::worker w(io, quick(node), slots(1), cc::ready_handler{echo});
     BOOST_TEST((w.run().wait(io.waitScope).error().code == errc::unauthenticated));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_session_that_the_node_ended_is_attached_again_on_the_same_connection, fixture) {
+BOOST_FIXTURE_TEST_CASE(a_session_that_the_node_ended_is_attached_again_on_the_same_connection, worker_fixture) {
     auto answering = node.answers.report;
     bool ended = false;
     node.answers.report = [&, answering](auto context) -> kj::Promise<void> {

@@ -9,6 +9,7 @@
 namespace coppice {
 
 using config_test::check_has;
+using config_test::errors_of_node;
 using config_test::why_not;
 
 namespace {
@@ -18,11 +19,6 @@ std::string section(std::string_view more = "", std::string_view etcd_more = "")
     return "cluster:\n  name: oak\n  node: 3\n  peer_listen: 127.0.0.1:7410\n  certificate: c.pem\n  key: k.pem\n"
            "  ca: ca.pem\n  etcd:\n    endpoints: ['http://127.0.0.1:2379']\n" +
            std::string{etcd_more} + std::string{more};
-}
-
-std::string errors_of(const std::string& text) {
-    const auto parsed = parse_node_config(text, "f");
-    return parsed ? std::string{} : to_string(parsed.error());
 }
 
 cluster_settings smallest() {
@@ -43,7 +39,7 @@ BOOST_AUTO_TEST_SUITE(cluster_configuration)
 
 BOOST_AUTO_TEST_CASE(without_the_section_a_node_is_alone) {
     BOOST_TEST(!parse_node_config("", "f")->cluster.has_value());
-    BOOST_TEST(errors_of("cluster:\n") != "");
+    BOOST_TEST(errors_of_node("cluster:\n") != "");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_left_out_has_its_default) {
@@ -73,29 +69,31 @@ BOOST_AUTO_TEST_CASE(every_field_of_the_section_is_read) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_required_is_asked_for_by_name) {
-    const std::string errors = errors_of("cluster: {zone: a}\n");
+    const std::string errors = errors_of_node("cluster: {zone: a}\n");
     for (const char* field : {"name", "node", "peer_listen", "certificate", "key", "ca", "etcd"})
         check_has(errors, "f:1:10: cluster." + std::string{field} + ": is required");
-    check_has(errors_of(section("  peer_listn: 1\n")),
+    check_has(errors_of_node(section("  peer_listn: 1\n")),
               "cluster.peer_listn: unknown field; did you mean \"peer_listen\"?");
-    check_has(errors_of(section("", "    endpoint: x\n")), "cluster.etcd.endpoint: unknown field");
+    check_has(errors_of_node(section("", "    endpoint: x\n")), "cluster.etcd.endpoint: unknown field");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_where_it_stands) {
-    check_has(errors_of(section("  zone: North\n")), "f:10:9: cluster.zone: must be a name");
-    check_has(errors_of(section("  min_in_sync: 8\n")), "cluster.min_in_sync: must be a whole number from 1 to 7");
-    check_has(errors_of(section("  min_in_sync: 0\n")), "cluster.min_in_sync: must be a whole number from 1 to 7");
-    check_has(errors_of(section("  lease: 299ms\n")), "cluster.lease: must be a duration from 300ms to 1m");
-    check_has(errors_of(section("  lease: 2m\n")), "cluster.lease: must be a duration from 300ms to 1m");
-    check_has(errors_of(section("  lease: 1s\n  grace: 1299ms\n")),
+    check_has(errors_of_node(section("  zone: North\n")), "f:10:9: cluster.zone: must be a name");
+    check_has(errors_of_node(section("  min_in_sync: 8\n")),
+              "cluster.min_in_sync: must be a whole number from 1 to 7");
+    check_has(errors_of_node(section("  min_in_sync: 0\n")),
+              "cluster.min_in_sync: must be a whole number from 1 to 7");
+    check_has(errors_of_node(section("  lease: 299ms\n")), "cluster.lease: must be a duration from 300ms to 1m");
+    check_has(errors_of_node(section("  lease: 2m\n")), "cluster.lease: must be a duration from 300ms to 1m");
+    check_has(errors_of_node(section("  lease: 1s\n  grace: 1299ms\n")),
               "f:11:10: cluster.grace: must be at least 1.3 times");
-    BOOST_TEST(errors_of(section("  lease: 1s\n  grace: 1300ms\n")) == "");
-    check_has(errors_of(section("  advertise_rpc: 0.0.0.0:1\n")), "cluster.advertise_rpc: must be an address");
-    check_has(errors_of(section("  advertise_peer: Node.example:1\n")), "lower case");
-    check_has(errors_of(section("", "    prefix: oak\n")), "cluster.etcd.prefix: the prefix");
-    check_has(errors_of(section("", "    prefix: 'a b/'\n")), "cluster.etcd.prefix: the prefix");
-    check_has(errors_of(section("", "    user: u\n")), "cluster.etcd.password_file: is required");
-    check_has(errors_of(section("", "    key: u\n")), "cluster.etcd.certificate: is required");
+    BOOST_TEST(errors_of_node(section("  lease: 1s\n  grace: 1300ms\n")) == "");
+    check_has(errors_of_node(section("  advertise_rpc: 0.0.0.0:1\n")), "cluster.advertise_rpc: must be an address");
+    check_has(errors_of_node(section("  advertise_peer: Node.example:1\n")), "lower case");
+    check_has(errors_of_node(section("", "    prefix: oak\n")), "cluster.etcd.prefix: the prefix");
+    check_has(errors_of_node(section("", "    prefix: 'a b/'\n")), "cluster.etcd.prefix: the prefix");
+    check_has(errors_of_node(section("", "    user: u\n")), "cluster.etcd.password_file: is required");
+    check_has(errors_of_node(section("", "    key: u\n")), "cluster.etcd.certificate: is required");
 }
 
 BOOST_AUTO_TEST_CASE(endpoints_of_etcd_are_addresses_and_a_password_goes_out_sealed) {

@@ -10,6 +10,7 @@
 
 #include "runtime/config/document_errors.hpp"
 #include "runtime/config/documents.hpp"
+#include "runtime/config/node_config.hpp"
 #include "runtime/config/strict_yaml.hpp"
 
 namespace coppice::config_test {
@@ -24,6 +25,11 @@ inline std::string errors_of_yaml(std::string_view text) {
 inline std::string errors_of_documents(std::string_view text) {
     const loaded_documents loaded = load_documents(text, "f");
     return loaded ? std::string{} : to_string(loaded.error());
+}
+
+inline std::string errors_of_node(std::string_view text) {
+    const auto parsed = parse_node_config(text, "f");
+    return parsed ? std::string{} : to_string(parsed.error());
 }
 
 // Seeded anew each run; the seed is printed, and COPPICE_SEED repeats it.

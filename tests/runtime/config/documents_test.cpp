@@ -17,7 +17,7 @@ using config_test::why_not;
 
 namespace {
 
-std::vector<declared_document> good(std::string_view text) {
+std::vector<declared_document> good_documents(std::string_view text) {
     loaded_documents loaded = load_documents(text, "f");
     BOOST_REQUIRE_MESSAGE(loaded.has_value(), why_not(loaded));
     return std::move(*loaded);
@@ -29,7 +29,7 @@ std::string errors_of_type(std::string_view spec) {
 }
 
 job_type_spec type_of_spec(std::string_view spec) {
-    const auto documents = good("kind: JobType\nmetadata: {name: t}\nspec: " + std::string{spec} + "\n");
+    const auto documents = good_documents("kind: JobType\nmetadata: {name: t}\nspec: " + std::string{spec} + "\n");
     return std::get<job_type_spec>(documents.at(0).spec);
 }
 
@@ -61,8 +61,8 @@ BOOST_AUTO_TEST_SUITE(documents)
 
 BOOST_AUTO_TEST_CASE(a_tenant_is_read_with_its_defaults) {
     const auto documents =
-        good("apiVersion: coppice/v1\nkind: Tenant\nmetadata:\n  name: acme\nspec:\n  weight: 3\n"
-             "  types: [wordcount, '*']\n---\nkind: Tenant\nmetadata: {name: birch}\n");
+        good_documents("apiVersion: coppice/v1\nkind: Tenant\nmetadata:\n  name: acme\nspec:\n  weight: 3\n"
+                       "  types: [wordcount, '*']\n---\nkind: Tenant\nmetadata: {name: birch}\n");
     BOOST_REQUIRE(documents.size() == 2U);
     tenant_spec acme;
     acme.name = "acme";
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_name_is_declared_once_for_a_kind) {
                   "must be a name");
     check_has(errors_of_documents("kind: Tenant\nmetadata: {name: " + std::string(64, 'a') + "}\n"),
               "must be a name");
-    good("kind: Tenant\nmetadata: {name: " + std::string(63, 'a') + "}\n");
+    good_documents("kind: Tenant\nmetadata: {name: " + std::string(63, 'a') + "}\n");
     check_has(errors_of_documents("kind: Tenant\nmetadata: {name: 5}\n"), "put 5 in quotes");
     check_has(errors_of_documents("kind: Tenant\nmetadata:\n"), "metadata: has no value");
     check_has(errors_of_documents("{}\n"), "kind: is required");

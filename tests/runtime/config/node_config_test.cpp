@@ -8,16 +8,8 @@
 namespace coppice {
 
 using config_test::check_has;
+using config_test::errors_of_node;
 using config_test::why_not;
-
-namespace {
-
-std::string errors_of(std::string_view text) {
-    const auto parsed = parse_node_config(text, "f");
-    return parsed ? std::string{} : to_string(parsed.error());
-}
-
-} // namespace
 
 BOOST_AUTO_TEST_SUITE(node_configuration)
 
@@ -54,17 +46,17 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
 }
 
 BOOST_AUTO_TEST_CASE(all_errors_are_reported_at_once_with_their_lines) {
-    const std::string errors = errors_of("data: 5\n"
-                                         "listn: x\n"
-                                         "listen: 0.0.0.0:99999\n"
-                                         "metrics_listen: 10.0.0.1:9\n"
-                                         "tls:\n"
-                                         "  certificate: c\n"
-                                         "exec:\n"
-                                         "  slots: many\n"
-                                         "  cpu: 1500ms\n"
-                                         "store: {map_bytes: 64GB}\n"
-                                         "log: {level: loud}\n");
+    const std::string errors = errors_of_node("data: 5\n"
+                                              "listn: x\n"
+                                              "listen: 0.0.0.0:99999\n"
+                                              "metrics_listen: 10.0.0.1:9\n"
+                                              "tls:\n"
+                                              "  certificate: c\n"
+                                              "exec:\n"
+                                              "  slots: many\n"
+                                              "  cpu: 1500ms\n"
+                                              "store: {map_bytes: 64GB}\n"
+                                              "log: {level: loud}\n");
     BOOST_TEST(
         errors ==
         "f:1:7: data: must be a string: put 5 in quotes\n"
@@ -79,10 +71,10 @@ BOOST_AUTO_TEST_CASE(all_errors_are_reported_at_once_with_their_lines) {
 }
 
 BOOST_AUTO_TEST_CASE(without_tls_and_keys_a_node_listens_on_loopback_only) {
-    BOOST_TEST(errors_of("listen: localhost:1\n") == "");
-    check_has(errors_of("listen: 0.0.0.0:1\n"), "f:1:9: listen: 0.0.0.0:1 can be reached from other machines");
-    check_has(errors_of("listen: 0.0.0.0:1\n"), "auth.keys: is required when other machines");
-    BOOST_TEST(errors_of("listen: 0.0.0.0:1\ntls: {certificate: c, key: k}\nauth: {keys: k}\n") == "");
+    BOOST_TEST(errors_of_node("listen: localhost:1\n") == "");
+    check_has(errors_of_node("listen: 0.0.0.0:1\n"), "f:1:9: listen: 0.0.0.0:1 can be reached from other machines");
+    check_has(errors_of_node("listen: 0.0.0.0:1\n"), "auth.keys: is required when other machines");
+    BOOST_TEST(errors_of_node("listen: 0.0.0.0:1\ntls: {certificate: c, key: k}\nauth: {keys: k}\n") == "");
     node_config config;
     config.tls.key = "k";
     BOOST_REQUIRE(validate(config).size() == 1U);
@@ -103,11 +95,11 @@ BOOST_AUTO_TEST_CASE(rules_that_flags_could_break_are_validated_again) {
 }
 
 BOOST_AUTO_TEST_CASE(a_configuration_is_one_mapping) {
-    check_has(errors_of("a: 1\n---\nb: 1\n"), "one document only");
-    BOOST_TEST(errors_of("- a\n") == "f:1:1: must be a mapping (field: value), not a list");
-    BOOST_TEST(errors_of("tls:\nlog: x\n") == "f:1:1: tls: has no value: give it one, or leave the field out\n"
-                                              "f:2:6: log: must be a mapping (field: value), not \"x\"");
-    check_has(errors_of("data: \"x\n"), "never closes");
+    check_has(errors_of_node("a: 1\n---\nb: 1\n"), "one document only");
+    BOOST_TEST(errors_of_node("- a\n") == "f:1:1: must be a mapping (field: value), not a list");
+    BOOST_TEST(errors_of_node("tls:\nlog: x\n") == "f:1:1: tls: has no value: give it one, or leave the field out\n"
+                                                   "f:2:6: log: must be a mapping (field: value), not \"x\"");
+    check_has(errors_of_node("data: \"x\n"), "never closes");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_is_an_error_by_name) {

@@ -13,7 +13,7 @@ using config_test::errors_of_yaml;
 
 namespace {
 
-std::vector<yaml_value> good(std::string_view text) {
+std::vector<yaml_value> good_yaml(std::string_view text) {
     document_errors errors;
     std::vector<yaml_value> documents = parse_yaml(text, "f", errors);
     BOOST_TEST(to_string(errors) == "");
@@ -21,7 +21,7 @@ std::vector<yaml_value> good(std::string_view text) {
 }
 
 yaml_value first(std::string_view text) {
-    std::vector<yaml_value> documents = good(text);
+    std::vector<yaml_value> documents = good_yaml(text);
     BOOST_REQUIRE(documents.size() == 1U);
     return std::move(documents.front());
 }
@@ -60,12 +60,13 @@ BOOST_AUTO_TEST_CASE(a_tree_knows_values_and_where_they_stood) {
 }
 
 BOOST_AUTO_TEST_CASE(several_documents_come_in_order_and_those_that_say_nothing_are_left_out) {
-    const std::vector<yaml_value> documents = good("---\na: 1\n---\n---\n# nothing\n--- \nb: 2\n...\n---\nc: 3\n");
+    const std::vector<yaml_value> documents =
+        good_yaml("---\na: 1\n---\n---\n# nothing\n--- \nb: 2\n...\n---\nc: 3\n");
     BOOST_REQUIRE(documents.size() == 3U);
     BOOST_TEST(documents[1].members[0].key == "b");
     BOOST_TEST(documents[2].at.line == 10);
-    BOOST_TEST(good("").empty());
-    BOOST_TEST(good("# only a comment\n").empty());
+    BOOST_TEST(good_yaml("").empty());
+    BOOST_TEST(good_yaml("# only a comment\n").empty());
 }
 
 BOOST_AUTO_TEST_CASE(block_scalars_folded_and_escaped_strings_are_strings) {
@@ -164,7 +165,7 @@ BOOST_AUTO_TEST_CASE(tabs_that_indent_and_directives_are_refused) {
 
 BOOST_AUTO_TEST_CASE(depth_is_bounded_and_the_bound_itself_is_reached) {
     const std::size_t most = limits::json_depth_max;
-    good(std::string(most, '[') + std::string(most, ']'));
+    good_yaml(std::string(most, '[') + std::string(most, ']'));
     const std::string errors = errors_of_yaml(std::string(most + 1, '[') + std::string(most + 1, ']'));
     BOOST_TEST(errors == "f:1:65: is nested deeper than 64 levels");
     std::string block;
@@ -184,7 +185,7 @@ BOOST_AUTO_TEST_CASE(what_follows_a_value_that_is_too_deep_is_still_read) {
 
 BOOST_AUTO_TEST_CASE(a_text_or_a_number_of_values_over_its_bound_is_refused) {
     check_has(errors_of_yaml(std::string(limits::document_size_max + 1, '#')), "larger than 1 MiB");
-    BOOST_TEST(good(std::string(limits::document_size_max, '#')).empty());
+    BOOST_TEST(good_yaml(std::string(limits::document_size_max, '#')).empty());
     check_has(errors_of_yaml(repeated("- a\n", limits::yaml_values_max * 5)), "more than 100000 values");
     BOOST_TEST(first(repeated("- a\n", (limits::yaml_values_max - 1) * 4)).items.size() ==
                limits::yaml_values_max - 1);

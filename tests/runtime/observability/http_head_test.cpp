@@ -23,7 +23,7 @@ http_head head_of(std::string_view bytes) {
     return std::get<http_head>(result);
 }
 
-std::string get(const std::string& headers) { return "GET / HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n"; }
+std::string head_with(const std::string& headers) { return "GET / HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n"; }
 
 } // namespace
 
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(a_head_is_read) {
     BOOST_TEST(head.keep_alive);
     BOOST_TEST(!head.http_1_0);
     BOOST_TEST(head.size == text.size());
-    BOOST_TEST(!head_of(get("Connection: close\r\n")).keep_alive);
+    BOOST_TEST(!head_of(head_with("Connection: close\r\n")).keep_alive);
     BOOST_TEST(!head_of("GET / HTTP/1.0\r\n\r\n").keep_alive);
     BOOST_TEST(head_of("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
     BOOST_TEST(head_of("GET http://a/livez?q HTTP/1.1\r\nHost: a\r\n\r\n").path == "/livez");
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(every_beginning_of_a_good_head_asks_for_more) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_become_a_head_is_refused_at_once) {
-    for (const std::string text : {"\x16\x03\x01\x02", "\r\n", " GET", "get", "\xff", "GET / HTTP/1.1\n",
+    for (const std::string text : {"\x16\x03\x01\x02", "\r\n", " GET", "head_with", "\xff", "GET / HTTP/1.1\n",
                                    "GET /\rx", "GET /\x01", "GET / HTTP/1.1\r\nHost: a\r\n x: y"})
         BOOST_TEST(verdict(text) == 400U, text);
     BOOST_TEST(verdict(std::string("GET /\0", 6)) == 400U);
@@ -64,9 +64,9 @@ BOOST_AUTO_TEST_CASE(shapes_that_smuggle_are_refused) {
           "Content-Length: 0\r\nContent-Length: 5\r\n", "Content-Length: +0\r\n", "Content-Length: -1\r\n",
           "Content-Length: 0x0\r\n", "Content-Length: 99999999999999999999999\r\n", "Content-Length:\r\n",
           "Host: b\r\n", "Content-Length : 0\r\n", " X: folded\r\n", "X\r\n", ": x\r\n", "X y: z\r\n"})
-        BOOST_TEST(verdict(get(headers)) == 400U, headers);
-    BOOST_TEST(verdict(get("Content-Length: 5\r\n")) == 413U);
-    BOOST_TEST(verdict(get("Content-Length: 0\r\n")) == 200U);
+        BOOST_TEST(verdict(head_with(headers)) == 400U, headers);
+    BOOST_TEST(verdict(head_with("Content-Length: 5\r\n")) == 413U);
+    BOOST_TEST(verdict(head_with("Content-Length: 0\r\n")) == 200U);
     BOOST_TEST(verdict("GET / HTTP/1.1\r\n\r\n") == 400U); // no Host
 }
 
@@ -79,22 +79,22 @@ BOOST_AUTO_TEST_CASE(other_versions_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(the_size_is_bounded) {
-    const std::size_t frame = get("X: \r\n").size();
-    BOOST_TEST(verdict(get("X: " + std::string(size_max - frame, 'x') + "\r\n")) == 200U);
-    BOOST_TEST(verdict(get("X: " + std::string(size_max - frame + 1, 'x') + "\r\n")) == 431U);
+    const std::size_t frame = head_with("X: \r\n").size();
+    BOOST_TEST(verdict(head_with("X: " + std::string(size_max - frame, 'x') + "\r\n")) == 200U);
+    BOOST_TEST(verdict(head_with("X: " + std::string(size_max - frame + 1, 'x') + "\r\n")) == 431U);
     BOOST_TEST(verdict("GET /" + std::string(size_max, 'a')) == 414U);
     BOOST_TEST(verdict("GET / HTTP/1.1\r\n" + std::string(size_max, 'a')) == 431U);
-    BOOST_TEST(verdict(get("") + std::string(100'000, 'x')) == 200U); // what follows is another matter
+    BOOST_TEST(verdict(head_with("") + std::string(100'000, 'x')) == 200U); // what follows is another matter
     std::string many;
     for (int i = 0; i < 1500; ++i) many += "A:\r\n";
-    BOOST_TEST(verdict(get(many)) == 200U);
+    BOOST_TEST(verdict(head_with(many)) == 200U);
 }
 
 BOOST_AUTO_TEST_CASE(random_changes_never_give_a_head_that_takes_more_than_there_is) {
     const unsigned seed = std::random_device{}();
     BOOST_TEST_INFO_SCOPE("seed " << seed);
     std::mt19937 random{seed};
-    const std::string good = get("Content-Length: 0\r\nConnection: close, x\r\nTransfer: no\r\n");
+    const std::string good = head_with("Content-Length: 0\r\nConnection: close, x\r\nTransfer: no\r\n");
     for (int round = 0; round < 20'000; ++round) {
         std::string text = good;
         for (auto changes = random() % 4; changes > 0; --changes) {
