@@ -4,6 +4,7 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <optional>
 
 #include "actors/messages.hpp"
 
@@ -25,7 +26,9 @@ using executor_handle = caf::typed_actor<
     // Ask it to stop; it reports within its grace, or is revoked.
     caf::reacts_to<cancel_attempt>,
     // Kill it; it is not the executor's any more.
-    caf::reacts_to<revoke_attempt>>;
+    caf::reacts_to<revoke_attempt>,
+    // Answered through the message: which of a shard's attempts it holds.
+    caf::reacts_to<present_attempts>>;
 
 // Guards one running attempt (actors/jobs/job_actor): its timeouts, heartbeat and cancel.
 using job_handle = caf::typed_actor<
@@ -44,6 +47,8 @@ using job_handle = caf::typed_actor<
 struct executor_up {
     worker_id worker;
     executor_handle handle;
+    // Of the shard's attempts those that it holds: others that run under its name are lost. Nothing: its name is new.
+    std::optional<std::vector<attempt_ref>> holds = {};
 };
 struct executor_down {
     worker_id worker;

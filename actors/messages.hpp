@@ -3,6 +3,7 @@
 #pragma once
 
 #include <caf/allowed_unsafe_message_type.hpp>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -20,18 +21,29 @@ namespace coppice {
 struct propose {
     proposal_ptr what;
 };
-// A worker can run attempts from now on; can start no more; is gone. Not durable.
+// A worker can run attempts of the shard from now on; can start no more; is gone. Not durable.
 struct worker_attached {
     worker_id worker;
     std::set<std::string> types;
     std::uint32_t slots = 0;
-    tenant_id tenant{}; // runs attempts of this tenant alone; 0: of all
+    tenant_id tenant{};      // runs attempts of this tenant alone; 0: of all
+    shard_id shard{};        // to the journal of a cluster's node: whose attempts
+    std::uint64_t grant = 0; // which word on its slots this is, when shards share them; comes back with slots_seen
 };
 struct worker_draining {
     worker_id worker;
+    shard_id shard{};
 };
 struct worker_detached {
     worker_id worker;
+    shard_id shard{};
+};
+// As many slots as this may the shard use from now on; what runs beyond them goes on to its end.
+struct worker_resized {
+    worker_id worker;
+    shard_id shard{};
+    std::uint32_t slots = 0;
+    std::uint64_t grant = 0;
 };
 // Timers may be due, or starts are left over. The journal sends it to itself.
 struct journal_wake {};
@@ -93,6 +105,12 @@ struct cancel_attempt {
 struct revoke_attempt {
     attempt_ref ref;
 };
+// Another primary leads the shard: which of the shard's attempts does it hold? Those whose last report is not
+// answered are among them. `done` is called once, on any thread; not at all when the executor ends.
+struct present_attempts {
+    shard_id shard;
+    std::function<void(std::vector<attempt_ref>)> done;
+};
 
 } // namespace coppice
 
@@ -105,6 +123,10 @@ template <>
 struct allowed_unsafe_message_type<coppice::worker_draining> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::worker_detached> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::worker_resized> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::present_attempts> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::journal_wake> : std::true_type {};
 template <>

@@ -149,7 +149,7 @@ class runs {
     // One transaction: apply and plan. Gives the seconds of these two; the commit's go to commit_.
     template <class Fill>
     double apply(std::size_t count, Fill&& fill) {
-        const proposal_ptr p = make_proposal(count, true, nullptr, fill);
+        const proposal_ptr p = make_proposal(shard_id{}, count, true, nullptr, fill);
         now_ += milliseconds{1};
         out_.clear();
         const auto begun = std::chrono::steady_clock::now();

@@ -134,10 +134,12 @@ interface JobService {
   watch @6 (id :Id, revision :UInt64, timeoutMs :UInt32) -> (job :JobView, failure :Failure);
   # Answers as soon as the job's revision is above `revision`, or after the timeout (at most 30 s) with the job as it is.
 
-  follow @7 (after :UInt64, limit :UInt32, timeoutMs :UInt32, newest :Bool) -> (events :List(Event), last :UInt64, failure :Failure);
-  # The durable feed of what happened, in order: events above `after`, as soon as there are any; `last` is the next
-  # `after`. `newest`: answer at once with the newest sequence and no events, to start from now. A tenant's token sees
-  # its own only. Errors: cursor_expired.
+  follow @7 (after :List(UInt64), limit :UInt32, timeoutMs :UInt32, newest :Bool)
+      -> (events :List(Event), last :List(UInt64), failure :Failure);
+  # The durable feed of what happened, in order for each tenant: events beyond `after`, as soon as there are any; `last`
+  # is the next `after`. A place in the feed is a sequence for each shard of the cluster, by number; one that is not
+  # there is 0, the beginning. `newest`: answer at once with the newest place and no events, to start from now. A
+  # tenant's token sees its own only. Errors: cursor_expired; invalid_argument: more places than shards.
 }
 
 # ---- workers ------------------------------------------------------------------------------------------------------

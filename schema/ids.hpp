@@ -39,6 +39,10 @@ using worker_id = strong_id<struct worker_tag, std::uint64_t>;
 constexpr worker_id make_worker_id(std::uint32_t life, std::uint32_t count, bool is_local) {
     return {std::uint64_t{life} << 32 | (is_local ? 1U << 31 : 0U) | count};
 }
+// Where a tenant lives, for good: of `shards`, 1 to limits::cluster_shards_max.
+constexpr shard_id shard_of(tenant_id tenant, std::size_t shards) {
+    return {static_cast<std::uint16_t>(tenant.value % shards)};
+}
 constexpr bool is_local(worker_id id) { return (id.value >> 31 & 1) != 0; }
 
 struct job_id {

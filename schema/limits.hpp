@@ -278,6 +278,13 @@ inline constexpr auto route_patience =
 inline constexpr auto route_retry_pause = 50ms;
 inline constexpr auto serving_said_again = 500ms;         // by the primary to all nodes
 inline constexpr auto read_patience = 5s;                 // how long a read waits for somebody who may answer it
+inline constexpr auto router_tick_every = 10ms;    // while something waits to be tried again
+inline constexpr auto slots_rest = 1s;            // nobody lacks a slot of an executor: spread evenly among shards
+inline constexpr auto slots_said_every = 2ms;     // by a primary to executors' nodes: a message for many commits
+inline constexpr auto slots_said_again = 1s;      // though nothing changed: a message may have been lost
+inline constexpr std::uint32_t slots_kept_factor = 4;      // slots a shard, from which on each keeps one in any case
+inline constexpr std::size_t slots_tenants_looked_at = 64; // by a primary, for whose work waits for a slot
+inline constexpr std::size_t slots_per_message_max = 4096; // executors of one node that one message speaks of
 inline constexpr std::size_t routed_proposals_max = 4096; // under way to other nodes, or waiting for a primary
 inline constexpr std::size_t routed_reads_max = 16'384;
 inline constexpr std::size_t snapshot_slice_bytes = 512 * 1024; // of rows in one slice; one is under way at a time
@@ -372,6 +379,8 @@ inline constexpr auto control_mirror_note_interval = 60s; // a quiet mirror writ
 
 // ---- cluster: a node's configuration
 // ---------------------------------------------------------------------------------
+inline constexpr std::uint32_t cluster_shards_default = 3; // one that each of three nodes leads
+inline constexpr std::uint32_t cluster_shards_max = 64;    // each costs a node beats, and a share of every executor
 inline constexpr std::uint32_t cluster_min_in_sync_default = 2; // what one node acknowledged another one has
 inline constexpr auto cluster_lease_default = 600ms;            // six beats of a primary
 inline constexpr auto cluster_lease_min = 300ms;                // three: fewer, and one lost packet stops a shard

@@ -25,6 +25,8 @@ struct Message {
     assign @12 :Assign;        # from the primary to the node of the executor
     cancel @13 :Cancel;
     revoke @14 :Cancel;
+    grant @15 :Grant;          # to the primary: so many slots of an executor are the shard's from now on
+    slots @16 :List(Slots);    # from the primary: what became of the grants, and who is short of slots
   }
 }
 
@@ -57,6 +59,10 @@ struct Executor {
   slots @1 :UInt32;            # 0: not offered yet
   tenant @2 :UInt32;
   types @3 :List(Text);
+  grant @4 :UInt64;            # the number of the word that gave it `slots`
+  isOffered @7 :Bool;          # it has said which types it runs, on how many slots
+  isKnown @5 :Bool;            # attempts may run under its name: those of the shard that it holds are in `holds`, the
+  holds @6 :List(Attempt);     # others never came to it
 }
 
 struct ExecutorDown {
@@ -78,6 +84,20 @@ struct Cancel {
 struct Assign {
   worker @0 :UInt64;
   starts @1 :List(Start);
+  generation @2 :UInt64;       # of `serving`; one that came before the executor presented itself again is passed over
+}
+
+struct Grant {
+  worker @0 :UInt64;
+  slots @1 :UInt32;
+  grant @2 :UInt64;
+}
+
+struct Slots {
+  worker @0 :UInt64;
+  grant @1 :UInt64;            # the newest that the primary has heard of
+  mayUse @2 :UInt32;           # the slots granted, or what runs, if that is more
+  wants @3 :Bool;              # work waits for a slot of this executor
 }
 
 struct Start {

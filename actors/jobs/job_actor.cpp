@@ -28,7 +28,7 @@ void take_away(job_pointer self, const job_actor_options& options, const attempt
             system.clock().schedule_message(system.clock().now() + job_retry_pause, strong,
                                             caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, again));
     };
-    options.journal.propose(make_proposal(1, false, done, [&](auto commands) {
+    options.journal.propose(make_proposal(watch.ref.job.shard(), 1, false, done, [&](auto commands) {
         write_ending(watch.ref, outcome, code, text, commands[0].initReport());
     }));
 }

@@ -61,4 +61,21 @@ std::optional<std::pair<type_id, job_id>> shard_machine::next_of(const tenant_en
     return best;
 }
 
+shard_machine::waiting_work shard_machine::unserved(std::size_t tenants_max) const {
+    waiting_work found;
+    std::size_t looked_at = 0;
+    for (const auto& turn : share_.turns()) {
+        if (looked_at++ == tenants_max) break;
+        const auto t = book_.tenants().find(turn.tenant);
+        if (t == book_.tenants().end()) continue;
+        for (const auto& [type, counts] : t->second.types) {
+            const auto y = book_.types().find(type);
+            if (counts.in(job_state::QUEUED) > 0 && y != book_.types().end() &&
+                (y->second.spec.running_max == 0 || y->second.running < y->second.spec.running_max))
+                found.emplace_back(turn.tenant, type);
+        }
+    }
+    return found;
+}
+
 } // namespace coppice

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <caf/send.hpp>
+#include <unordered_set>
 
 #include "actors/journal/entry_builder.hpp"
 
@@ -278,7 +279,7 @@ void propose_lost(shard_pointer self, const shard_options& options, worker_id wo
                 system.clock().now() + shard_retry_pause, strong,
                 caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, worker_expired{worker}));
     };
-    options.journal.propose(make_proposal(refs.size(), false, done, [&](auto commands) {
+    options.journal.propose(make_proposal(options.shard, refs.size(), false, done, [&](auto commands) {
         for (unsigned i = 0; i < refs.size(); ++i) {
             auto report = commands[i].initReport();
             write_ending(refs[i], cmd::Report::Outcome::LOST, errc::worker_lost, "its worker is gone", report);
@@ -288,20 +289,29 @@ void propose_lost(shard_pointer self, const shard_options& options, worker_id wo
     }));
 }
 
-void lose_attempts_of(shard_pointer self, const shard_options& options, worker_id worker) {
+// All that runs under the worker's name, but for those that it holds.
+void lose_attempts_of(shard_pointer self, const shard_options& options, worker_id worker,
+                      const std::unordered_set<attempt_ref>& but = {}) {
     std::vector<attempt_ref> refs;
     for (const running_attempt& r : running_attempts(options))
-        if (r.worker == worker) refs.push_back(r.ref);
+        if (r.worker == worker && !but.contains(r.ref)) refs.push_back(r.ref);
     for (std::size_t at = 0; at < refs.size(); at += lost_per_proposal)
         propose_lost(self, options, worker,
                      std::span{refs}.subspan(at, std::min(lost_per_proposal, refs.size() - at)));
 }
 
-// An executor of this node that starts has nothing under way: what runs under its name ended with the incarnation
-// before it.
+// What runs under its name and it does not hold ended with the incarnation before it, or never came to it; what it
+// holds and is not its own any more is taken from it.
 void meet_executor(shard_pointer self, const shard_options& options, const executor_up& who) {
-    if (is_local(who.worker)) lose_attempts_of(self, options, who.worker);
     self->state.executors[who.worker] = who.handle;
+    if (!who.holds) return;
+    const std::unordered_set<attempt_ref> held{who.holds->begin(), who.holds->end()};
+    lose_attempts_of(self, options, who.worker, held);
+    for (const attempt_ref& ref : held) {
+        const auto found = self->state.live.find(ref);
+        if (found == self->state.live.end() || found->second.worker != who.worker)
+            self->send(who.handle, revoke_attempt{ref});
+    }
 }
 
 // A shard that starts grows its job actors from the tables, and gives the workers of an earlier life time to

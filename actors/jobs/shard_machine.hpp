@@ -68,6 +68,11 @@ class shard_machine {
     void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant = {});
     void detach_worker(worker_id id) { pool_.detach(id); }
     void drain_worker(worker_id id) { pool_.drain(id); }
+    void resize_worker(worker_id id, std::uint32_t slots, std::uint64_t grant) { pool_.resize(id, slots, grant); }
+
+    // Waiting work that lacks nothing but a slot, of at most `tenants_max` tenants, those first whose turn it is.
+    using waiting_work = std::vector<std::pair<tenant_id, type_id>>;
+    waiting_work unserved(std::size_t tenants_max) const;
 
     const tenant_book& book() const { return book_; }
     const slot_pool& pool() const { return pool_; }

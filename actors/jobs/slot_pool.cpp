@@ -28,6 +28,13 @@ void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint
     });
 }
 
+void slot_pool::resize(worker_id id, std::uint32_t slots, std::uint64_t grant) {
+    change(id, [&](worker& w) {
+        w.slots = slots;
+        w.grant = grant;
+    });
+}
+
 void slot_pool::detach(worker_id id) {
     const auto found = workers_.find(id);
     if (found == workers_.end()) return;

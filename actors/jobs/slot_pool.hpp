@@ -25,12 +25,15 @@ class slot_pool {
         std::uint32_t slots = 0;
         std::uint32_t used = 0;
         bool draining = false;
-        bool silent = false; // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
+        std::uint64_t grant = 0; // the word that gave it its slots, when shards share them
+        bool silent = false;     // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
         std::uint32_t free() const { return draining || silent || used >= slots ? 0 : slots - used; }
         bool serves(tenant_id t) const { return tenant == tenant_id{} || tenant == t; }
     };
 
     void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant = {});
+    // More slots, or fewer: what runs beyond them goes on.
+    void resize(worker_id id, std::uint32_t slots, std::uint64_t grant);
     void detach(worker_id id);
     void drain(worker_id id);
     void silence(worker_id id);

@@ -20,12 +20,36 @@ std::optional<shard_config> met(const control_refusal& refusal) {
     return config ? std::optional{std::move(*config)} : std::nullopt;
 }
 
+// Under "/shards/" too, so that every node has it in its copy.
+const std::string count_key = std::string{shards_prefix} + "count";
+
+failure another_count(std::uint32_t ours, std::string_view there) {
+    return {errc::illegal_transition, "cluster.shards: this node's configuration says " + std::to_string(ours) +
+                                          ", but the cluster was founded with " +
+                                          std::string{there.substr(0, limits::name_size_max)} + ", for good"};
+}
+
 // The first configurations, one after the other: each commit's answer begins the next.
 class creation : public std::enable_shared_from_this<creation> {
   public:
-    creation(control_store& store, std::vector<node_id> replicas, std::vector<shard_id> shards,
+    creation(control_store& store, std::uint32_t count, std::vector<node_id> replicas, std::vector<shard_id> shards,
              std::function<void(expected<void>)> done)
-        : store_(store), replicas_(std::move(replicas)), shards_(std::move(shards)), done_(std::move(done)) {}
+        : store_(store), count_(count), replicas_(std::move(replicas)), shards_(std::move(shards)),
+          done_(std::move(done)) {}
+
+    void begin() {
+        if (count_ == 0) return go_on();
+        store_.commit({{{count_key, 0}}, {{count_key, std::to_string(count_)}}, {}},
+                      [self = shared_from_this()](const auto& result) {
+                          if (result) return self->go_on();
+                          const control_refusal& no = result.error();
+                          if (no.why.code != errc::conflict) return self->done_(tl::unexpected(no.why));
+                          const bool is_there = !no.now.empty() && no.now.front().entry.has_value();
+                          const std::string there = is_there ? no.now.front().entry->value : "";
+                          if (there == std::to_string(self->count_)) return self->go_on();
+                          self->done_(tl::unexpected(another_count(self->count_, there)));
+                      });
+    }
 
     void go_on() {
         if (at_ == shards_.size()) return done_({});
@@ -44,6 +68,7 @@ class creation : public std::enable_shared_from_this<creation> {
 
   private:
     control_store& store_;
+    const std::uint32_t count_;
     const std::vector<node_id> replicas_;
     const std::vector<shard_id> shards_;
     const std::function<void(expected<void>)> done_;
@@ -74,6 +99,11 @@ void shard_config_keeper::refuse(const std::string& key, failure why) const {
 // With `telling_` held.
 void shard_config_keeper::take(const std::string& key, const std::optional<std::string>& value,
                                std::uint64_t revision) {
+    if (key == count_key) {
+        if (value && options_.shards > 0 && *value != std::to_string(options_.shards))
+            options_.miscounted(another_count(options_.shards, *value));
+        return;
+    }
     const auto shard = parse_shard_key(key);
     if (!shard) return refuse(key, {errc::invalid_argument, "the key names no shard"});
     if (!value) return refuse(key, {errc::not_found, "the configuration was erased; the last one goes on to hold"});
@@ -145,7 +175,8 @@ void shard_config_keeper::create(std::vector<node_id> replicas, std::vector<shar
         if (shard.value >= limits::shards_max)
             return done(
                 fail(errc::invalid_argument, "shard " + std::to_string(shard.value) + " is beyond the last"));
-    std::make_shared<creation>(*options_.store, std::move(replicas), std::move(shards), std::move(done))->go_on();
+    std::make_shared<creation>(*options_.store, options_.shards, std::move(replicas), std::move(shards), std::move(done))
+        ->begin();
 }
 
 } // namespace coppice

@@ -28,6 +28,10 @@ struct shard_config_keeper_options {
     std::shared_ptr<control_rows> rows; // the mirror's; null: in memory only
     // A key under "/shards/" whose value, or whose absence after it was there, is not to be used.
     std::function<void(const std::string& key, const failure& why)> refused;
+    // Into how many shards this node believes the cluster to be divided; 0: it does not say. `miscounted` hears, as
+    // `told` does, that the control store says otherwise: the node must not go on.
+    std::uint32_t shards = 0;
+    std::function<void(const failure& why)> miscounted;
 };
 
 class shard_config_keeper {
@@ -57,8 +61,8 @@ class shard_config_keeper {
     void propose(shard_id shard, const shard_config& next, answer_function done);
 
     // Writes the first configuration of each of `shards` that has none: epoch 0, so nobody has led it; the
-    // primaries go round `replicas`. Done again after an error, it goes on. Errors: invalid_argument, those of the
-    // store.
+    // primaries go round `replicas`. Before that, how many shards there are, for good. Done again after an error, it goes
+    // on. Errors: invalid_argument; illegal_transition: the cluster has another number of shards; those of the store.
     void create(std::vector<node_id> replicas, std::vector<shard_id> shards,
                 std::function<void(expected<void>)> done);
 

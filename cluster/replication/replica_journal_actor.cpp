@@ -27,10 +27,43 @@ void answer_readers(replica_journal_state& s) {
     }
 }
 
+bool waits_for(const shard_machine::waiting_work& work, const slot_pool::worker& w) {
+    return w.free() == 0 && !w.draining && !w.silent && std::ranges::any_of(work, [&](const auto& each) {
+               return w.serves(each.first) && std::ranges::find(w.types, each.second) != w.types.end();
+           });
+}
+
+// What became of the slots that this node's shards were granted, and who is short of some. One word in a while, for
+// all that happened since.
+void tell_slots(replica_journal_state& s, const replica_journal_options& options) {
+    const instant now = steady_now();
+    s.slots_due = now - s.slots_told_at < limits::slots_said_every;
+    if (s.slots_due) return;
+    s.slots_told_at = now;
+    if (now - s.all_slots_told_at >= limits::slots_said_again) {
+        s.told.clear();
+        s.all_slots_told_at = now;
+    }
+    for (const auto& [id, slot] : s.journal->slots()) {
+        if (slot.replica->role() != replica_role::serving || slot.machine.pool().workers().empty()) continue;
+        const auto work = slot.machine.unserved(limits::slots_tenants_looked_at);
+        slots_seen news{id, {}};
+        for (const auto& [worker, w] : slot.machine.pool().workers()) {
+            const seen_slots seen{worker, w.grant, std::max(w.slots, w.used), waits_for(work, w)};
+            const auto [told, is_new] = s.told.try_emplace({id, worker}, seen);
+            if (!is_new && told->second == seen) continue;
+            told->second = seen;
+            news.seen.push_back(seen);
+        }
+        if (!news.seen.empty()) options.on_slots(std::move(news));
+    }
+}
+
 void arrange_beat(pointer self, bool outbox_waits) {
     replica_journal_state& s = self->state;
     const instant now = steady_now();
     instant next = s.journal->next_wake();
+    if (s.slots_due) next = std::min(next, s.slots_told_at + limits::slots_said_every);
     if (outbox_waits) next = std::min(next, now + limits::outbox_pause);
     if (s.wake_at != never && s.wake_at <= next && s.wake_at > now) return;
     s.wake_at = next;
@@ -47,15 +80,16 @@ void pump_when_ready(pointer self, const replica_journal_options& options) {
     if (options.board)
         for (const auto& [id, slot] : s.journal->slots()) options.board->publish(id, *slot.replica, steady_now());
     if (!s.readers.empty()) answer_readers(s);
+    if (options.on_slots) tell_slots(s, options);
     arrange_beat(self, options.flush_outbox && options.flush_outbox());
 }
 
 template <class Change>
-void change_workers(pointer self, const replica_journal_options& options, Change&& how) {
-    for (const auto& [id, slot] : self->state.journal->slots()) {
-        self->state.journal->change_workers(id, how);
-        if (options.on_workers) options.on_workers(slot.machine.pool());
-    }
+void change_workers(pointer self, const replica_journal_options& options, shard_id shard, Change&& how) {
+    const auto found = self->state.journal->slots().find(shard);
+    if (found == self->state.journal->slots().end()) return;
+    self->state.journal->change_workers(shard, how);
+    if (options.on_workers) options.on_workers(shard, found->second.machine.pool());
 }
 
 // To the member of the set that is nearest to having everything.
@@ -114,16 +148,24 @@ replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_h
             ready();
         },
         [self, options, ready](const worker_attached& w) {
-            change_workers(self, *options,
-                           [&](shard_machine& m) { m.attach_worker(w.worker, w.types, w.slots, w.tenant); });
+            change_workers(self, *options, w.shard,
+                           [&](shard_machine& m) {
+                               m.attach_worker(w.worker, w.types, w.slots, w.tenant);
+                               m.resize_worker(w.worker, w.slots, w.grant);
+                           });
             ready();
         },
         [self, options, ready](const worker_draining& w) {
-            change_workers(self, *options, [&](shard_machine& m) { m.drain_worker(w.worker); });
+            change_workers(self, *options, w.shard, [&](shard_machine& m) { m.drain_worker(w.worker); });
             ready();
         },
         [self, options, ready](const worker_detached& w) {
-            change_workers(self, *options, [&](shard_machine& m) { m.detach_worker(w.worker); });
+            change_workers(self, *options, w.shard, [&](shard_machine& m) { m.detach_worker(w.worker); });
+            ready();
+        },
+        [self, options, ready](const worker_resized& w) {
+            change_workers(self, *options, w.shard,
+                           [&](shard_machine& m) { m.resize_worker(w.worker, w.slots, w.grant); });
             ready();
         },
         [ready](journal_wake) { ready(); },

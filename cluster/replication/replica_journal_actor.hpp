@@ -50,12 +50,24 @@ struct hand_over_wanted {
     node_id to;
 };
 struct replica_beat {};
+// An executor's slots, as the primary of a shard uses them (cluster/routing/slot_exchange.hpp).
+struct seen_slots {
+    worker_id worker;
+    std::uint64_t grant = 0;   // the newest that it has heard of
+    std::uint32_t may_use = 0; // the slots granted, or what runs, if that is more
+    bool wants = false;        // work waits for a slot of this executor
+    bool operator==(const seen_slots&) const = default;
+};
+struct slots_seen {
+    shard_id shard;
+    std::vector<seen_slots> seen; // those that are not as when they were told last
+};
 
 using replica_journal_handle =
     journal_handle::extend<caf::reacts_to<replica_frame>, caf::reacts_to<peer_linked>, caf::reacts_to<config_seen>,
                            caf::reacts_to<config_settled>, caf::reacts_to<applied_wanted>,
                            caf::reacts_to<leadership_unwanted>, caf::reacts_to<replicas_wanted>,
-                           caf::reacts_to<hand_over_wanted>,
+                           caf::reacts_to<hand_over_wanted>, caf::reacts_to<worker_resized>,
                            // To itself.
                            caf::reacts_to<replica_beat>>;
 
@@ -71,8 +83,10 @@ struct replica_journal_options {
     replicated_journal_options journal; // its `deliver` is set by the actor
     std::shared_ptr<replica_board> board;
     std::map<shard_id, shard_handle> shards; // where `committed` goes; their relays
-    std::function<void(const slot_pool&)> on_workers;
+    std::function<void(shard_id, const slot_pool&)> on_workers;
     std::function<void(const role_change&)> on_role;
+    // Of the shards led here, when shards share the slots of executors; null: not asked for.
+    std::function<void(slots_seen)> on_slots;
     // Sends what waits for the peers' windows; true while some of it still does.
     std::function<bool()> flush_outbox;
     // What the last incarnation of this actor knew of the world, asked when it starts.
@@ -83,6 +97,9 @@ struct replica_journal_options {
 struct replica_journal_state {
     std::unique_ptr<replicated_journal> journal;
     std::multimap<std::pair<shard_id, std::uint64_t>, std::function<void(expected<void>)>> readers;
+    std::map<std::pair<shard_id, worker_id>, seen_slots> told; // of slots
+    instant slots_told_at{}, all_slots_told_at{};
+    bool slots_due = false; // something happened since
     instant wake_at = never;
     std::size_t gathered = 0; // messages since the last pump
     tree_handle card;
@@ -114,6 +131,8 @@ template <>
 struct allowed_unsafe_message_type<coppice::replicas_wanted> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::hand_over_wanted> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::slots_seen> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::replica_beat> : std::true_type {};
 } // namespace caf

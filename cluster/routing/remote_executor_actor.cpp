@@ -21,6 +21,7 @@ void assign_there(const remote_executor_start& to, const assign& message) {
         say(to, [&](route::Message::Builder m) {
             auto a = m.initAssign();
             a.setWorker(to.worker.value);
+            a.setGeneration(to.generation);
             auto list = a.initStarts(static_cast<unsigned>(end - at));
             for (unsigned i = 0; i < list.size(); ++i) write_start(starts[message.indexes[at + i]], list[i]);
         });
@@ -40,7 +41,7 @@ executor_handle::behavior_type remote_executor_actor(executor_handle::stateful_p
                                                      tree_handle card, const remote_executor_start& start) {
     self->state.card = std::move(card);
     self->state.card.state("at node " + std::to_string(start.node.value));
-    self->send(start.scheduler, executor_up{start.worker, self});
+    self->send(start.scheduler, executor_up{start.worker, self, start.holds});
     return {
         [start](const assign& message) { assign_there(start, message); },
         [start](const cancel_attempt& message) {
@@ -53,6 +54,7 @@ executor_handle::behavior_type remote_executor_actor(executor_handle::stateful_p
                 write_cancel(start.worker, message.ref, milliseconds{0}, m.initRevoke());
             });
         },
+        [](const present_attempts&) {}, // asked of the executor itself, by the router of its node
     };
 }
 

@@ -119,9 +119,17 @@ std::size_t size_of(const start_effect& start) {
     return size;
 }
 
-void write_executor(const worker_attached& offer, route::Executor::Builder to) {
+void write_executor(const worker_attached& offer, bool is_offered,
+                    const std::optional<std::vector<attempt_ref>>& holds, route::Executor::Builder to) {
     to.setWorker(offer.worker.value);
     to.setSlots(offer.slots);
+    to.setGrant(offer.grant);
+    to.setIsOffered(is_offered);
+    to.setIsKnown(holds.has_value());
+    if (holds) {
+        auto list = to.initHolds(static_cast<unsigned>(holds->size()));
+        for (unsigned at = 0; at < list.size(); ++at) write_attempt((*holds)[at], list[at]);
+    }
     to.setTenant(offer.tenant.value);
     auto types = to.initTypes(static_cast<unsigned>(offer.types.size()));
     unsigned i = 0;
@@ -132,8 +140,10 @@ expected<worker_attached> read_executor(route::Executor::Reader from) {
     worker_attached offer{.worker = worker_id{from.getWorker()},
                           .types = {},
                           .slots = from.getSlots(),
-                          .tenant = tenant_id{from.getTenant()}};
+                          .tenant = tenant_id{from.getTenant()},
+                          .grant = from.getGrant()};
     if (offer.worker.value == 0 || offer.slots > limits::worker_slots_max ||
+        from.getHolds().size() > limits::worker_slots_max ||
         from.getTypes().size() > limits::worker_types_max)
         return fail(errc::message_invalid, "an executor without a number, or with more than it may have");
     for (const auto type : from.getTypes()) {
@@ -141,6 +151,13 @@ expected<worker_attached> read_executor(route::Executor::Reader from) {
         offer.types.emplace(view(type));
     }
     return offer;
+}
+
+std::optional<std::vector<attempt_ref>> read_holds(route::Executor::Reader from) {
+    if (!from.getIsKnown()) return std::nullopt;
+    std::vector<attempt_ref> holds;
+    for (const auto each : from.getHolds()) holds.push_back(read_attempt(each));
+    return holds;
 }
 
 } // namespace coppice

@@ -28,7 +28,10 @@ start_effect read_start(route::Start::Reader from);
 // Bytes that it carries, for splitting.
 std::size_t size_of(const start_effect& start);
 
-void write_executor(const worker_attached& offer, route::Executor::Builder to);
+// `holds`: of the shard's attempts those that it holds; nothing: it is new.
+void write_executor(const worker_attached& offer, bool is_offered,
+                    const std::optional<std::vector<attempt_ref>>& holds, route::Executor::Builder to);
 expected<worker_attached> read_executor(route::Executor::Reader from);
+std::optional<std::vector<attempt_ref>> read_holds(route::Executor::Reader from); // after read_executor
 
 } // namespace coppice

@@ -1,4 +1,4 @@
-// The router of a node: whoever proposes, reads or runs attempts on this node talks to it as if the shard's primary
+// The router of a node: whoever proposes, reads or runs attempts on this node talks to it as if every shard's primary
 // were here, and it sees to it that the node that is gets to hear of it.
 //
 // Intuition: a switchboard. A proposal goes to the journal here, or to the primary's; when the primary changes
@@ -6,10 +6,11 @@
 // is answered as `existing` the second time), and attempts carry their fencing number. After `route_patience` it is
 // refused: unavailable when it cannot have happened, unknown_outcome when it may have.
 //
-// When this node serves the shard, the router grows the shard's actors, and fells them when it does not any more. A
+// When this node serves a shard, the router grows the shard's actors, and fells them when it does not any more. A
 // new primary, or new actors, know no executors: it says `serving`, with a generation, to all nodes, and their
-// routers end what is introduced elsewhere; workers attach again at once and present what they run, as after a
-// restart of one node.
+// routers introduce theirs: each says which of the shard's attempts it holds, and goes on with them.
+//
+// One actor; a shard_router for each shard, and an executor_desk for what the shards share.
 #pragma once
 
 #include "actors/governance/control_actor.hpp"
@@ -43,7 +44,15 @@ struct read_wanted {
     shard_id shard;
     std::function<void(expected<void>)> done;
 };
+// An executor that is attached to this node says what it holds of the shard.
+struct executor_presented {
+    shard_id shard;
+    worker_id worker;
+    std::uint64_t turn = 0; // of the question
+    std::vector<attempt_ref> holds;
+};
 struct executor_lost {
+    shard_id shard;
     worker_id worker;
 };
 struct router_tick {};
@@ -52,67 +61,33 @@ struct serving_again {};
 using router_handle =
     journal_handle::extend<caf::reacts_to<executor_up>, caf::reacts_to<executor_down>,
                            caf::reacts_to<attempt_heard>, caf::reacts_to<read_wanted>, caf::reacts_to<route_frame>,
-                           caf::reacts_to<peer_linked>, caf::reacts_to<role_seen>,
+                           caf::reacts_to<peer_linked>, caf::reacts_to<role_seen>, caf::reacts_to<slots_seen>,
                            // To itself.
-                           caf::reacts_to<proposal_rescued>, caf::reacts_to<executor_lost>,
-                           caf::reacts_to<serving_again>, caf::reacts_to<router_tick>>;
+                           caf::reacts_to<proposal_rescued>, caf::reacts_to<executor_presented>,
+                           caf::reacts_to<executor_lost>, caf::reacts_to<serving_again>,
+                           caf::reacts_to<router_tick>>;
 
 struct router_options {
-    shard_id shard{};
+    // Each shard's own scheduler, when it runs here; their relays. One a shard of the cluster, by number from 0.
+    std::vector<shard_handle> schedulers;
     node_id self{};
     replica_journal_handle journal;
-    shard_handle scheduler; // the shard's own, when it runs here; its relay
-    caf::actor shards;      // dynamic supervisor: a child is the tree of a shard's actors
-    caf::actor remotes;     // dynamic supervisor of remote executors
+    caf::actor shards;  // dynamic supervisor: a child is the tree of a shard's actors, its argument the shard_id
+    caf::actor remotes; // dynamic supervisor of remote executors
     std::shared_ptr<peer_outbox> outbox;
     std::shared_ptr<replica_board> board;
     std::shared_ptr<inflight_gate> gate;
     std::function<std::vector<node_id>()> links; // that are up when it starts
 };
 
+class shard_router;
+class executor_desk;
+
 struct router_state {
-    struct routed {
-        proposal_ptr what;
-        instant until = never;
-        instant again_at = never;
-        node_id sent_to{};  // 0: nobody yet
-        bool maybe = false; // it may have been done
-    };
-    struct read {
-        std::function<void(expected<void>)> done;
-        instant until = never;
-        bool asked = false;
-    };
-    struct introduced {
-        executor_handle handle;
-        worker_attached offer; // slots 0: not offered yet
-        bool told = false;     // to the primary that is now
-    };
-    struct remote {
-        node_id node;
-        caf::actor handle; // null: being started
-        worker_attached offer;
-    };
-    struct leader {
-        node_id node{}; // 0: not known, or this node
-        std::uint64_t epoch = 0;
-        std::uint64_t generation = 0;
-        bool operator==(const leader&) const = default;
-    };
-    bool wanted_here = false; // this node's replica serves
-    bool serving = false;     // and the shard's actors run
-    bool starting = false;
-    child_key tree_key;
-    caf::actor tree;
-    std::uint64_t epoch = 0;
-    std::uint64_t generation = 0;
-    leader there;
+    std::vector<std::shared_ptr<shard_router>> shards; // by number
+    std::shared_ptr<executor_desk> desk;
     std::set<node_id> linked;
     std::uint64_t next_id = 1;
-    std::map<std::uint64_t, routed> routing;
-    std::map<std::uint64_t, read> reads;
-    std::map<worker_id, introduced> executors; // attached to this node
-    std::map<worker_id, remote> remotes;       // attached to others, while this node serves
     bool ticking = false;
     tree_handle card;
 };
@@ -131,6 +106,8 @@ template <>
 struct allowed_unsafe_message_type<coppice::proposal_rescued> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::read_wanted> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::executor_presented> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::executor_lost> : std::true_type {};
 template <>

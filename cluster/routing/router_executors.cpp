@@ -1,52 +1,108 @@
-// Executors: those that are attached to this node, and at the primary those of other nodes.
+// Executors of a shard: those that are attached to this node, and at the primary those of other nodes.
 #include <caf/send.hpp>
 
 #include "cluster/routing/remote_executor_actor.hpp"
-#include "cluster/routing/router.hpp"
+#include "cluster/routing/shard_router.hpp"
 
 namespace coppice {
 
 // ---- attached here
 // -------------------------------------------------------------------------------------------------------
 
-void router::executor_came(const executor_up& m) {
-    auto& e = s().executors[m.worker] = {m.handle, worker_attached{.worker = m.worker}, false};
+void shard_router::executor_came(const executor_up& m) {
+    auto& e = executors_[m.worker] = introduced{.handle = m.handle, .holds = m.holds};
+    e.offer.worker = m.worker;
     introduce(m.worker, e);
 }
 
-void router::introduce(worker_id worker, router_state::introduced& e) {
-    if (s().serving) {
-        e.told = true;
-        self_->send(options_->scheduler, executor_up{worker, e.handle});
-        if (e.offer.slots > 0) caf::anon_send(options_->journal, e.offer);
-    } else if (has_leader()) {
-        e.told = true;
-        tell_leader([&](route::Message::Builder m) { write_executor(e.offer, m.initExecutorUp()); });
+void shard_router::introduce(worker_id worker, introduced& e) {
+    if (serving_) {
+        e.told = e.is_up = true;
+        self_->send(scheduler(), executor_up{worker, e.handle, std::exchange(e.holds, std::nullopt)});
+        return attach_here(e);
+    }
+    if (!has_leader()) return;
+    e.is_up = send(there_.node, peer_channel::bulk, 0, [&](route::Message::Builder m) {
+        write_executor(e.offer, e.is_offered, e.holds, m.initExecutorUp());
+    });
+    if (!e.is_up) return; // its window is full: again in a while
+    e.told = true;
+    e.holds.reset();
+    if (e.is_draining) tell_leader([&](route::Message::Builder m) { m.setDraining(worker.value); });
+}
+
+void shard_router::attach_here(const introduced& e) {
+    if (e.is_offered) caf::anon_send(options_->journal, e.offer);
+    if (e.is_draining) caf::anon_send(options_->journal, worker_draining{e.offer.worker, shard_});
+}
+
+// To a primary that does not know them. One that another primary may have given attempts says first which of them it
+// holds: it goes on with those, and others that stand under its name never came to it.
+void shard_router::introduce_all() {
+    for (auto& [worker, e] : executors_) {
+        e.is_up = false;
+        e.told ? ask_what_it_holds(worker, e) : introduce(worker, e);
     }
 }
 
-void router::offered(const worker_attached& m) {
-    const auto found = s().executors.find(m.worker);
-    if (found == s().executors.end()) return; // it was told to begin anew
-    found->second.offer = m;
-    if (s().serving)
-        caf::anon_send(options_->journal, m);
-    else
-        introduce(m.worker, found->second);
+void shard_router::ask_what_it_holds(worker_id worker, introduced& e) {
+    const caf::weak_actor_ptr me = self_->ctrl();
+    const std::uint64_t turn = ++e.turn;
+    self_->send(e.handle, present_attempts{shard_, [me, worker, turn, shard = shard_](std::vector<attempt_ref> holds) {
+                    if (const auto router = caf::actor_cast<router_handle>(me.lock()))
+                        caf::anon_send(router, executor_presented{shard, worker, turn, std::move(holds)});
+                }});
 }
 
-void router::draining(const worker_draining& m) {
-    if (s().serving) return caf::anon_send(options_->journal, m);
-    tell_leader([&](route::Message::Builder to) { to.setDraining(m.worker.value); });
+void shard_router::presented(const executor_presented& m) {
+    const auto found = executors_.find(m.worker);
+    if (found == executors_.end() || found->second.turn != m.turn || found->second.is_up) return;
+    found->second.holds = m.holds;
+    introduce(m.worker, found->second);
 }
 
-void router::detached(const worker_detached& m) {
-    if (s().serving) caf::anon_send(options_->journal, m);
+void shard_router::offered(const worker_attached& m) {
+    const auto found = executors_.find(m.worker);
+    if (found == executors_.end()) return;
+    introduced& e = found->second;
+    e.offer = m;
+    e.is_offered = true;
+    if (!e.is_up) return; // it comes with the introduction
+    if (serving_) return caf::anon_send(options_->journal, m);
+    tell_leader([&](route::Message::Builder to) { write_executor(e.offer, true, std::nullopt, to.initExecutorUp()); });
 }
 
-void router::executor_went(const executor_down& m) {
-    s().executors.erase(m.worker);
-    if (s().serving) return self_->send(options_->scheduler, m);
+void shard_router::resized(worker_id worker, std::uint32_t slots, std::uint64_t grant) {
+    const auto found = executors_.find(worker);
+    if (found == executors_.end()) return;
+    introduced& e = found->second;
+    e.offer.slots = slots;
+    e.offer.grant = grant;
+    if (!e.is_up || !e.is_offered) return;
+    if (serving_) return caf::anon_send(options_->journal, worker_resized{worker, shard_, slots, grant});
+    tell_leader([&](route::Message::Builder to) {
+        auto g = to.initGrant();
+        g.setWorker(worker.value);
+        g.setSlots(slots);
+        g.setGrant(grant);
+    });
+}
+
+void shard_router::draining(worker_id worker) {
+    const auto found = executors_.find(worker);
+    if (found == executors_.end()) return;
+    found->second.is_draining = true;
+    if (serving_) return caf::anon_send(options_->journal, worker_draining{worker, shard_});
+    tell_leader([&](route::Message::Builder to) { to.setDraining(worker.value); });
+}
+
+void shard_router::detached(worker_id worker) {
+    if (serving_) caf::anon_send(options_->journal, worker_detached{worker, shard_});
+}
+
+void shard_router::executor_went(const executor_down& m) {
+    executors_.erase(m.worker);
+    if (serving_) return self_->send(scheduler(), m);
     tell_leader([&](route::Message::Builder to) {
         auto down = to.initExecutorDown();
         down.setWorker(m.worker.value);
@@ -54,30 +110,16 @@ void router::executor_went(const executor_down& m) {
     });
 }
 
-void router::heard(const attempt_heard& m) {
-    if (s().serving) return self_->send(options_->scheduler, m);
+void shard_router::heard(const attempt_heard& m) {
+    if (serving_) return self_->send(scheduler(), m);
     tell_leader([&](route::Message::Builder to) { write_attempt(m.ref, to.initHeard()); });
 }
 
-// Those whom another primary knew end; their workers attach again and present what they run. The others are
-// introduced.
-void router::begin_anew_with_executors() {
-    for (auto at = s().executors.begin(); at != s().executors.end();) {
-        auto& [worker, e] = *at;
-        if (!e.told) {
-            introduce(worker, e);
-            ++at;
-            continue;
-        }
-        caf::anon_send_exit(e.handle, caf::exit_reason::user_shutdown);
-        at = s().executors.erase(at);
-    }
-}
-
-void router::assigned(node_id from, route::Assign::Reader a) {
+void shard_router::assigned(node_id from, route::Assign::Reader a) {
+    if (from != there_.node || a.getGeneration() != there_.generation) return;
     const worker_id worker{a.getWorker()};
-    const auto found = s().executors.find(worker);
-    if (found == s().executors.end()) { // it is gone: whoever assigned it must know
+    const auto found = executors_.find(worker);
+    if (found == executors_.end()) { // it is gone: whoever assigned it must know
         send(from, peer_channel::bulk, 0,
              [&](route::Message::Builder m) { m.initExecutorDown().setWorker(worker.value); });
         return;
@@ -96,62 +138,119 @@ void router::assigned(node_id from, route::Assign::Reader a) {
 // ---- at the primary
 // ------------------------------------------------------------------------------------------------------
 
-void router::remote_up(node_id from, const worker_attached& offer) {
-    if (!s().serving) return;
-    const auto [found, is_new] = s().remotes.try_emplace(offer.worker);
-    router_state::remote& r = found->second;
+void shard_router::remote_up(node_id from, route::Executor::Reader executor) {
+    const auto offer = read_executor(executor);
+    if (!serving_ || !offer) return;
+    const auto [found, is_new] = remotes_.try_emplace(offer->worker);
+    remote& r = found->second;
     if (!is_new && r.node != from) return; // a worker's number is one node's own
     r.node = from;
-    r.offer = offer;
+    r.offer = *offer;
+    r.offer.shard = shard_;
+    r.is_offered = executor.getIsOffered();
+    auto holds = read_holds(executor);
     if (!is_new) {
-        if (r.handle && offer.slots > 0) caf::anon_send(options_->journal, offer);
-        return;
+        if (!r.handle) {
+            if (holds) r.holds = std::move(holds);
+            return;
+        }
+        if (holds) self_->send(scheduler(), executor_up{offer->worker, caf::actor_cast<executor_handle>(r.handle), holds});
+        return attach_remote(r);
     }
     const caf::weak_actor_ptr me = self_->ctrl();
-    const remote_executor_start start{
-        options_->shard, from, offer.worker, options_->outbox, options_->scheduler, [me](worker_id worker) {
-            if (const auto router = caf::actor_cast<router_handle>(me.lock()))
-                caf::anon_send(router, executor_lost{worker});
-        }};
+    const remote_executor_start start{.shard = shard_,
+                                      .node = from,
+                                      .worker = offer->worker,
+                                      .generation = generation_for(from),
+                                      .holds = std::move(holds),
+                                      .outbox = options_->outbox,
+                                      .scheduler = scheduler(),
+                                      .lost = [me, shard = shard_](worker_id worker) {
+                                          if (const auto router = caf::actor_cast<router_handle>(me.lock()))
+                                              caf::anon_send(router, executor_lost{shard, worker});
+                                      }};
     self_
         ->request(options_->remotes, caf::infinite,
-                  start_children{{{"executor-" + std::to_string(offer.worker.value), start}}})
-        .then([this, worker = offer.worker](const started_children& started) { remote_started(worker, started); },
-              [this, worker = offer.worker](const caf::error&) { s().remotes.erase(worker); });
+                  start_children{{{"executor-" + std::to_string(offer->worker.value), start}}})
+        .then([this, worker = offer->worker](const started_children& started) { remote_started(worker, started); },
+              [this, worker = offer->worker](const caf::error&) { remotes_.erase(worker); });
 }
 
-void router::remote_started(worker_id worker, const started_children& started) {
+void shard_router::remote_started(worker_id worker, const started_children& started) {
     const caf::actor& handle = started.results.front().handle;
-    const auto found = s().remotes.find(worker);
-    if (found == s().remotes.end()) {
+    const auto found = remotes_.find(worker);
+    if (found == remotes_.end() || found->second.handle) {
         if (handle) caf::anon_send_exit(handle, caf::exit_reason::user_shutdown);
         return;
     }
     if (!handle) {
-        s().remotes.erase(found);
+        remotes_.erase(found);
         return;
     }
-    found->second.handle = handle;
-    if (found->second.offer.slots > 0) caf::anon_send(options_->journal, found->second.offer);
+    remote& r = found->second;
+    r.handle = handle;
+    if (r.holds)
+        self_->send(scheduler(), executor_up{worker, caf::actor_cast<executor_handle>(handle),
+                                             std::exchange(r.holds, std::nullopt)});
+    attach_remote(r);
 }
 
-void router::remote_down(worker_id worker, milliseconds grace) {
-    const auto found = s().remotes.find(worker);
-    if (found == s().remotes.end()) return;
+void shard_router::attach_remote(const remote& r) {
+    if (r.is_offered) caf::anon_send(options_->journal, r.offer);
+}
+
+void shard_router::remote_down(worker_id worker, milliseconds grace) {
+    const auto found = remotes_.find(worker);
+    if (found == remotes_.end()) return;
     if (found->second.handle) caf::anon_send_exit(found->second.handle, caf::exit_reason::user_shutdown);
-    s().remotes.erase(found);
-    caf::anon_send(options_->journal, worker_detached{worker});
-    if (s().serving) self_->send(options_->scheduler, executor_down{worker, grace});
+    remotes_.erase(found);
+    caf::anon_send(options_->journal, worker_detached{worker, shard_});
+    if (serving_) self_->send(scheduler(), executor_down{worker, grace});
+}
+
+void shard_router::drop_remotes_of(node_id node, milliseconds grace) {
+    std::vector<worker_id> gone;
+    for (const auto& [worker, remote] : remotes_)
+        if (remote.node == node) gone.push_back(worker);
+    for (const worker_id worker : gone) remote_down(worker, grace);
 }
 
 // Its node does not take what it is sent: it has to introduce its executors anew.
-void router::lost(worker_id worker) {
-    const auto found = s().remotes.find(worker);
-    if (found == s().remotes.end()) return;
+void shard_router::lost(worker_id worker) {
+    const auto found = remotes_.find(worker);
+    if (found == remotes_.end()) return;
     const node_id node = found->second.node;
-    remote_down(worker, limits::worker_reattach_grace);
-    ++s().generation;
+    drop_remotes_of(node, limits::worker_reattach_grace);
+    ++again_[node];
     say_serving(node);
+}
+
+std::vector<seen_slots> shard_router::pass_on_slots(const slots_seen& m) {
+    std::vector<seen_slots> here;
+    std::map<node_id, std::vector<seen_slots>> elsewhere;
+    for (const seen_slots& each : m.seen) {
+        if (executors_.contains(each.worker)) {
+            here.push_back(each);
+        } else if (const auto remote = remotes_.find(each.worker); remote != remotes_.end()) {
+            elsewhere[remote->second.node].push_back(each);
+        }
+    }
+    for (const auto& [node, all] : elsewhere)
+        for (std::size_t at = 0; at < all.size(); at += limits::slots_per_message_max)
+            say_slots(node, std::span{all}.subspan(at, std::min(limits::slots_per_message_max, all.size() - at)));
+    return here;
+}
+
+void shard_router::say_slots(node_id to, std::span<const seen_slots> seen) const {
+    send(to, peer_channel::bulk, 0, [&](route::Message::Builder m) {
+        auto list = m.initSlots(static_cast<unsigned>(seen.size()));
+        for (unsigned i = 0; i < list.size(); ++i) {
+            list[i].setWorker(seen[i].worker.value);
+            list[i].setGrant(seen[i].grant);
+            list[i].setMayUse(seen[i].may_use);
+            list[i].setWants(seen[i].wants);
+        }
+    });
 }
 
 } // namespace coppice

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <caf/send.hpp>
 
-#include "cluster/routing/router.hpp"
+#include "cluster/routing/shard_router.hpp"
 
 namespace coppice {
 namespace {
@@ -13,24 +13,24 @@ bool worth_another_try(errc code) { return code == errc::not_primary || code == 
 
 } // namespace
 
-bool router::send(node_id to, peer_channel channel, std::uint64_t id,
+bool shard_router::send(node_id to, peer_channel channel, std::uint64_t id,
                   const std::function<void(route::Message::Builder)>& fill) const {
-    return options_->outbox->send(to, channel, peer_kind::route, route_message(options_->shard, id, fill));
+    return options_->outbox->send(to, channel, peer_kind::route, route_message(shard_, id, fill));
 }
 
-void router::propose(const proposal_ptr& p) {
+void shard_router::propose(const proposal_ptr& p) {
     const instant until = steady_now() + limits::route_patience;
-    if (s().serving) return pass_here(p, until);
-    if (s().routing.size() >= limits::routed_proposals_max)
+    if (serving_) return pass_here(p, until);
+    if (routing_.size() >= limits::routed_proposals_max)
         return p->refuse({errc::overloaded, "too much waits for the shard's primary", overloaded_retry_ms});
     const std::uint64_t id = s().next_id++;
-    auto& r = s().routing[id] = {p, until, never, {}, false};
+    auto& r = routing_[id] = {p, until, never, {}, false};
     try_again(id, r);
     keep_ticking();
 }
 
 // What the journal here refuses because it is no primary any more comes back, to be tried where the new one is.
-void router::pass_here(const proposal_ptr& p, instant until) {
+void shard_router::pass_here(const proposal_ptr& p, instant until) {
     const caf::weak_actor_ptr me = self_->ctrl();
     p->rescue_by([me, until](const proposal_ptr& what, const failure& why) {
         const auto router = caf::actor_cast<router_handle>(me.lock());
@@ -41,40 +41,40 @@ void router::pass_here(const proposal_ptr& p, instant until) {
     caf::anon_send(options_->journal, coppice::propose{p});
 }
 
-void router::rescue(const proposal_rescued& m) {
+void shard_router::rescue(const proposal_rescued& m) {
     if (steady_now() >= m.until) return m.what->refuse(m.why);
     const std::uint64_t id = s().next_id++;
-    s().routing[id] = {
+    routing_[id] = {
         m.what, m.until, steady_now() + limits::route_retry_pause, {}, m.why.code == errc::unknown_outcome};
     keep_ticking();
 }
 
 // True: it is the journal's now.
-bool router::try_again(std::uint64_t id, router_state::routed& r) {
-    if (s().serving) {
+bool shard_router::try_again(std::uint64_t id, routed& r) {
+    if (serving_) {
         const proposal_ptr p = r.what;
         const instant until = r.until;
-        s().routing.erase(id);
+        routing_.erase(id);
         pass_here(p, until);
         return true;
     }
     r.again_at = steady_now() + limits::route_retry_pause;
     if (!has_leader()) return false;
-    const bool sent = send(s().there.node, peer_channel::bulk, id, [&](route::Message::Builder m) {
+    const bool sent = send(there_.node, peer_channel::bulk, id, [&](route::Message::Builder m) {
         const auto raw = r.what->entry().asBytes();
         auto p = m.initPropose();
         p.setEntry({raw.begin(), raw.size()});
         p.setCommands(static_cast<std::uint32_t>(r.what->commands()));
         p.setGrows(r.what->grows());
     });
-    if (sent) r.sent_to = s().there.node, r.again_at = never;
+    if (sent) r.sent_to = there_.node, r.again_at = never;
     return false;
 }
 
-void router::results(node_id from, std::uint64_t id, capnp::List<route::Result>::Reader list) {
-    const auto found = s().routing.find(id);
-    if (found == s().routing.end() || found->second.sent_to != from) return;
-    router_state::routed& r = found->second;
+void shard_router::results(node_id from, std::uint64_t id, capnp::List<route::Result>::Reader list) {
+    const auto found = routing_.find(id);
+    if (found == routing_.end() || found->second.sent_to != from) return;
+    routed& r = found->second;
     auto all = read_results(list);
     if (all.size() != r.what->commands()) return; // never of a sound node; it is tried again when time is over
     const bool again = !all.empty() && std::ranges::all_of(all, [](const command_result& each) {
@@ -82,7 +82,7 @@ void router::results(node_id from, std::uint64_t id, capnp::List<route::Result>:
     });
     if (!again) {
         const proposal_ptr p = r.what;
-        s().routing.erase(found);
+        routing_.erase(found);
         return p->answer(all);
     }
     r.maybe = r.maybe || all.front().code == errc::unknown_outcome;
@@ -91,68 +91,68 @@ void router::results(node_id from, std::uint64_t id, capnp::List<route::Result>:
     keep_ticking();
 }
 
-void router::read(const read_wanted& m) {
-    const replica_face* face = options_->board->face(options_->shard);
+void shard_router::read(const read_wanted& m) {
+    const replica_face* face = options_->board->face(shard_);
     if (to_us(steady_now()) < face->lease_until_us.load(std::memory_order_acquire)) return m.done({});
     if (face->role.load() == replica_role::out)
         return m.done(fail(errc::unavailable, "this node holds no replica of the shard; ask another", 100));
-    if (s().reads.size() >= limits::routed_reads_max)
+    if (reads_.size() >= limits::routed_reads_max)
         return m.done(fail(errc::overloaded, "too many reads wait for the shard's primary", overloaded_retry_ms));
     const std::uint64_t id = s().next_id++;
-    auto& r = s().reads[id] = {m.done, steady_now() + limits::read_patience, false};
+    auto& r = reads_[id] = {m.done, steady_now() + limits::read_patience, false};
     ask_read_point(id, r);
     keep_ticking();
 }
 
-void router::ask_read_point(std::uint64_t id, router_state::read& r) {
+void shard_router::ask_read_point(std::uint64_t id, waiting_read& r) {
     if (has_leader())
         r.asked =
-            send(s().there.node, peer_channel::control, id, [](route::Message::Builder m) { m.setReadPoint(); });
+            send(there_.node, peer_channel::control, id, [](route::Message::Builder m) { m.setReadPoint(); });
 }
 
-void router::read_point(std::uint64_t id, route::ReadPoint::Reader point) {
-    const auto found = s().reads.find(id);
-    if (found == s().reads.end()) return;
+void shard_router::read_point(std::uint64_t id, route::ReadPoint::Reader point) {
+    const auto found = reads_.find(id);
+    if (found == reads_.end()) return;
     found->second.asked = false; // asked again at the next tick, unless it was told
     if (point.getCode() != 0) return;
     const auto done = std::move(found->second.done);
-    s().reads.erase(found);
-    caf::anon_send(options_->journal, applied_wanted{options_->shard, point.getIndex(), done});
+    reads_.erase(found);
+    caf::anon_send(options_->journal, applied_wanted{shard_, point.getIndex(), done});
 }
 
 // A new primary is known: nothing waits for the old one any longer.
-void router::go_on_with_waiting() {
-    for (auto at = s().routing.begin(); at != s().routing.end();) {
+void shard_router::go_on_with_waiting() {
+    for (auto at = routing_.begin(); at != routing_.end();) {
         auto& [id, r] = *at++;
         r.maybe = r.maybe || r.sent_to != node_id{};
         try_again(id, r);
     }
-    for (auto& [id, r] : s().reads) r.asked = false;
+    for (auto& [id, r] : reads_) r.asked = false;
     tick();
 }
 
-void router::keep_ticking() {
+void shard_router::keep_ticking() {
     if (std::exchange(s().ticking, true)) return;
-    self_->delayed_send(self_, milliseconds{10}, router_tick{});
+    self_->delayed_send(self_, limits::router_tick_every, router_tick{});
 }
 
-void router::tick() {
+void shard_router::tick() {
     const instant now = steady_now();
-    for (auto at = s().routing.begin(); at != s().routing.end();) {
+    for (auto at = routing_.begin(); at != routing_.end();) {
         auto& [id, r] = *at++;
         if (now >= r.until) {
             const proposal_ptr p = r.what;
             const bool maybe = r.maybe || r.sent_to != node_id{};
-            s().routing.erase(id);
+            routing_.erase(id);
             p->refuse(maybe ? failure{errc::unknown_outcome, "the shard's primary went away before it answered", 0}
                             : failure{errc::unavailable, "no node serves the shard", 1000});
         } else if (r.again_at != never && now >= r.again_at) {
             try_again(id, r);
         }
     }
-    const replica_face* face = options_->board->face(options_->shard);
+    const replica_face* face = options_->board->face(shard_);
     const bool may_read = to_us(now) < face->lease_until_us.load(std::memory_order_acquire);
-    for (auto at = s().reads.begin(); at != s().reads.end();) {
+    for (auto at = reads_.begin(); at != reads_.end();) {
         auto& [id, r] = *at;
         if (!may_read && now < r.until) {
             if (!r.asked) ask_read_point(id, r);
@@ -160,10 +160,9 @@ void router::tick() {
             continue;
         }
         const auto done = std::move(r.done);
-        at = s().reads.erase(at);
+        at = reads_.erase(at);
         done(may_read ? expected<void>{} : fail(errc::unavailable, "no node serves the shard", 1000));
     }
-    options_->outbox->flush();
 }
 
 } // namespace coppice

@@ -24,6 +24,7 @@ struct cluster_flags {
     std::uint16_t rpc_port = 7400, metrics_port = 7401, peer_port = 7410;
     std::vector<std::string> etcd{"http://127.0.0.1:2379"};
     std::uint32_t exec_slots = limits::exec_slots_default;
+    std::uint32_t shards = limits::cluster_shards_default;
 };
 
 std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
@@ -40,7 +41,7 @@ std::string config_text(const cluster_flags& flags, const std::string& cluster, 
            "\nmetrics_listen: " + at(flags.metrics_port) + "\nexec:\n  slots: " + std::to_string(flags.exec_slots) +
            "\ncluster:\n  name: " + quoted(cluster) + "\n  node: " + std::to_string(number) +
            (flags.zone.empty() ? std::string{} : "\n  zone: " + quoted(flags.zone)) +
-           "\n  peer_listen: " + at(flags.peer_port) + "\n  certificate: " + quoted(identity + "/node.pem") +
+           "\n  shards: " + std::to_string(flags.shards) + "\n  peer_listen: " + at(flags.peer_port) + "\n  certificate: " + quoted(identity + "/node.pem") +
            "\n  key: " + quoted(identity + "/node.key") + "\n  ca: " + quoted(identity + "/trusted.pem") +
            "\n  etcd:\n    endpoints: [" + etcd + "]\n    prefix: " + quoted("/coppice/" + cluster + "/") + "\n";
 }
@@ -117,12 +118,23 @@ expected<std::uint32_t> next_number(const fs::path& from) {
     return last + 1;
 }
 
-exit_status run_add(invocation& call, const cluster_flags& flags) {
+// Into how many shards the cluster is divided, as its first node's configuration says.
+expected<std::uint32_t> shards_of_cluster(const fs::path& from) {
+    const auto config = load_node_config(from / "node.yaml");
+    if (!config) return tl::unexpected(to_failure(config.error()));
+    if (!config->cluster) return fail(errc::invalid_argument, from.string() + " is not a node of a cluster");
+    return config->cluster->shards;
+}
+
+exit_status run_add(invocation& call, cluster_flags flags) {
     const fs::path from = fs::absolute(flags.from), data = fs::absolute(flags.data);
     const auto by = load_authority((from / "cluster").string());
     if (!by) return call.refuse(by.error());
     const auto number = next_number(from);
     if (!number) return call.refuse(number.error());
+    const auto shards = shards_of_cluster(from);
+    if (!shards) return call.refuse(shards.error());
+    flags.shards = *shards;
     // First, so that no number is given twice, whatever fails.
     if (auto done = write_file(from / "cluster" / "last-node", std::to_string(*number) + "\n"); !done)
         return call.refuse(done.error());
@@ -157,6 +169,9 @@ void add_cluster_commands(const command_registry& commands) {
     auto first = std::make_shared<cluster_flags>();
     auto* init = cluster->add_subcommand(
         "init", "Make a cluster's authority, and its first node's directory; prints the configuration's path");
+    init->add_option("--shards", first->shards,
+                     "Into how many the tenants are divided, each led by one node at a time; for good (default: 3)")
+        ->check(CLI::Range(1U, limits::cluster_shards_max));
     init->add_option("--name", first->name, "The cluster's (default: coppice)");
     add_node_flags(*init, *first);
     teach(*init,

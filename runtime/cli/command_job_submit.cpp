@@ -68,7 +68,7 @@ std::optional<client::job_spec> spec_of(const invocation& call, const submit_fla
 // ---- one
 
 exit_status wait_for_one(invocation& call, client::blocking_client& node, const client::submitted& sent,
-                         std::uint64_t since) {
+                         const client::feed_place& since) {
     interrupt_watch interrupt(node.io());
     progress_bar bar(call.con, "ended", wall_clock_now());
     const auto draw = [&bar](const client::wait_progress& p) {
@@ -101,7 +101,7 @@ exit_status submit_one(invocation& call, const submit_flags& flags) {
     if (flags.wait)
         if (const auto there = try_login(flags.connection); !there) return call.refuse(there.error());
     client::blocking_client node(connect_options(flags.connection, flags.wait ? patience::kept : patience::none));
-    std::uint64_t since = 0;
+    client::feed_place since;
     if (flags.wait) {
         const auto position = node.feed_position();
         if (!position) return call.refuse(position.error());
@@ -123,7 +123,7 @@ exit_status submit_one(invocation& call, const submit_flags& flags) {
 class bulk_run {
   public:
     bulk_run(invocation& call, client::blocking_client& node, input_source& input, const submit_flags& flags,
-             std::uint64_t since)
+             const client::feed_place& since)
         : call_(call), wait_(flags.wait), interrupt_(node.io()),
           bar_(call.con, flags.wait ? "ended" : "submitted", wall_clock_now()),
           submit_(call, node.async(), input, node.io().provider->getTimer(), flags.format,
@@ -221,7 +221,7 @@ exit_status submit_many(invocation& call, const submit_flags& flags) {
     client::blocking_client node(connect_options(flags.connection, patience::kept));
     auto input = input_source::open(flags.file, node.io().unixEventPort);
     if (!input) return call.refuse(input.error(), "-f");
-    std::uint64_t since = 0;
+    client::feed_place since;
     if (flags.wait) {
         const auto position = node.feed_position();
         if (!position) return call.refuse(position.error());

@@ -24,7 +24,7 @@ kj::Promise<expected<void>> end_follower::follow() {
             if (!page && page.error().code != errc::cursor_expired)
                 return expected<void>(tl::unexpected(std::move(page.error())));
             // A feed that went backwards is another node's.
-            if (!page || page->last < after_) return start_anew();
+            if (!page || page->last.is_behind(after_)) return start_anew();
             after_ = page->last;
             for (const client::event& e : page->events)
                 if (is_terminal(e.state)) ends_.ended(e.job, e.state == job_state::SUCCEEDED);
@@ -35,7 +35,7 @@ kj::Promise<expected<void>> end_follower::follow() {
 
 kj::Promise<expected<void>> end_follower::start_anew() {
     return node_.feed_position()
-        .then([this](expected<std::uint64_t> newest) -> kj::Promise<expected<void>> {
+        .then([this](expected<client::feed_place> newest) -> kj::Promise<expected<void>> {
             if (!newest) return expected<void>(tl::unexpected(std::move(newest.error())));
             after_ = *newest;
             return ask(ends_.awaited());

@@ -99,7 +99,7 @@ class bench_run {
     const bench_options& load_;
     kj::AsyncIoContext io_;
     client client_;
-    std::uint64_t after_ = 0;
+    feed_place after_;
     std::unordered_map<job_id, std::uint8_t> seen_;
     std::uint64_t accepted_ = 0;
     std::uint64_t ended_ = 0;

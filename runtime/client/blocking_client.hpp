@@ -41,13 +41,13 @@ class blocking_client {
     expected<job_view> watch(job_id id, std::uint64_t revision, milliseconds timeout) {
         return run(client_.watch(id, revision, timeout));
     }
-    expected<event_page> follow(std::uint64_t after, std::uint32_t limit, milliseconds timeout) {
-        return run(client_.follow(after, limit, timeout));
+    expected<event_page> follow(feed_place after, std::uint32_t limit, milliseconds timeout) {
+        return run(client_.follow(std::move(after), limit, timeout));
     }
-    expected<std::uint64_t> feed_position() { return run(client_.feed_position()); }
-    expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, std::uint64_t since,
+    expected<feed_place> feed_position() { return run(client_.feed_position()); }
+    expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, feed_place since,
                                                       wait_callback on_progress = {}) {
-        return run(client_.wait_all(std::move(ids), since, std::move(on_progress)));
+        return run(client_.wait_all(std::move(ids), std::move(since), std::move(on_progress)));
     }
     expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, wait_callback on_progress = {}) {
         return run(client_.wait_all(std::move(ids), std::move(on_progress)));

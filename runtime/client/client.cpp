@@ -226,30 +226,30 @@ kj::Promise<expected<job_view>> client::watch(job_id id, std::uint64_t revision,
     });
 }
 
-kj::Promise<expected<event_page>> client::follow(std::uint64_t after, std::uint32_t limit, milliseconds timeout) {
+kj::Promise<expected<event_page>> client::follow(feed_place after, std::uint32_t limit, milliseconds timeout) {
     return link_->call<event_page>(repeat::safe, timeout, [=](session& s) -> kj::Promise<expected<event_page>> {
         if (!s.grant.may_jobs) return expected<event_page>(not_granted(s, "jobs"));
         auto request = s.jobs.followRequest();
-        request.setAfter(after);
+        write(request.initAfter(static_cast<unsigned>(after.sequences.size())), after);
         request.setLimit(limit);
         request.setTimeoutMs(poll_ms(timeout));
         return request.send().then([](capnp::Response<api::JobService::FollowResults> r) -> expected<event_page> {
             if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-            return event_page{read_all<event>(r.getEvents()), r.getLast()};
+            return event_page{read_all<event>(r.getEvents()), read(r.getLast())};
         });
     });
 }
 
-kj::Promise<expected<std::uint64_t>> client::feed_position() {
-    return link_->call<std::uint64_t>(
-        repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<std::uint64_t>> {
-            if (!s.grant.may_jobs) return expected<std::uint64_t>(not_granted(s, "jobs"));
+kj::Promise<expected<feed_place>> client::feed_position() {
+    return link_->call<feed_place>(
+        repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<feed_place>> {
+            if (!s.grant.may_jobs) return expected<feed_place>(not_granted(s, "jobs"));
             auto request = s.jobs.followRequest();
             request.setNewest(true);
             return request.send().then(
-                [](capnp::Response<api::JobService::FollowResults> r) -> expected<std::uint64_t> {
+                [](capnp::Response<api::JobService::FollowResults> r) -> expected<feed_place> {
                     if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-                    return r.getLast();
+                    return read(r.getLast());
                 });
         });
 }

@@ -69,14 +69,14 @@ class client {
     // As soon as the job's revision is above `revision`, or after `timeout` (at most limits::long_poll_max).
     kj::Promise<expected<job_view>> watch(job_id id, std::uint64_t revision, milliseconds timeout);
     // Events above `after`, as soon as there are any; an empty page after `timeout`. `cursor_expired`: start anew.
-    kj::Promise<expected<event_page>> follow(std::uint64_t after, std::uint32_t limit, milliseconds timeout);
-    // The newest sequence of the feed. Taken before a submit, it is where to follow from.
-    kj::Promise<expected<std::uint64_t>> feed_position();
+    kj::Promise<expected<event_page>> follow(feed_place after, std::uint32_t limit, milliseconds timeout);
+    // The end of the feed. Taken before a submit, it is where to follow from.
+    kj::Promise<expected<feed_place>> feed_position();
 
     // Until every job has ended, one result each, in order; an id that is not a job of the token's gives
     // `not_found`. `since` is a feed_position() from before they were submitted: then no job is asked for one by
     // one, unless the feed no longer reaches back to it.
-    kj::Promise<expected<std::vector<expected<job_end>>>> wait_all(std::vector<job_id> ids, std::uint64_t since,
+    kj::Promise<expected<std::vector<expected<job_end>>>> wait_all(std::vector<job_id> ids, feed_place since,
                                                                    wait_callback on_progress = {});
     // The same for jobs that may have ended long ago: each is asked for once.
     kj::Promise<expected<std::vector<expected<job_end>>>> wait_all(std::vector<job_id> ids,
@@ -99,7 +99,7 @@ class client {
 
   private:
     class waiter;
-    kj::Promise<expected<std::vector<expected<job_end>>>> wait(std::vector<job_id> ids, std::uint64_t since,
+    kj::Promise<expected<std::vector<expected<job_end>>>> wait(std::vector<job_id> ids, feed_place since,
                                                                bool ask_each, wait_callback on_progress);
     std::unique_ptr<link> link_;
 };

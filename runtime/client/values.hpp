@@ -108,9 +108,17 @@ struct event {
     errc code = errc::ok;
 };
 
+// How far the feed was read: the sequence of the newest event of each shard; one that is not there is the beginning.
+struct feed_place {
+    std::vector<std::uint64_t> sequences;
+    // Of some shard, `other` had read further: this is another feed's.
+    bool is_behind(const feed_place& other) const;
+    bool operator==(const feed_place&) const = default;
+};
+
 struct event_page {
     std::vector<event> events;
-    std::uint64_t last = 0; // the next `after`
+    feed_place last; // the next `after`
 };
 
 // How a job ended.

@@ -23,8 +23,8 @@ class client::waiter : public kj::Refcounted {
   public:
     using answer = std::vector<expected<job_end>>;
 
-    waiter(client& asked, std::vector<job_id> ids, std::uint64_t since, wait_callback on_progress)
-        : client_(asked), ids_(std::move(ids)), after_(since), on_progress_(std::move(on_progress)) {
+    waiter(client& asked, std::vector<job_id> ids, feed_place since, wait_callback on_progress)
+        : client_(asked), ids_(std::move(ids)), after_(std::move(since)), on_progress_(std::move(on_progress)) {
         for (const auto& id : ids_) ends_.try_emplace(id);
     }
 
@@ -34,7 +34,7 @@ class client::waiter : public kj::Refcounted {
             .then([this](expected<event_page> page) -> kj::Promise<expected<answer>> {
                 if (!page && page.error().code == errc::cursor_expired) return start_anew();
                 if (!page) return expected<answer>(tl::unexpected(std::move(page.error())));
-                if (page->last < after_) return start_anew();
+                if (page->last.is_behind(after_)) return start_anew();
                 after_ = page->last;
                 take(page->events);
                 return follow();
@@ -43,7 +43,7 @@ class client::waiter : public kj::Refcounted {
 
     kj::Promise<expected<answer>> start_anew() {
         return client_.feed_position().then(
-            [this](expected<std::uint64_t> newest) -> kj::Promise<expected<answer>> {
+            [this](expected<feed_place> newest) -> kj::Promise<expected<answer>> {
                 if (!newest) return expected<answer>(tl::unexpected(std::move(newest.error())));
                 after_ = *newest;
                 questions_.clear();
@@ -104,7 +104,7 @@ class client::waiter : public kj::Refcounted {
 
     client& client_;
     std::vector<job_id> ids_;
-    std::uint64_t after_;
+    feed_place after_;
     wait_callback on_progress_;
     std::unordered_map<job_id, std::optional<expected<job_end>>> ends_;
     std::size_t ended_ = 0;
@@ -112,21 +112,21 @@ class client::waiter : public kj::Refcounted {
     std::optional<failure> failed_;
 };
 
-kj::Promise<expected<std::vector<expected<job_end>>>> client::wait(std::vector<job_id> ids, std::uint64_t since,
+kj::Promise<expected<std::vector<expected<job_end>>>> client::wait(std::vector<job_id> ids, feed_place since,
                                                                    bool ask_each, wait_callback on_progress) {
-    auto waiting = kj::refcounted<waiter>(*this, std::move(ids), since, std::move(on_progress));
+    auto waiting = kj::refcounted<waiter>(*this, std::move(ids), std::move(since), std::move(on_progress));
     auto answer = ask_each ? waiting->start_anew() : waiting->follow();
     return answer.attach(kj::mv(waiting));
 }
 
-kj::Promise<expected<std::vector<expected<job_end>>>> client::wait_all(std::vector<job_id> ids, std::uint64_t since,
+kj::Promise<expected<std::vector<expected<job_end>>>> client::wait_all(std::vector<job_id> ids, feed_place since,
                                                                        wait_callback on_progress) {
-    return wait(std::move(ids), since, false, std::move(on_progress));
+    return wait(std::move(ids), std::move(since), false, std::move(on_progress));
 }
 
 kj::Promise<expected<std::vector<expected<job_end>>>> client::wait_all(std::vector<job_id> ids,
                                                                        wait_callback on_progress) {
-    return wait(std::move(ids), 0, true, std::move(on_progress));
+    return wait(std::move(ids), {}, true, std::move(on_progress));
 }
 
 } // namespace coppice::client

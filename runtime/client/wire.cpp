@@ -175,4 +175,20 @@ void read(api::Assignment::Reader a, assignment& to) {
     to.result_bytes_max = a.getResultBytesMax();
 }
 
+feed_place read(capnp::List<std::uint64_t>::Reader place) {
+    feed_place made;
+    for (const std::uint64_t sequence : place) made.sequences.push_back(sequence);
+    return made;
+}
+
+void write(capnp::List<std::uint64_t>::Builder to, const feed_place& place) {
+    for (unsigned i = 0; i < to.size(); ++i) to.set(i, place.sequences[i]);
+}
+
+bool feed_place::is_behind(const feed_place& other) const {
+    for (std::size_t i = 0; i < other.sequences.size(); ++i)
+        if ((i < sequences.size() ? sequences[i] : 0) < other.sequences[i]) return true;
+    return false;
+}
+
 } // namespace coppice::client

@@ -101,6 +101,7 @@ void read_cluster(field_reader& fields, cluster_settings& cluster) {
     fields.text("ca", cluster.ca, presence::required);
     fields.mapping(
         "etcd", [&](field_reader& etcd) { read_etcd(etcd, cluster.etcd); }, presence::required);
+    fields.integer("shards", cluster.shards, 1, limits::cluster_shards_max);
     fields.integer("min_in_sync", cluster.min_in_sync, 1, static_cast<std::uint32_t>(limits::replicas_max));
     fields.duration("lease", cluster.lease, limits::cluster_lease_min, limits::cluster_lease_max);
     fields.duration("grace", cluster.grace, limits::cluster_lease_min, limits::cluster_grace_max);

@@ -39,6 +39,8 @@ struct cluster_settings {
     std::string key;
     std::string ca;
     etcd_settings etcd;
+    // Into how many the tenants are divided. The same at all nodes, and for good: jobs do not move between shards.
+    std::uint32_t shards = limits::cluster_shards_default;
     std::uint32_t min_in_sync = limits::cluster_min_in_sync_default; // fewer: a shard takes no new work
     milliseconds lease = limits::cluster_lease_default; // how long a primary may act on a secondary's answer
     milliseconds grace = limits::cluster_grace_default; // of silence, before a secondary takes over

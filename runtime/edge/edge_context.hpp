@@ -16,12 +16,13 @@ namespace coppice {
 
 // Empty on a node alone, whose tables may always be read.
 struct read_rules {
-    std::function<bool()> open;                                    // now, at once; any thread
-    std::function<void(std::function<void(expected<void>)>)> wait; // called once, on any thread, when they may
+    std::function<bool(shard_id)> open; // now, at once; any thread
+    // `done` is called once, on any thread, when they may.
+    std::function<void(shard_id, std::function<void(expected<void>)> done)> wait;
 };
 
 struct edge_context {
-    shard_id shard{};
+    std::size_t shards = 1; // of the cluster; a node alone has one
     store* data = nullptr;
     store* control = nullptr;
     read_rules reads;

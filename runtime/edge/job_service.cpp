@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "runtime/edge/job_views.hpp"
-#include "runtime/edge/propose_call.hpp"
 #include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
 #include "schema/wire_ids.hpp"
@@ -32,11 +31,29 @@ struct submit_plan {
     struct slot {
         std::optional<failure> refused;
         bool evidence = false;
-        unsigned command = 0;
+        std::size_t command = 0;
     };
     std::vector<slot> slots;
-    unsigned commands = 0;
 };
+
+void write_place(const watch_hub::place& place, capnp::List<std::uint64_t>::Builder to) {
+    for (unsigned i = 0; i < to.size(); ++i) to.set(i, place[i]);
+}
+
+void write_events(const catalog& declared, const std::vector<std::pair<std::uint64_t, bytes>>& rows,
+                  capnp::List<api::Event>::Builder to) {
+    record_reader<rec::EventRow> reader;
+    for (unsigned i = 0; i < to.size(); ++i) {
+        const auto row = reader.read(rows[i].second);
+        to[i].setSequence(rows[i].first);
+        to[i].setAtUs(row.getAtUs());
+        to[i].setJob(row.getJob());
+        if (const auto* type = declared.type(type_id{row.getType()})) to[i].setType(type->spec.name.c_str());
+        to[i].setState(row.getState());
+        to[i].setAttempt(row.getAttempt());
+        to[i].setCode(row.getCode());
+    }
+}
 
 } // namespace
 
@@ -44,7 +61,7 @@ std::optional<failure> job_service::barred(const job_id& id, permission wanted) 
     const catalog_ptr declared = edge_.board->get();
     const declared_tenant* tenant = declared->tenant(id.tenant());
     // Another tenant's job and a job that never was are told alike.
-    if (tenant == nullptr || (identity_.who.tenant && *identity_.who.tenant != tenant->spec.name))
+    if (tenant == nullptr || id.shard() != shard_of(id.tenant(), edge_.shards) || (identity_.who.tenant && *identity_.who.tenant != tenant->spec.name))
         return no_such_job(id);
     return denied(identity_, wanted, tenant->spec.name, edge_.clock());
 }
@@ -69,19 +86,16 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
         return kj::READY_NOW;
     }
     const catalog_ptr declared = edge_.board->get();
-    capnp::MallocMessageBuilder entry;
-    auto commands = entry.initRoot<cmd::Entry>().initCommands(jobs.size());
-    submission_builder builder{identity_, *declared, minter_, edge_.shard, edge_.clock()};
+    shard_entries entries{jobs.size()};
+    submission_builder builder{identity_, *declared, minter_, edge_.shards, edge_.clock()};
     submit_plan plan;
     plan.slots.resize(jobs.size());
     for (unsigned i = 0; i < jobs.size(); ++i) {
         auto& slot = plan.slots[i];
-        slot.refused = builder.build(jobs[i], commands[plan.commands], slot.evidence);
-        if (!slot.refused || slot.evidence) slot.command = plan.commands++;
+        slot.command = entries.size();
+        slot.refused = builder.build(jobs[i], entries, slot.evidence);
     }
-    // Commands beyond those filled stay `none`; they are not counted and not applied.
-    auto pending = plan.commands == 0 ? kj::Promise<std::vector<command_result>>(std::vector<command_result>{})
-                                      : propose_call(edge_, entry, commands.size(), true);
+    auto pending = entries.propose(edge_, true);
     context.releaseParams();
     return pending.then(
         [context, plan = std::move(plan), call = kj::mv(call)](std::vector<command_result> results) mutable {
@@ -116,7 +130,7 @@ kj::Promise<void> job_service::get(GetContext context) {
         else
             write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true, context.getResults().initJob());
     };
-    return when_readable(edge_, read, refusing(context));
+    return when_readable(edge_, {id.shard()}, read, refusing(context));
 }
 
 std::optional<failure> job_service::list_filter(ListParams::Reader params, const catalog& declared,
@@ -147,7 +161,8 @@ kj::Promise<void> job_service::list(ListContext context) {
         return kj::READY_NOW;
     }
     return when_readable(
-        edge_, [this, context, filter]() mutable { read_list(context, filter); }, refusing(context));
+        edge_, shards_of(edge_, filter.tenant), [this, context, filter]() mutable { read_list(context, filter); },
+        refusing(context));
 }
 
 void job_service::read_list(ListContext& context, const job_filter& filter) {
@@ -157,7 +172,7 @@ void job_service::read_list(ListContext& context, const job_filter& filter) {
     const auto cursor = params.getCursor();
     const auto tables = edge_.data->begin_read();
     const job_page page =
-        list_jobs(*tables, edge_.shard, filter, std::min(wanted, limits::page_size_max),
+        list_jobs(*tables, edge_.shards, filter, std::min(wanted, limits::page_size_max),
                   {reinterpret_cast<const char*>(cursor.begin()), std::min(cursor.size(), limits::name_size_max)});
     auto rows = context.getResults().initJobs(static_cast<unsigned>(page.ids.size()));
     record_reader<rec::JobRow> reader;
@@ -180,38 +195,39 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
         return kj::READY_NOW;
     }
     const auto reason = view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max);
-    capnp::MallocMessageBuilder entry;
-    auto commands = entry.initRoot<cmd::Entry>().initCommands(ids.size());
+    shard_entries entries{ids.size()};
     std::vector<std::optional<failure>> refused(ids.size());
     for (unsigned i = 0; i < ids.size(); ++i) {
         const job_id id = read_id(ids[i]);
         refused[i] = barred(id, permission::cancel_jobs);
         if (refused[i]) continue;
-        auto command = commands[i].initCancel();
+        auto command = entries.next(id.shard()).initCancel();
         write_id(id, command.initJob());
         command.setBy(identity_.who.subject.c_str());
         command.setReason(std::string{reason}.c_str());
     }
-    return propose_call(edge_, entry, ids.size(), false)
+    return entries.propose(edge_, false)
         .then([context, refused = std::move(refused),
                call = kj::mv(call)](std::vector<command_result> results) mutable {
-            auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
+            auto answers = context.getResults().initResults(static_cast<unsigned>(refused.size()));
+            auto result = results.begin();
             for (unsigned i = 0; i < answers.size(); ++i) {
                 if (refused[i])
                     write_failure(*refused[i], answers[i]);
-                else if (results[i].code != errc::ok)
-                    write_result_failure(results[i], answers[i]);
+                else if (const command_result& r = *result++; r.code != errc::ok)
+                    write_result_failure(r, answers[i]);
             }
         });
 }
 
 kj::Promise<void> job_service::logs(LogsContext context) {
-    if (const auto no = barred(read_id(context.getParams().getId()), permission::read_jobs)) {
+    const job_id id = read_id(context.getParams().getId());
+    if (const auto no = barred(id, permission::read_jobs)) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
     return when_readable(
-        edge_, [this, context]() mutable { read_logs(context); }, refusing(context));
+        edge_, {id.shard()}, [this, context]() mutable { read_logs(context); }, refusing(context));
 }
 
 void job_service::read_logs(LogsContext& context) {
@@ -244,12 +260,13 @@ void job_service::read_logs(LogsContext& context) {
 }
 
 kj::Promise<void> job_service::result(ResultContext context) {
-    if (const auto no = barred(read_id(context.getParams().getId()), permission::read_jobs)) {
+    const job_id id = read_id(context.getParams().getId());
+    if (const auto no = barred(id, permission::read_jobs)) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
     return when_readable(
-        edge_, [this, context]() mutable { read_result(context); }, refusing(context));
+        edge_, {id.shard()}, [this, context]() mutable { read_result(context); }, refusing(context));
 }
 
 void job_service::read_result(ResultContext& context) {
@@ -314,14 +331,15 @@ kj::Promise<void> job_service::watch(WatchContext context) {
         *answered = answer_watch(context, id, whatever);
     };
     return when_readable(
-               edge_, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
-        .then([this, wait, answered, look, refuse, change = kj::mv(change),
+               edge_, {id.shard()}, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); },
+               refuse)
+        .then([this, id, wait, answered, look, refuse, change = kj::mv(change),
                call = kj::mv(call)]() mutable -> kj::Promise<void> {
             if (*answered) return kj::READY_NOW;
             return change.exclusiveJoin(timer_.afterDelay(wait))
-                .then([this, look, refuse, call = kj::mv(call)]() mutable {
+                .then([this, id, look, refuse, call = kj::mv(call)]() mutable {
                     return when_readable(
-                        edge_, [look]() mutable { look(true); }, refuse);
+                        edge_, {id.shard()}, [look]() mutable { look(true); }, refuse);
                 });
         });
 }
@@ -337,56 +355,67 @@ expected<std::optional<tenant_id>> job_service::feed_tenant() const {
     return std::optional{tenant->id};
 }
 
-bool job_service::answer_follow(FollowContext& context, std::optional<tenant_id> tenant, bool whatever) {
+// Where the caller is in the feed, with a sequence for each shard.
+expected<watch_hub::place> job_service::place_of(FollowParams::Reader params) const {
+    const auto given = params.getAfter();
+    if (given.size() > edge_.shards)
+        return fail(errc::invalid_argument, "a place in this feed has at most " + std::to_string(edge_.shards) +
+                                                " sequences, one a shard");
+    watch_hub::place after(edge_.shards);
+    for (unsigned i = 0; i < given.size(); ++i) after[i] = given[i];
+    return after;
+}
+
+bool job_service::answer_follow(FollowContext& context, const feed_question& asked, bool whatever) {
     const auto params = context.getParams();
-    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
+    const std::size_t wanted =
+        std::min<std::size_t>(params.getLimit() == 0 ? limits::page_size_default : params.getLimit(),
+                              limits::page_size_max);
     auto answer = context.getResults();
-    event_page page;
+    watch_hub::place last = asked.after;
+    std::vector<std::pair<std::uint64_t, bytes>> found;
     {
         const auto tables = edge_.data->begin_read();
-        page =
-            read_events(*tables, edge_.shard, tenant, params.getAfter(), std::min(wanted, limits::page_size_max));
-    }
-    if (page.expired) {
-        write_failure(
-            {errc::cursor_expired, "events after " + std::to_string(params.getAfter()) + " were pruned", 0},
-            answer.initFailure());
-        return true;
+        for (const shard_id shard : asked.shards) {
+            if (found.size() == wanted) break;
+            event_rows page =
+                read_events(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
+            if (page.expired) {
+                write_failure({errc::cursor_expired,
+                               "events after " + std::to_string(last[shard.value]) + " of shard " +
+                                   std::to_string(shard.value) + " were pruned",
+                               0},
+                              answer.initFailure());
+                return true;
+            }
+            last[shard.value] = page.last;
+            std::ranges::move(page.rows, std::back_inserter(found));
+        }
     }
     // Events of others move the cursor, so that the next call does not look at them again.
-    if (page.rows.empty() && !whatever && page.last == params.getAfter()) return false;
-    answer.setLast(page.last);
-    auto events = answer.initEvents(static_cast<unsigned>(page.rows.size()));
-    const catalog_ptr declared = edge_.board->get();
-    record_reader<rec::EventRow> reader;
-    for (unsigned i = 0; i < events.size(); ++i) {
-        const auto row = reader.read(page.rows[i].second);
-        events[i].setSequence(page.rows[i].first);
-        events[i].setAtUs(row.getAtUs());
-        events[i].setJob(row.getJob());
-        if (const auto* type = declared->type(type_id{row.getType()})) events[i].setType(type->spec.name.c_str());
-        events[i].setState(row.getState());
-        events[i].setAttempt(row.getAttempt());
-        events[i].setCode(row.getCode());
-    }
+    if (found.empty() && !whatever && last == asked.after) return false;
+    write_place(last, answer.initLast(static_cast<unsigned>(last.size())));
+    write_events(*edge_.board->get(), found, answer.initEvents(static_cast<unsigned>(found.size())));
     return true;
 }
 
 kj::Promise<void> job_service::follow(FollowContext context) {
+    const auto refuse_now = [&](const failure& f) -> kj::Promise<void> {
+        write_failure(f, context.getResults().initFailure());
+        return kj::READY_NOW;
+    };
     const auto tenant = feed_tenant();
-    if (!tenant) {
-        write_failure(tenant.error(), context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (!tenant) return refuse_now(tenant.error());
     if (context.getParams().getNewest()) {
-        context.getResults().setLast(edge_.hub->newest_event());
+        const auto newest = edge_.hub->newest();
+        write_place(newest, context.getResults().initLast(static_cast<unsigned>(newest.size())));
         return kj::READY_NOW;
     }
+    auto after = place_of(context.getParams());
+    if (!after) return refuse_now(after.error());
+    const feed_question asked{*tenant, shards_of(edge_, *tenant), std::move(*after)};
     auto call = take_call(identity_.connection);
-    if (!call) {
-        write_failure(too_many_calls(), context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (!call) return refuse_now(too_many_calls());
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
     context.allowCancellation();
     const auto answered = std::make_shared<bool>(false);
@@ -394,18 +423,19 @@ kj::Promise<void> job_service::follow(FollowContext context) {
         *answered = true;
         write_failure(f, context.getResults().initFailure());
     };
-    auto look = [this, context, tenant = *tenant, answered](bool whatever) mutable {
-        *answered = answer_follow(context, tenant, whatever);
+    auto look = [this, context, asked, answered](bool whatever) mutable {
+        *answered = answer_follow(context, asked, whatever);
     };
     return when_readable(
-               edge_, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
-        .then([this, context, wait, answered, look, refuse, call = kj::mv(call)]() mutable -> kj::Promise<void> {
+               edge_, asked.shards, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); },
+               refuse)
+        .then([this, asked, wait, answered, look, refuse, call = kj::mv(call)]() mutable -> kj::Promise<void> {
             if (*answered) return kj::READY_NOW;
-            return edge_.hub->event_after(context.getParams().getAfter())
+            return edge_.hub->event_after(asked.after, asked.shards)
                 .exclusiveJoin(timer_.afterDelay(wait))
-                .then([this, look, refuse, call = kj::mv(call)]() mutable {
+                .then([this, asked, look, refuse, call = kj::mv(call)]() mutable {
                     return when_readable(
-                        edge_, [look]() mutable { look(true); }, refuse);
+                        edge_, asked.shards, [look]() mutable { look(true); }, refuse);
                 });
         });
 }

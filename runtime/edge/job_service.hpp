@@ -34,7 +34,14 @@ class job_service final : public api::JobService::Server {
     void read_logs(LogsContext& context);
     void read_result(ResultContext& context);
     bool answer_watch(WatchContext& context, const job_id& id, bool whatever);
-    bool answer_follow(FollowContext& context, std::optional<tenant_id> tenant, bool whatever);
+    // What a follower asks for: whose events (absent: everybody's), in which shards, beyond what.
+    struct feed_question {
+        std::optional<tenant_id> tenant;
+        std::vector<shard_id> shards;
+        watch_hub::place after;
+    };
+    expected<watch_hub::place> place_of(FollowParams::Reader params) const;
+    bool answer_follow(FollowContext& context, const feed_question& asked, bool whatever);
 
     edge_context& edge_;
     job_id_minter& minter_;

@@ -59,11 +59,14 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
     to.setHistory(row.getHistory());
 }
 
-job_page list_jobs(read_tables& t, shard_id shard, const job_filter& filter, std::size_t limit,
+// Everything of a shard lies together, so all tenants are one walk through all shards.
+job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter, std::size_t limit,
                    std::string_view cursor) {
     job_page page;
     record_reader<rec::JobRow> reader;
-    const row_key prefix = filter.tenant ? keys::tenant(shard, *filter.tenant) : keys::shard(shard);
+    const shard_id shard =
+        filter.tenant ? shard_of(*filter.tenant, shards) : shard_id{static_cast<std::uint16_t>(shards - 1)};
+    const row_key prefix = filter.tenant ? keys::tenant(shard, *filter.tenant) : row_key{};
     std::string before{as_text(end_of(shard, filter.tenant))};
     if (!cursor.empty()) before = cursor;
     for (std::size_t looked = 0; looked < limits::list_scan_max; ++looked) {
@@ -81,9 +84,9 @@ job_page list_jobs(read_tables& t, shard_id shard, const job_filter& filter, std
     return page;
 }
 
-event_page read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+event_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
                        std::size_t limit) {
-    event_page page;
+    event_rows page;
     page.last = after;
     const row_key prefix = keys::shard(shard);
     record_reader<rec::EventRow> reader;

@@ -21,18 +21,18 @@ struct job_page {
     std::vector<job_id> ids;
     std::string cursor; // empty: that was all
 };
-// Newest first within a tenant. Looks at no more than limits::list_scan_max rows.
-job_page list_jobs(read_tables& t, shard_id shard, const job_filter& filter, std::size_t limit,
+// Newest first within a tenant. `shards`: of the cluster. Looks at no more than limits::list_scan_max rows.
+job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter, std::size_t limit,
                    std::string_view cursor);
 
-struct event_page {
+struct event_rows {
     std::vector<std::pair<std::uint64_t, bytes>> rows; // sequence, EventRow
     std::uint64_t last = 0;                            // where to go on
     bool expired = false;                              // what follows `after` was pruned
 };
 // Events above `after` of `tenant` (absent: all), at most `limit`; looks at no more than limits::list_scan_max
 // rows.
-event_page read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+event_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
                        std::size_t limit);
 
 } // namespace coppice

@@ -8,6 +8,7 @@
 #include "actors/jobs/store_check.hpp"
 #include "runtime/config/documents.hpp"
 #include "runtime/edge/loop_answer.hpp"
+#include "runtime/edge/read_gate.hpp"
 
 namespace coppice {
 namespace {
@@ -219,9 +220,16 @@ kj::Promise<void> platform_service::check(CheckContext context) {
     checking_ = true;
     auto paf = kj::newPromiseAndCrossThreadFulfiller<check_report>();
     auto walker = kj::heap<kj::Thread>(
-        [store = edge_.data, shard = edge_.shard, fulfiller = kj::mv(paf.fulfiller)]() mutable {
+        [store = edge_.data, shards = shards_of(edge_, std::nullopt),
+         fulfiller = kj::mv(paf.fulfiller)]() mutable {
             const auto tables = store->begin_read();
-            fulfiller->fulfill(check_store(*tables, shard));
+            check_report all;
+            for (const shard_id shard : shards) {
+                check_report one = check_store(*tables, shard);
+                all.rows += one.rows;
+                std::ranges::move(one.findings, std::back_inserter(all.findings));
+            }
+            fulfiller->fulfill(std::move(all));
         });
     return paf.promise
         .then([context](check_report report) mutable {

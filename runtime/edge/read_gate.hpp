@@ -3,6 +3,7 @@
 // lease, else as soon as its tables have come to where the primary's are.
 #pragma once
 
+#include <algorithm>
 #include <kj/async.h>
 
 #include "runtime/edge/edge_context.hpp"
@@ -10,27 +11,39 @@
 
 namespace coppice {
 
-// Calls `read`, which answers at once, or `refuse` with why not.
+// Calls `read`, which answers at once, when the tables of all of `shards` may be read; or `refuse` with why not.
 template <class Read, class Refuse>
-kj::Promise<void> when_readable(edge_context& edge, Read read, Refuse refuse) {
-    if (!edge.reads.open) {
-        read();
-        return kj::READY_NOW;
-    }
-    if (edge.reads.open()) {
+kj::Promise<void> when_readable(edge_context& edge, std::vector<shard_id> shards, Read read, Refuse refuse) {
+    const auto all_open = [&edge](const std::vector<shard_id>& of) {
+        return !edge.reads.open || std::ranges::all_of(of, edge.reads.open);
+    };
+    if (all_open(shards)) {
         read();
         // The lease ended while it was read: another node may have acknowledged something meanwhile.
-        if (!edge.reads.open()) refuse(failure{errc::unavailable, "the shard's primary changed; read again", 100});
+        if (!all_open(shards)) refuse(failure{errc::unavailable, "a shard's primary changed; read again", 100});
         return kj::READY_NOW;
     }
-    auto [promise, answer] = make_loop_answer<expected<void>>(edge.inbox);
-    edge.reads.wait([answer = std::move(answer)](expected<void> result) { answer->give(std::move(result)); });
-    return promise.then([read = std::move(read), refuse = std::move(refuse)](expected<void> result) mutable {
-        if (result)
+    auto promises = kj::heapArrayBuilder<kj::Promise<expected<void>>>(shards.size());
+    for (const shard_id shard : shards) {
+        auto [promise, answer] = make_loop_answer<expected<void>>(edge.inbox);
+        edge.reads.wait(shard,
+                        [answer = std::move(answer)](expected<void> result) { answer->give(std::move(result)); });
+        promises.add(kj::mv(promise));
+    }
+    return kj::joinPromises(promises.finish())
+        .then([read = std::move(read), refuse = std::move(refuse)](kj::Array<expected<void>> results) mutable {
+            for (const auto& each : results)
+                if (!each) return refuse(each.error());
             read();
-        else
-            refuse(result.error());
-    });
+        });
+}
+
+// A tenant's shard; of the platform, all.
+inline std::vector<shard_id> shards_of(const edge_context& edge, std::optional<tenant_id> tenant) {
+    if (tenant) return {shard_of(*tenant, edge.shards)};
+    std::vector<shard_id> all;
+    for (std::size_t i = 0; i < edge.shards; ++i) all.push_back({static_cast<std::uint16_t>(i)});
+    return all;
 }
 
 } // namespace coppice

@@ -52,7 +52,7 @@ std::uint64_t random_bits() {
 
 } // namespace
 
-std::optional<failure> submission_builder::build(api::JobSpec::Reader spec, cmd::Command::Builder command,
+std::optional<failure> submission_builder::build(api::JobSpec::Reader spec, shard_entries& entries,
                                                  bool& evidence) {
     const std::string_view named = view_of(spec.getTenant());
     const std::string tenant_name{named.empty() && identity_.who.tenant ? std::string_view{*identity_.who.tenant}
@@ -65,10 +65,11 @@ std::optional<failure> submission_builder::build(api::JobSpec::Reader spec, cmd:
     const declared_type* type = declared_.type(type_name);
     if (type == nullptr) return failure{errc::unknown_type, "no job type \"" + type_name + "\"", 0};
     if (auto wrong = check_bounds(spec)) return wrong;
-    const job_id id = minter_.next(to_ms(now_), shard_, tenant->id, random_bits());
+    const shard_id shard = shard_of(tenant->id, shards_);
+    const job_id id = minter_.next(to_ms(now_), shard, tenant->id, random_bits());
     if (auto wrong = check_payload(spec, *type)) {
         evidence = true;
-        auto refuse = command.initRefuse();
+        auto refuse = entries.next(shard).initRefuse();
         write_id(id, refuse.initJob());
         refuse.setType(type->id.value);
         refuse.setTypeVersion(static_cast<std::uint32_t>(type->version));
@@ -77,7 +78,7 @@ std::optional<failure> submission_builder::build(api::JobSpec::Reader spec, cmd:
         refuse.setSubmitter(identity_.who.subject.c_str());
         return wrong;
     }
-    fill(spec, id, *type, command.initSubmit());
+    fill(spec, id, *type, entries.next(shard).initSubmit());
     return std::nullopt;
 }
 

@@ -2,22 +2,21 @@
 // refused here never reaches the journal, but for a payload that its type's schema refuses: that leaves evidence.
 #pragma once
 
-#include <capnp/message.h>
-
 #include "runtime/edge/call_guard.hpp"
-#include "schema/commands.capnp.h"
+#include "runtime/edge/shard_entries.hpp"
 
 namespace coppice {
 
 class submission_builder {
   public:
+    // `shards`: of the cluster.
     submission_builder(const session_identity& identity, const catalog& declared, job_id_minter& minter,
-                       shard_id shard, instant now)
-        : identity_(identity), declared_(declared), minter_(minter), shard_(shard), now_(now) {}
+                       std::size_t shards, instant now)
+        : identity_(identity), declared_(declared), minter_(minter), shards_(shards), now_(now) {}
 
-    // Fills `command` and gives nothing; or gives why the job is refused. When the refusal is one that must leave
-    // evidence, `command` is filled with it and `evidence` set.
-    std::optional<failure> build(api::JobSpec::Reader spec, cmd::Command::Builder command, bool& evidence);
+    // Adds a command to `entries` and gives nothing; or gives why the job is refused. When the refusal is one that
+    // must leave evidence, a command that does so is added, and `evidence` set.
+    std::optional<failure> build(api::JobSpec::Reader spec, shard_entries& entries, bool& evidence);
 
   private:
     std::optional<failure> check_bounds(api::JobSpec::Reader spec) const;
@@ -28,7 +27,7 @@ class submission_builder {
     const session_identity& identity_;
     const catalog& declared_;
     job_id_minter& minter_;
-    shard_id shard_;
+    std::size_t shards_;
     instant now_;
 };
 

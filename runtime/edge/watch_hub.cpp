@@ -1,5 +1,7 @@
 #include "runtime/edge/watch_hub.hpp"
 
+#include <algorithm>
+
 namespace coppice {
 
 kj::Promise<void> watch_hub::changed(const job_id& id) {
@@ -20,17 +22,27 @@ void watch_hub::forget_gone(const job_id& id) {
     if (watched_.erase(id) > 0) watchers_.fetch_sub(1, std::memory_order_release);
 }
 
-kj::Promise<void> watch_hub::event_after(std::uint64_t sequence) {
+watch_hub::place watch_hub::newest() const {
+    place made;
+    for (const auto& each : newest_) made.push_back(each.load(std::memory_order_acquire));
+    return made;
+}
+
+kj::Promise<void> watch_hub::event_after(const place& after, const std::vector<shard_id>& shards) {
     auto paf = kj::newPromiseAndFulfiller<void>();
     std::erase_if(followers_, [](auto& f) { return !f->isWaiting(); });
     followers_.push_back(kj::mv(paf.fulfiller));
     followers_waiting_.store(true, std::memory_order_seq_cst);
-    if (newest_event() > sequence) wake_followers();
+    const bool is_there = std::ranges::any_of(shards, [&](shard_id shard) {
+        return newest_[shard.value].load(std::memory_order_acquire) > after[shard.value];
+    });
+    if (is_there) wake_followers();
     return kj::mv(paf.promise);
 }
 
-void watch_hub::committed(const batch_output& batch) {
-    const bool news = newest_event_.exchange(batch.newest_event, std::memory_order_seq_cst) != batch.newest_event;
+void watch_hub::committed(shard_id shard, const batch_output& batch) {
+    const bool news =
+        newest_[shard.value].exchange(batch.newest_event, std::memory_order_seq_cst) != batch.newest_event;
     if (news && followers_waiting_.exchange(false, std::memory_order_seq_cst))
         inbox_->post([this] { wake_followers(); });
     if (watchers_.load(std::memory_order_acquire) == 0) return;

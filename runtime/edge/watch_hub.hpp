@@ -19,18 +19,22 @@ namespace coppice {
 
 class watch_hub {
   public:
-    explicit watch_hub(std::shared_ptr<kj_inbox> inbox) : inbox_(std::move(inbox)) {}
+    watch_hub(std::shared_ptr<kj_inbox> inbox, std::size_t shards) : inbox_(std::move(inbox)), newest_(shards) {}
 
     // On the loop's thread. The promise is fulfilled by the next change of the job; dropping it forgets the watch.
     kj::Promise<void> changed(const job_id& id);
-    // Fulfilled as soon as an event beyond `sequence` is committed; at once when there is one.
-    kj::Promise<void> event_after(std::uint64_t sequence);
-    std::uint64_t newest_event() const { return newest_event_.load(std::memory_order_acquire); }
+    // A place in the feed: the sequence of the newest event of each shard, by number.
+    using place = std::vector<std::uint64_t>;
+    // Fulfilled as soon as an event of `shards` beyond `after` is committed, or sooner; at once when there is one.
+    kj::Promise<void> event_after(const place& after, const std::vector<shard_id>& shards);
+    place newest() const;
 
     // On the journal's thread.
-    void committed(const batch_output& batch);
-    // What the feed held when the node started.
-    void start_at(std::uint64_t newest_event) { newest_event_.store(newest_event, std::memory_order_release); }
+    void committed(shard_id shard, const batch_output& batch);
+    // What a shard's feed held when the node started.
+    void start_at(shard_id shard, std::uint64_t newest_event) {
+        newest_[shard.value].store(newest_event, std::memory_order_release);
+    }
 
   private:
     using fulfillers = std::vector<kj::Own<kj::PromiseFulfiller<void>>>;
@@ -39,7 +43,7 @@ class watch_hub {
     void forget_gone(const job_id& id);
 
     std::shared_ptr<kj_inbox> inbox_;
-    std::atomic<std::uint64_t> newest_event_{0};
+    std::vector<std::atomic<std::uint64_t>> newest_; // events, by shard; as many as when it was made
     std::atomic<std::size_t> watchers_{0};
     std::atomic<bool> followers_waiting_{false};
     std::mutex lock_; // of watched_

@@ -67,7 +67,17 @@ void worker_link::post_revoke(attempt_ref ref) {
     edge_.inbox->post([self = shared_from_this(), ref] { self->revoke(ref); });
 }
 
+void worker_link::post_present(shard_id shard, std::function<void(std::vector<attempt_ref>)> done) {
+    edge_.inbox->post([self = shared_from_this(), shard, done = std::move(done)] {
+        std::vector<attempt_ref> found;
+        for (const attempt_ref& ref : self->held_)
+            if (ref.job.shard() == shard) found.push_back(ref);
+        done(std::move(found));
+    });
+}
+
 void worker_link::revoke(const attempt_ref& ref) {
+    held_.erase(ref);
     const auto found = with_heartbeat_.find(ref);
     if (found != with_heartbeat_.end()) {
         // A worker that lives beats three times in its attempts' timeout, also for one that hangs.
@@ -99,6 +109,7 @@ void worker_link::offer_again() {
 
 void worker_link::adopted(const attempt_ref& ref) {
     with_heartbeat_.emplace(ref, 0);
+    held_.insert(ref);
     caf::anon_send(edge_.shard_actor, attempt_heard{ref});
 }
 
@@ -132,6 +143,7 @@ void worker_link::assign(const batch_output& batch, const std::vector<std::uint3
             const assignment& a = batch.starts[indexes[end++]].work;
             total += a.payload.size() + sizeof(assignment);
             for (const parent_result& p : a.parents) total += p.result.size() + sizeof(parent_result);
+            held_.insert(a.ref);
             if (a.heartbeat_timeout.count() > 0) with_heartbeat_.insert_or_assign(a.ref, a.heartbeat_timeout);
         }
         auto call = worker_.assignRequest();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "runtime/edge/call_guard.hpp"
 
@@ -22,6 +23,8 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
     void post_assign(std::shared_ptr<const batch_output> batch, std::vector<std::uint32_t> indexes);
     void post_cancel(attempt_ref ref);
     void post_revoke(attempt_ref ref);
+    // `done` is called on the loop's thread, with what the worker holds of the shard.
+    void post_present(shard_id shard, std::function<void(std::vector<attempt_ref>)> done);
     // The session actor runs; it ended.
     void post_up(executor_handle actor);
     void post_down();
@@ -46,7 +49,9 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
 
     // Attempts that have a heartbeat of their own: a report or heartbeat is passed on to their job actors.
     bool has_heartbeat(const attempt_ref& ref) const { return with_heartbeat_.contains(ref); }
+    // It reported the attempt's end; and that was answered for good.
     void forget(const attempt_ref& ref) { with_heartbeat_.erase(ref); }
+    void settled(const attempt_ref& ref) { held_.erase(ref); }
 
   private:
     worker_link(edge_context& edge, worker_id id, std::string name, api::Worker::Client worker)
@@ -65,6 +70,7 @@ class worker_link : public std::enable_shared_from_this<worker_link> {
     executor_handle actor_;
     kj::Own<kj::PromiseFulfiller<void>> up_;
     std::unordered_map<attempt_ref, milliseconds> with_heartbeat_; // 0: adopted, its timeout is not known here
+    std::unordered_set<attempt_ref> held_;                         // until their last report is answered
     worker_attached offer_;                                        // no slots: not offered yet
     bool silent_ = false;                                          // to the journal; until it is heard
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "runtime/edge/propose_call.hpp"
+#include "runtime/edge/shard_entries.hpp"
 #include "runtime/edge/worker_link.hpp"
 #include "schema/wire_ids.hpp"
 
@@ -142,27 +142,30 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     }
     link_->heard();
     if (reports.size() == 0) return kj::READY_NOW;
-    capnp::MallocMessageBuilder entry(reports.size() * 32 + 64);
-    auto commands = entry.initRoot<cmd::Entry>().initCommands(reports.size());
+    shard_entries entries{reports.size(), reports.size() * 32 + 64};
     for (unsigned i = 0; i < reports.size(); ++i) {
-        copy_report(reports[i], commands[i].initReport());
-        commands[i].getReport().setWorker(link_->id().value);
         const attempt_ref ref = ref_of(reports[i].getRef());
+        auto command = entries.next(ref.job.shard()).initReport();
+        copy_report(reports[i], command);
+        command.setWorker(link_->id().value);
         if (reports[i].getOutcome() == api::AttemptReport::Outcome::NONE)
             note_alive(ref);
         else
             link_->forget(ref);
     }
-    return propose_call(edge_, entry, reports.size(), false)
-        .then([context, &log = edge_.log, worker = link_->id(),
+    return entries.propose(edge_, false)
+        .then([context, &log = edge_.log, link = link_,
                call = kj::mv(call)](std::vector<command_result> results) mutable {
+            const auto told = context.getParams().getReports();
             auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
             for (unsigned i = 0; i < answers.size(); ++i) {
+                const attempt_ref ref = ref_of(told[i].getRef());
+                const bool is_last = told[i].getOutcome() != api::AttemptReport::Outcome::NONE;
+                if (is_last && !describe(results[i].code).retryable) link->settled(ref);
                 if (results[i].code == errc::ok) continue;
                 write_failure({results[i].code, results[i].detail, results[i].retry_after_ms}, answers[i]);
                 if (results[i].code == errc::stale_attempt)
-                    log_stale(log, "stale report refused", ref_of(context.getParams().getReports()[i].getRef()),
-                              worker, results[i].detail);
+                    log_stale(log, "stale report refused", ref, link->id(), results[i].detail);
             }
         });
 }
@@ -203,6 +206,7 @@ executor_handle::behavior_type worker_session_actor(pointer self, tree_handle ca
         [link = start.link](const assign& message) { link->post_assign(message.batch, message.indexes); },
         [link = start.link](const cancel_attempt& message) { link->post_cancel(message.ref); },
         [link = start.link](const revoke_attempt& message) { link->post_revoke(message.ref); },
+        [link = start.link](const present_attempts& message) { link->post_present(message.shard, message.done); },
     };
 }
 
@@ -240,17 +244,17 @@ std::vector<unsigned> presentable(capnp::List<api::AttemptRef>::Reader running, 
     return indexes;
 }
 
-kj::Own<capnp::MallocMessageBuilder> adopt_entry(capnp::List<api::AttemptRef>::Reader running,
-                                                 const std::vector<unsigned>& indexes, worker_id worker) {
-    auto entry = kj::heap<capnp::MallocMessageBuilder>();
-    auto commands = entry->initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(indexes.size()));
-    for (unsigned i = 0; i < commands.size(); ++i) {
-        auto adopt = commands[i].initAdopt();
-        write_id(read_id(running[indexes[i]].getJob()), adopt.initJob());
-        adopt.setAttempt(running[indexes[i]].getAttempt());
+shard_entries adoptions(capnp::List<api::AttemptRef>::Reader running, const std::vector<unsigned>& indexes,
+                        worker_id worker) {
+    shard_entries entries{indexes.size()};
+    for (const unsigned i : indexes) {
+        const job_id job = read_id(running[i].getJob());
+        auto adopt = entries.next(job.shard()).initAdopt();
+        write_id(job, adopt.initJob());
+        adopt.setAttempt(running[i].getAttempt());
         adopt.setWorker(worker.value);
     }
-    return entry;
+    return entries;
 }
 
 } // namespace
@@ -297,8 +301,7 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
             auto no_slots_yet = offer;
             no_slots_yet.slots = 0;
             caf::anon_send(edge_.journal.journal(), std::move(no_slots_yet));
-            auto entry = adopt_entry(context.getParams().getRunning(), presented, offer.worker);
-            return propose_call(edge_, *entry, presented.size(), false);
+            return adoptions(context.getParams().getRunning(), presented, offer.worker).propose(edge_, false);
         })
         .then([this, context, offer, presented, link,
                session = std::move(session)](std::vector<command_result> adopted) mutable {

@@ -1,6 +1,7 @@
 #include "runtime/executors/exec_actor.hpp"
 
 #include <caf/send.hpp>
+#include <map>
 
 #include "actors/journal/entry_builder.hpp"
 #include "runtime/executors/argv_template.hpp"
@@ -18,43 +19,69 @@ kj::ArrayPtr<const kj::byte> bytes_of(const std::string& text) {
     return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
 }
 
-// Proposes them; what is refused for want of room comes back to the actor after a pause.
-void propose_reports(const caf::weak_actor_ptr& actor, caf::actor_system& system, const options_ptr& options,
-                     const reports_ptr& reports) {
-    const auto done = [actor, &system, options, reports](std::span<command_result> results) {
+// What reports are proposed with; copied to wherever they come from.
+struct reporting {
+    caf::weak_actor_ptr actor;
+    caf::actor_system* system;
+    options_ptr options;
+    std::shared_ptr<held_attempts> held;
+};
+
+reporting reporting_of(pointer self, const options_ptr& options) {
+    return {self->ctrl(), &self->system(), options, self->state.held};
+}
+
+// Proposes reports of one shard; what is refused for want of room comes back to the actor after a pause.
+void propose_to_shard(const reporting& with, shard_id shard, const reports_ptr& reports) {
+    const options_ptr& options = with.options;
+    const auto done = [with, options, reports](std::span<command_result> results) {
         auto rest = std::make_shared<std::vector<attempt_report>>();
         for (std::size_t i = 0; i < results.size(); ++i) {
             const attempt_ref ref = (*reports)[i].ref;
-            if (describe(results[i].code).retryable) rest->push_back(std::move((*reports)[i]));
+            if (describe(results[i].code).retryable)
+                rest->push_back(std::move((*reports)[i]));
+            else if ((*reports)[i].outcome || results[i].code == errc::stale_attempt)
+                with.held->release(ref);
             if (results[i].code == errc::stale_attempt)
                 options->log.warn("stale report refused", {{"job", to_string(ref.job)},
                                                            {"attempt", std::uint64_t{ref.attempt}},
                                                            {"detail", results[i].detail}});
         }
-        if (const auto strong = actor.lock(); strong && !rest->empty())
-            system.clock().schedule_message(
-                system.clock().now() + retry_pause, strong,
+        if (const auto strong = with.actor.lock(); strong && !rest->empty())
+            with.system->clock().schedule_message(
+                with.system->clock().now() + retry_pause, strong,
                 caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, report_again{rest}));
     };
-    options->journal.propose(make_proposal(reports->size(), false, done, [&](auto commands) {
+    options->journal.propose(make_proposal(shard, reports->size(), false, done, [&](auto commands) {
         for (unsigned i = 0; i < reports->size(); ++i)
             write_report((*reports)[i], options->worker, commands[i].initReport());
     }));
 }
 
+void propose_reports(const reporting& with, std::vector<attempt_report> reports) {
+    std::map<shard_id, reports_ptr> by_shard;
+    for (attempt_report& each : reports) {
+        reports_ptr& of = by_shard[each.ref.job.shard()];
+        if (!of) of = std::make_shared<std::vector<attempt_report>>();
+        of->push_back(std::move(each));
+    }
+    for (const auto& [shard, of] : by_shard) propose_to_shard(with, shard, of);
+}
+
 // An attempt that could not even be started: its failure is its report.
 void report_failure(pointer self, const options_ptr& options, const attempt_ref& ref, const failure& why) {
-    auto reports = std::make_shared<std::vector<attempt_report>>();
+    std::vector<attempt_report> reports;
     attempt_outcome outcome;
     outcome.kind =
         why.code == errc::unavailable || why.code == errc::overloaded ? outcome_kind::lost : outcome_kind::failed;
     outcome.error = why;
     outcome.permanent = true;
-    reports->push_back({ref, {}, std::nullopt, std::move(outcome)});
-    propose_reports(self->ctrl(), self->system(), options, reports);
+    reports.push_back({ref, {}, std::nullopt, std::move(outcome)});
+    propose_reports(reporting_of(self, options), std::move(reports));
 }
 
 void start_attempt(pointer self, const options_ptr& options, const assignment& work) {
+    self->state.held->take(work.ref);
     const catalog_ptr declared = options->board->get();
     const declared_type* type = declared->type(work.type_number);
     if (type == nullptr)
@@ -67,6 +94,24 @@ void start_attempt(pointer self, const options_ptr& options, const assignment& w
 }
 
 } // namespace
+
+void held_attempts::take(const attempt_ref& ref) {
+    const std::lock_guard guard{mutex_};
+    refs_.insert(ref);
+}
+
+void held_attempts::release(const attempt_ref& ref) {
+    const std::lock_guard guard{mutex_};
+    refs_.erase(ref);
+}
+
+std::vector<attempt_ref> held_attempts::of(shard_id shard) const {
+    const std::lock_guard guard{mutex_};
+    std::vector<attempt_ref> found;
+    for (const attempt_ref& ref : refs_)
+        if (ref.job.shard() == shard) found.push_back(ref);
+    return found;
+}
 
 void write_report(const attempt_report& report, worker_id worker, cmd::Report::Builder to) {
     write_id(report.ref.job, to.initJob());
@@ -115,11 +160,10 @@ void write_report(const attempt_report& report, worker_id worker, cmd::Report::B
 exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_ptr options) {
     self->state.card = std::move(card);
     auto runner =
-        exec_runner::open(options->runner, [me = caf::weak_actor_ptr{self->ctrl()}, &system = self->system(),
-                                            options](std::vector<attempt_report> r) {
+        exec_runner::open(options->runner, [with = reporting_of(self, options)](std::vector<attempt_report> r) {
             for (const attempt_report& each : r) // a line or progress is the heartbeat that a program here has
-                if (!each.outcome) caf::anon_send(options->shard, attempt_heard{each.ref});
-            propose_reports(me, system, options, std::make_shared<std::vector<attempt_report>>(std::move(r)));
+                if (!each.outcome) caf::anon_send(with.options->shard, attempt_heard{each.ref});
+            propose_reports(with, std::move(r));
         });
     if (!runner) throw std::runtime_error("exec executor: " + to_string(runner.error()));
     self->state.runner = std::move(*runner);
@@ -128,7 +172,7 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
         self->state.runner->stop(options->stop_grace);
         self->quit(std::move(message.reason));
     });
-    self->send(options->shard, executor_up{options->worker, self});
+    self->send(options->shard, executor_up{options->worker, self, std::vector<attempt_ref>{}});
     self->send(options->journal.journal(), worker_attached{options->worker, {}, options->slots});
     return {
         [self, options](const assign& message) {
@@ -137,8 +181,9 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
         },
         [self](const cancel_attempt& message) { self->state.runner->cancel(message.ref, message.grace); },
         [self](const revoke_attempt& message) { self->state.runner->kill(message.ref); },
+        [held = self->state.held](const present_attempts& message) { message.done(held->of(message.shard)); },
         [self, options](const report_again& message) {
-            propose_reports(self->ctrl(), self->system(), options, message.reports);
+            propose_reports(reporting_of(self, options), std::move(*message.reports));
         },
     };
 }

@@ -3,6 +3,9 @@
 // room for is proposed again until it has.
 #pragma once
 
+#include <mutex>
+#include <set>
+
 #include "actors/governance/catalog.hpp"
 #include "actors/jobs/shard_actor.hpp"
 #include "runtime/executors/exec_runner.hpp"
@@ -22,8 +25,21 @@ struct exec_actor_options {
     milliseconds stop_grace = limits::shutdown_grace_default;
 };
 
+// The attempts that the executor answers for: from their assignment until their last report is answered.
+class held_attempts {
+  public:
+    void take(const attempt_ref& ref);
+    void release(const attempt_ref& ref);
+    std::vector<attempt_ref> of(shard_id shard) const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::set<attempt_ref> refs_;
+};
+
 struct exec_state {
     tree_handle card;
+    std::shared_ptr<held_attempts> held = std::make_shared<held_attempts>();
     std::unique_ptr<exec_runner> runner;
 };
 

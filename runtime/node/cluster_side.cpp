@@ -26,10 +26,16 @@ expected<std::string> read_text(const std::string& path) {
     return text;
 }
 
+std::vector<shard_id> shards_of(const cluster_settings& settings) {
+    std::vector<shard_id> shards;
+    for (std::uint32_t i = 0; i < settings.shards; ++i) shards.push_back({static_cast<std::uint16_t>(i)});
+    return shards;
+}
+
 } // namespace
 
 cluster_side::cluster_side(const cluster_settings& settings, const endpoint& rpc, logger log)
-    : settings_(settings), rpc_(rpc), log_(std::move(log)) {}
+    : settings_(settings), rpc_(rpc), log_(std::move(log)), shards_(shards_of(settings)) {}
 
 cluster_side::~cluster_side() { stop(); }
 
@@ -74,7 +80,11 @@ expected<void> cluster_side::open_control() {
     const auto refused = [log = log_](const std::string& key, const failure& why) {
         log.error("a record of the control store cannot be used", {{"key", key}, {"why", to_string(why)}});
     };
-    auto configs = shard_config_keeper::start({control_.get(), rows_, refused});
+    auto configs = shard_config_keeper::start({.store = control_.get(),
+                                               .rows = rows_,
+                                               .refused = refused,
+                                               .shards = settings_.shards,
+                                               .miscounted = [this](const failure& why) { must_stop(why); }});
     if (!configs) return tl::unexpected(configs.error());
     configs_ = std::move(*configs);
     auto members = member_keeper::start({control_.get(), rows_, refused});
@@ -115,8 +125,8 @@ expected<void> cluster_side::start_links() {
 }
 
 expected<void> cluster_side::start(replica_journal_handle journal, router_handle router,
-                                   std::function<void()> on_removed) {
-    on_removed_ = std::move(on_removed);
+                                   std::function<void()> on_stop) {
+    on_stop_ = std::move(on_stop);
     journal_ = std::move(journal);
     router_ = std::move(router);
     const auto port = network_->start();
@@ -269,14 +279,28 @@ void cluster_side::members_changed(const std::vector<kept_member>& members) {
 // It is not let in anywhere any more, and must not act on what it still hears: nobody is a member to it, so its
 // links are cut, its leases end, and whoever started it is told to stop.
 void cluster_side::leave_cluster() {
-    if (removed_.exchange(true)) return;
-    log_.error("this node was removed from the cluster and stops", {{"node", std::uint64_t{self().value}}});
+    must_stop({errc::illegal_transition, "this node was removed from the cluster; `coppice cluster add` makes another one"});
     {
         const std::lock_guard guard{mutex_};
         known_.clear();
     }
     (void)network_->set_peers({}); // an empty list is never refused
-    on_removed_();
+}
+
+void cluster_side::must_stop(const failure& why) {
+    {
+        const std::lock_guard guard{mutex_};
+        if (why_stopped_) return;
+        why_stopped_ = why;
+    }
+    stopped_ = true;
+    log_.error("this node stops", {{"node", std::uint64_t{self().value}}, {"why", to_string(why)}});
+    on_stop_();
+}
+
+std::optional<failure> cluster_side::why_stopped() const {
+    const std::lock_guard guard{mutex_};
+    return why_stopped_;
 }
 
 // Its own record, when there is none or it says something else. One that says `removed` stays as it is.
@@ -313,7 +337,7 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
 }
 
 void cluster_side::place() {
-    if (removed_) return;
+    if (stopped_) return;
     placer_->place(members_->members(), configs_->configs());
 }
 
@@ -323,7 +347,7 @@ void cluster_side::look_again() {
 }
 
 void cluster_side::propose_config(shard_id shard, const shard_config& config) {
-    if (removed_) // as if the store had refused it
+    if (stopped_) // as if the store had refused it
         return caf::anon_send(journal_, config_settled{shard, replica_machine::answer::conflict, std::nullopt});
     configs_->propose(shard, config,
                       [journal = journal_, shard](replica_machine::answer how, std::optional<shard_config> there) {
@@ -354,7 +378,7 @@ replicated_journal_options cluster_side::journal_options(store& data) {
 }
 
 health_answer cluster_side::ready() const {
-    if (removed_) return {false, "this node was removed from the cluster"};
+    if (const auto why = why_stopped()) return {false, why->detail};
     for (const auto& [shard, face] : board_->faces()) {
         const replica_role role = face.role.load();
         if (role == replica_role::serving || role == replica_role::secondary || role == replica_role::out) continue;

@@ -31,8 +31,8 @@ class cluster_side {
     ~cluster_side();
 
     // Links with the peers and follows the control store; from here on journal and router hear of it.
-    // `on_removed`: this node is no member any more, and must stop; called once, on any thread.
-    expected<void> start(replica_journal_handle journal, router_handle router, std::function<void()> on_removed);
+    // `on_stop`: this node must stop, why_stopped() says why; called once, on any thread.
+    expected<void> start(replica_journal_handle journal, router_handle router, std::function<void()> on_stop);
     // To be called about once a second: what could not be done when it was ordered is tried again. After `start`.
     void look_again();
     // Hands every shard that this node leads to another, waiting for it a while.
@@ -49,7 +49,8 @@ class cluster_side {
     const std::shared_ptr<control_rows>& rows() const { return rows_; }
     const std::vector<shard_id>& shards() const { return shards_; }
     cluster_view* operations() { return operations_.get(); } // after `start`
-    bool removed() const { return removed_; }
+    // It is no member any more, or another one than the cluster knows.
+    std::optional<failure> why_stopped() const;
     node_id self() const { return settings_.node; }
 
     // What probes and Prometheus are told.
@@ -65,6 +66,7 @@ class cluster_side {
     void make_itself_known(const std::vector<kept_member>& members);
     void make_operations();
     void leave_cluster();
+    void must_stop(const failure& why);
     void place();
     void found_cluster();
     void frame_arrived(peer_frame frame);
@@ -75,7 +77,7 @@ class cluster_side {
     const cluster_settings settings_;
     const endpoint rpc_;
     const logger log_;
-    const std::vector<shard_id> shards_{shard_id{0}};
+    const std::vector<shard_id> shards_; // of the cluster, by number from 0
     std::unique_ptr<store> log_store_, mirror_store_;
     std::shared_ptr<control_rows> rows_;
     std::unique_ptr<control_store> control_;
@@ -86,13 +88,14 @@ class cluster_side {
     std::unique_ptr<peer_network> network_;
     std::unique_ptr<cluster_placer> placer_;
     std::unique_ptr<cluster_operations> operations_;
-    std::function<void()> on_removed_;
-    std::atomic<bool> removed_ = false;
+    std::function<void()> on_stop_;
+    std::atomic<bool> stopped_ = false;
     replica_journal_handle journal_;
     router_handle router_;
     peer_inbox inbox_; // the network's thread
     mutable std::mutex mutex_;
     std::set<node_id> linked_, known_;
+    std::optional<failure> why_stopped_;
     std::string fingerprint_;
     bool registering_ = false; // a write of its own record is under way
 };

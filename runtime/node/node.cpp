@@ -127,8 +127,8 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
                                 cluster_side& side, const std::shared_ptr<declared_copy>& declared,
                                 const std::shared_ptr<watch_hub>& hub, const logger& log) {
     replica_journal_options journal{.journal = side.journal_options(*options.data), .board = side.board()};
-    journal.journal.on_commit = [on_commit = options.on_commit](shard_id, const commit_report& r) { on_commit(r); };
-    journal.journal.on_applied = [hub](shard_id, const batch_output& out) { hub->committed(out); };
+    journal.journal.on_commit = options.on_commit;
+    journal.journal.on_applied = [hub](shard_id shard, const batch_output& out) { hub->committed(shard, out); };
     journal.on_workers = options.on_workers;
     journal.on_role = [router = addresses.journal.as<router_handle>(), log](const role_change& change) {
         log.info("role", {{"shard", std::uint64_t{change.shard.value}},
@@ -137,14 +137,17 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
                           {"leader", std::uint64_t{change.leader.value}}});
         caf::anon_send(router, role_seen{change.shard, change.role, change.epoch});
     };
+    if (side.shards().size() > 1)
+        journal.on_slots = [router = addresses.journal.as<router_handle>()](slots_seen seen) {
+            caf::anon_send(router, std::move(seen));
+        };
     journal.configs = [&side] { return side.configs(); };
     journal.links = [&side] { return side.links(); };
     journal.flush_outbox = [outbox = side.outbox()] {
         outbox->flush();
         return outbox->waits();
     };
-    router_options router{.shard = side.shards().front(),
-                          .self = side.self(),
+    router_options router{.self = side.self(),
                           .outbox = side.outbox(),
                           .board = side.board(),
                           .links = [&side] { return side.links(); }};
@@ -164,23 +167,38 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
 
 // Reads here see what was acknowledged anywhere.
 read_rules cluster_reads(const node_addresses& addresses, const cluster_side& side) {
-    const shard_id shard = side.shards().front();
-    return {[board = side.board(), shard] {
+    return {[board = side.board()](shard_id shard) {
                 return to_us(steady_now()) < board->face(shard)->lease_until_us.load(std::memory_order_acquire);
             },
-            [router = addresses.journal.as<router_handle>(), shard](std::function<void(expected<void>)> done) {
+            [router = addresses.journal.as<router_handle>()](shard_id shard, std::function<void(expected<void>)> done) {
                 caf::anon_send(router, read_wanted{shard, std::move(done)});
             }};
 }
 
-// What the event feed holds already, so that followers who start now start at its end.
-std::uint64_t newest_event(store& data) {
-    const auto tables = data.begin_read();
-    const auto last = tables->seek_before(table::events, row_key{}.u32(1U << 16));
-    if (!last) return 0;
+// What a shard's event feed holds already, so that followers who start now start at its end.
+std::uint64_t newest_event(read_tables& from, shard_id shard) {
+    const row_key prefix = keys::shard(shard);
+    const auto last = from.seek_before(table::events, row_key{}.u32((std::uint32_t{shard.value} + 1) << 16));
+    if (!last || !has_prefix(last->key, prefix)) return 0;
     key_reader k{last->key};
     k.u16();
     return k.u64();
+}
+
+std::shared_ptr<watch_hub> make_hub(const std::shared_ptr<kj_inbox>& inbox, store& data, std::size_t shards) {
+    auto hub = std::make_shared<watch_hub>(inbox, shards);
+    const auto tables = data.begin_read();
+    for (std::size_t i = 0; i < shards; ++i) {
+        const shard_id shard{static_cast<std::uint16_t>(i)};
+        hub->start_at(shard, newest_event(*tables, shard));
+    }
+    return hub;
+}
+
+std::vector<std::string> actors_always_there(std::size_t shards) {
+    std::vector<std::string> paths{"node/journal-data", "node/journal-control", "node/exec"};
+    for (std::size_t i = 0; i < shards; ++i) paths.push_back("node/shards/shard-" + std::to_string(i) + "/scheduler");
+    return paths;
 }
 
 void report_to_log(const logger& log, const supervision_report& r) {
@@ -270,18 +288,22 @@ expected<void> run_node(const node_config& config, bool development) {
                     .wall_clock = wall_clock_now,
                     .seed = std::random_device{}()});
     const auto gate = std::make_shared<inflight_gate>();
-    const node_addresses addresses{system};
+    const std::size_t shards = cluster ? cluster->shards().size() : 1;
+    const node_addresses addresses{system, shards};
     const auto inbox = std::make_shared<kj_inbox>();
-    const auto hub = std::make_shared<watch_hub>(inbox);
-    hub->start_at(newest_event(*opened->data));
+    const auto hub = make_hub(inbox, *opened->data, shards);
     const auto ready = std::make_shared<readiness>(*opened->data, gate);
     const auto rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
     const auto metrics = std::make_shared<node_metrics>(metrics_sources{
         .data = opened->data.get(),
         .control = opened->control.get(),
+        .shards = shards,
+        .leads = cluster ? [board = cluster->board()](shard_id shard) {
+            return board->face(shard)->role.load() == replica_role::serving;
+        } : std::function<bool(shard_id)>{},
         .gate = gate,
         .tree = tree,
-        .actors = {"node/journal-data", "node/journal-control", "node/shards/shard-0/scheduler", "node/exec"},
+        .actors = actors_always_there(shards),
         .log = log,
         .rpc_connections = [rpc_connections] { return rpc_connections->load(); }});
     const std::uint32_t life = life_of(opened->life, cluster.get());
@@ -293,12 +315,12 @@ expected<void> run_node(const node_config& config, bool development) {
         .gate = gate,
         .readers = readers(),
         .on_commit =
-            [hub, metrics, ready](const commit_report& r) {
-                hub->committed(r.output);
+            [hub, metrics, ready](shard_id shard, const commit_report& r) {
+                hub->committed(shard, r.output);
                 metrics->committed(r);
                 ready->committed();
             },
-        .on_workers = [metrics](const slot_pool& pool) { metrics->workers_changed(pool); },
+        .on_workers = [metrics](shard_id shard, const slot_pool& pool) { metrics->workers_changed(pool, shard); },
         .exec = {.runner = {.work_root = directory->path() / "work"},
                  .rlimits = {static_cast<std::uint64_t>(config.exec.cpu.count() / 1000), config.exec.memory_bytes,
                              config.exec.file_bytes, config.exec.open_files},
@@ -322,7 +344,8 @@ expected<void> run_node(const node_config& config, bool development) {
         }
     if (development) declare_development(addresses.control.as<control_handle>(), *board->get(), log);
 
-    edge_context edge{.data = opened->data.get(),
+    edge_context edge{.shards = shards,
+                      .data = opened->data.get(),
                       .control = opened->control.get(),
                       .reads = cluster ? cluster_reads(addresses, *cluster) : read_rules{},
                       .cluster = cluster ? cluster->operations() : nullptr,
@@ -377,16 +400,14 @@ expected<void> run_node(const node_config& config, bool development) {
         });
         log.info("node stopping", {{"signal", std::int64_t{signal}}});
         ready->stopping();
-        if (cluster && !cluster->removed()) cluster->give_up_leadership(leadership_patience);
+        if (cluster && !cluster->why_stopped()) cluster->give_up_leadership(leadership_patience);
         serving.stop();
     }
     auto stopped = stop_and_wait(system, root, stop_wait);
-    const bool removed = cluster && cluster->removed();
+    const auto why = cluster ? cluster->why_stopped() : std::nullopt;
     if (cluster) cluster->stop(); // after the actors, which use it to their end
     if (!ports) return tl::unexpected(ports.error());
-    if (removed)
-        return fail(errc::illegal_transition, "this node was removed from the cluster; `coppice cluster add` makes "
-                                              "another one");
+    if (why) return tl::unexpected(*why);
     return stopped;
 }
 

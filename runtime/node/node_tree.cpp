@@ -5,14 +5,33 @@
 
 namespace coppice {
 
-node_addresses::node_addresses(caf::actor_system& system)
+namespace {
+
+supervisor_spec tree_of_shard(const node_addresses& addresses, const node_tree_options& options, shard_id shard,
+                              const journal_port& journal, milliseconds local_grace) {
+    const shard_addresses& here = addresses.shard[shard.value];
+    const shard_options scheduler{.data = options.data,
+                                  .shard = shard,
+                                  .journal = journal,
+                                  .tenants = here.tenants,
+                                  .local_grace = local_grace};
+    const auto jobs = std::make_shared<const job_actor_options>(job_actor_options{
+        journal, here.scheduler.as<shard_handle>(), options.data, wall_clock_now, options.development});
+    return shard_tree(scheduler, jobs, here.scheduler);
+}
+
+} // namespace
+
+node_addresses::node_addresses(caf::actor_system& system, std::size_t shards_of_cluster)
     : journal(make_relay(system, when_down::stash)), control(make_relay(system, when_down::stash)),
-      shard(make_relay(system, when_down::stash)), tenants(make_relay(system, when_down::stash)),
       sessions(make_relay(system, when_down::stash)), replicas(make_relay(system, when_down::stash)),
-      shards(make_relay(system, when_down::stash)), remotes(make_relay(system, when_down::stash)) {}
+      shards(make_relay(system, when_down::stash)), remotes(make_relay(system, when_down::stash)) {
+    for (std::size_t i = 0; i < shards_of_cluster; ++i)
+        shard.push_back({make_relay(system, when_down::stash), make_relay(system, when_down::stash)});
+}
 
 executor_port executor_port_of(const node_addresses& addresses, bool cluster) {
-    return (cluster ? addresses.journal : addresses.shard).as<executor_port>();
+    return (cluster ? addresses.journal : addresses.shard.front().scheduler).as<executor_port>();
 }
 
 journal_port port_of(const node_addresses& addresses, const std::shared_ptr<inflight_gate>& gate) {
@@ -24,14 +43,14 @@ journal_port port_of(const node_addresses& addresses, const std::shared_ptr<infl
 // grow again from the tables.
 supervisor_spec node_tree(const node_addresses& addresses, const node_tree_options& options) {
     const journal_port journal = port_of(addresses, options.gate);
-    const auto shard = addresses.shard.as<shard_handle>();
+    static constexpr shard_id only{};
+    const auto shard = addresses.shard.front().scheduler.as<shard_handle>();
     const journal_options data{
-        .data = options.data, .on_commit = options.on_commit, .on_workers = options.on_workers};
+        .data = options.data,
+        .on_commit = [on_commit = options.on_commit](const commit_report& r) { on_commit(only, r); },
+        .on_workers = [on_workers = options.on_workers](const slot_pool& pool) { on_workers(only, pool); }};
     const control_options control{options.control, options.board, journal, options.readers};
     auto exec = std::make_shared<exec_actor_options>(options.exec);
-    const auto jobs = std::make_shared<const job_actor_options>(
-        job_actor_options{journal, shard, options.data, wall_clock_now, options.development});
-    const shard_options scheduler{.data = options.data, .journal = journal, .tenants = addresses.tenants};
     supervisor_spec tree{
         .strategy = strategy::rest_for_one,
         .intensity = {10, milliseconds{60'000}},
@@ -46,7 +65,8 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
              .start =
                  supervisor_of({.intensity = {0, milliseconds{60'000}}, // as shard_tree says
                                 .children = {{.id = "shard-0",
-                                              .start = supervisor_of(shard_tree(scheduler, jobs, addresses.shard)),
+                                              .start = supervisor_of(tree_of_shard(addresses, options, only, journal,
+                                                                                   milliseconds{0})),
                                               .kind = child_kind::supervisor}}}),
              .kind = child_kind::supervisor},
             {.id = "workers",
@@ -62,26 +82,25 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
     return tree;
 }
 
-// rest_for_one, as above. The trees of the shards that this node leads come and go by the router's word; an
-// executor that a new primary does not know ends, and begins anew by itself, however often that is.
+// rest_for_one, as above. The trees of the shards that this node leads come and go by the router's word.
 supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_options& options,
                              replica_journal_options journal, router_options router, start_function control) {
     const journal_port replicas{addresses.replicas.as<journal_handle>(), options.gate};
-    const auto shard = addresses.shard.as<shard_handle>();
-    const auto jobs = std::make_shared<const job_actor_options>(
-        job_actor_options{replicas, shard, options.data, wall_clock_now, options.development});
-    const shard_options scheduler{.data = options.data,
-                                  .journal = replicas,
-                                  .tenants = addresses.tenants,
-                                  .local_grace = limits::worker_reattach_grace};
-    journal.shards = {{router.shard, shard}};
+    std::vector<start_function> trees;
+    for (const shard_id shard : journal.journal.shards) {
+        const auto scheduler = addresses.shard[shard.value].scheduler.as<shard_handle>();
+        journal.shards.emplace(shard, scheduler);
+        router.schedulers.push_back(scheduler);
+        trees.push_back(supervisor_of(
+            tree_of_shard(addresses, options, shard, replicas, limits::worker_reattach_grace)));
+    }
     router.journal = addresses.replicas.as<replica_journal_handle>();
-    router.scheduler = shard;
     router.shards = addresses.shards.handle();
     router.remotes = addresses.remotes.handle();
     router.gate = options.gate;
-    const dynamic_spec shards{.start = [tree = supervisor_of(shard_tree(scheduler, jobs, addresses.shard))](
-                                           supervised_context& context, const std::any&) { return tree(context); },
+    const dynamic_spec shards{.start = dynamic_start<shard_id>([trees](supervised_context& context, shard_id shard) {
+                                  return trees[shard.value](context);
+                              }),
                               .restart = restart_type::temporary,
                               .shutdown = infinity,
                               .kind = "shard"};
@@ -115,9 +134,7 @@ supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_op
         tree.children.push_back(
             {.id = "executors",
              .start = supervisor_of(
-                 {.intensity = {1000, milliseconds{60'000}},
-                  .backoff = {milliseconds{50}, milliseconds{500}, milliseconds{1000}},
-                  .children = {{.id = "exec",
+                 {.children = {{.id = "exec",
                                 .start =
                                     detached_actor_of(exec_actor, std::shared_ptr<const exec_actor_options>(exec)),
                                 .shutdown = shutdown_after(exec->stop_grace + milliseconds{15'000})}}}),

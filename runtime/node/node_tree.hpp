@@ -9,17 +9,21 @@
 
 namespace coppice {
 
+struct shard_addresses {
+    relay_ptr scheduler;
+    relay_ptr tenants;
+};
+
 struct node_addresses {
     relay_ptr journal; // where everybody proposes: the journal, in a cluster the router
     relay_ptr control;
-    relay_ptr shard;
-    relay_ptr tenants;
+    std::vector<shard_addresses> shard; // by number
     relay_ptr sessions;
     // In a cluster:
     relay_ptr replicas; // the journal
     relay_ptr shards;   // the supervisor of the shards' trees
     relay_ptr remotes;  // the supervisor of other nodes' executors
-    explicit node_addresses(caf::actor_system& system);
+    node_addresses(caf::actor_system& system, std::size_t shards);
 };
 
 struct node_tree_options {
@@ -28,8 +32,8 @@ struct node_tree_options {
     std::shared_ptr<catalog_board> board;
     std::shared_ptr<inflight_gate> gate;
     spec_readers readers;
-    std::function<void(const commit_report&)> on_commit;
-    std::function<void(const slot_pool&)> on_workers;
+    std::function<void(shard_id, const commit_report&)> on_commit;
+    std::function<void(shard_id, const slot_pool&)> on_workers;
     exec_actor_options exec; // its journal and shard are set here
     bool development = false;
 };

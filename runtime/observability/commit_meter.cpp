@@ -142,7 +142,8 @@ void commit_meter::committed(const commit_report& report) {
     batch_commands_.observe(static_cast<double>(report.commands));
     apply_.observe(seconds(report.apply_time));
     commit_.observe(seconds(report.commit_time));
-    free_slots_.store(report.machine.pool().free_slots(), std::memory_order_relaxed);
+    pool_of(report.machine.shard())
+        .free_slots.store(report.machine.pool().free_slots(), std::memory_order_relaxed);
 }
 
 void commit_meter::count_results(const batch_output& output) {
@@ -185,16 +186,23 @@ void commit_meter::count_end(const end_effect& e, const tenant_book& book) {
     if (again && how != end_lost) kept(y.retries, retries_, {y.name}).increment();
 }
 
-void commit_meter::workers_changed(const slot_pool& pool) {
+commit_meter::pool_totals& commit_meter::pool_of(shard_id shard) {
+    if (const auto known = pools_.find(shard); known != pools_.end()) return known->second;
+    const std::scoped_lock lock{growing_};
+    return pools_[shard];
+}
+
+void commit_meter::workers_changed(const slot_pool& pool, shard_id shard) {
     worker_totals now;
     for (const auto& [id, w] : pool.workers()) {
         ++(w.draining ? now.draining : now.attached);
         if (!w.draining) now.slots += w.slots;
     }
-    attached_.store(now.attached, std::memory_order_relaxed);
-    draining_.store(now.draining, std::memory_order_relaxed);
-    slots_.store(now.slots, std::memory_order_relaxed);
-    free_slots_.store(pool.free_slots(), std::memory_order_relaxed);
+    pool_totals& to = pool_of(shard);
+    to.attached.store(now.attached, std::memory_order_relaxed);
+    to.draining.store(now.draining, std::memory_order_relaxed);
+    to.slots.store(now.slots, std::memory_order_relaxed);
+    to.free_slots.store(pool.free_slots(), std::memory_order_relaxed);
 }
 
 commit_meter::tenant_tally& commit_meter::tenant(tenant_id id, const tenant_book& book) {
@@ -243,10 +251,14 @@ std::vector<commit_meter::tenant_jobs> commit_meter::tenants() const {
 }
 
 commit_meter::worker_totals commit_meter::workers() const {
-    worker_totals now{.attached = attached_.load(std::memory_order_relaxed),
-                      .draining = draining_.load(std::memory_order_relaxed),
-                      .slots = slots_.load(std::memory_order_relaxed),
-                      .free_slots = free_slots_.load(std::memory_order_relaxed)};
+    worker_totals now;
+    const std::scoped_lock lock{growing_};
+    for (const auto& [shard, of] : pools_) {
+        now.attached = std::max(now.attached, of.attached.load(std::memory_order_relaxed));
+        now.draining = std::max(now.draining, of.draining.load(std::memory_order_relaxed));
+        now.slots += of.slots.load(std::memory_order_relaxed);
+        now.free_slots += of.free_slots.load(std::memory_order_relaxed);
+    }
     now.free_slots = std::min(now.free_slots, now.slots);
     return now;
 }

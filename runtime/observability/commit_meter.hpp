@@ -15,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <unordered_map>
 
@@ -47,13 +48,15 @@ class commit_meter {
 
     // Every commit, once, in order.
     void committed(const commit_report& report);
-    void workers_changed(const slot_pool& pool);
+    void workers_changed(const slot_pool& pool, shard_id shard = {});
 
     // Tenants that have, or had, a job.
     std::vector<tenant_jobs> tenants() const;
     worker_totals workers() const;
 
   private:
+    struct pool_totals;
+    pool_totals& pool_of(shard_id shard);
     // What can happen to a job, as the label `state` of operations_jobs_total has it.
     static constexpr std::size_t happening_count = 6;
     static constexpr std::size_t outcome_count = 5;
@@ -105,10 +108,10 @@ class commit_meter {
 
     mutable std::mutex growing_; // of the deque's structure, not of what is in it; taken for a new tenant only
     std::deque<tenant_tally> tallies_;
-    std::atomic<std::uint64_t> attached_{0};
-    std::atomic<std::uint64_t> draining_{0};
-    std::atomic<std::uint64_t> slots_{0};
-    std::atomic<std::uint64_t> free_slots_{0};
+    struct pool_totals {
+        std::atomic<std::uint64_t> attached{0}, draining{0}, slots{0}, free_slots{0};
+    };
+    std::map<shard_id, pool_totals> pools_; // as tallies_; each shard knows the same workers, and has its own slots
 };
 
 } // namespace coppice

@@ -195,7 +195,7 @@ void node_metrics::register_process() {
 // ---- a look at everything, once a scrape
 
 void node_metrics::look() {
-    tenants_ = meter_.tenants();
+    look_at_tenants();
     workers_ = meter_.workers();
     process_ = read_process_stats();
     look_at_queues();
@@ -210,6 +210,32 @@ void node_metrics::look() {
     }
 }
 
+void node_metrics::look_at_tenants() {
+    if (!sources_.leads) {
+        tenants_ = meter_.tenants();
+        return;
+    }
+    tenants_.clear();
+    books_.clear();
+    try {
+        const auto tables = sources_.data->begin_read();
+        for (std::size_t i = 0; i < sources_.shards; ++i) {
+            const shard_id shard{static_cast<std::uint16_t>(i)};
+            if (sources_.leads(shard)) books_.emplace_back(shard).load(*tables);
+        }
+    } catch (const std::exception&) {
+        books_.clear();
+        faults_.increment();
+    }
+    for (const tenant_book& book : books_)
+        for (const auto& [id, entry] : book.tenants()) {
+            if (entry.types.empty()) continue;
+            tenant_jobs& jobs = tenants_.emplace_back(tenant_jobs{entry.spec.name, id, {}});
+            for (const auto& [type, counts] : entry.types)
+                for (std::size_t s = 0; s < job_state_count; ++s) jobs.by_state[s] += counts.by_state[s];
+        }
+}
+
 void node_metrics::look_at_queues() {
     oldest_.clear();
     const std::array queued{job_state::QUEUED};
@@ -219,7 +245,8 @@ void node_metrics::look_at_queues() {
         const auto tables = sources_.data->begin_read();
         const instant now = sources_.clock();
         for (const tenant_jobs* t : std::span{order}.first(std::min(limits::metric_series_shown, order.size()))) {
-            const auto oldest = oldest_ready(*tables, sources_.shard, t->id, budget);
+            const shard_id shard = sources_.leads ? shard_of(t->id, sources_.shards) : sources_.shard;
+            const auto oldest = oldest_ready(*tables, shard, t->id, budget);
             oldest_.push_back({{std::string{t->name}}, oldest ? seconds_between(*oldest, now) : 0});
         }
     } catch (const std::exception&) {

@@ -23,7 +23,11 @@ namespace coppice {
 struct metrics_sources {
     store* data = nullptr; // needed
     store* control = nullptr;
-    shard_id shard{};
+    shard_id shard{};       // of a node alone
+    std::size_t shards = 1; // of the cluster
+    // In a cluster: whether this node leads the shard. Jobs are shown where they are led, so that the sum over all nodes
+    // is right; and read from the store, as those of a shard that another node led a moment ago.
+    std::function<bool(shard_id)> leads;
     std::shared_ptr<const inflight_gate> gate;
     std::shared_ptr<const actor_tree> tree;
     std::vector<std::string> actors; // paths in the tree of those that are always there: "node/journal-data"
@@ -42,7 +46,7 @@ class node_metrics {
 
     // The journal's thread: journal_options::on_commit and on_workers.
     void committed(const commit_report& report) { meter_.committed(report); }
-    void workers_changed(const slot_pool& pool) { meter_.workers_changed(pool); }
+    void workers_changed(const slot_pool& pool, shard_id shard = {}) { meter_.workers_changed(pool, shard); }
     // Any thread.
     void login_refused() { logins_refused_.increment(); }
     // For whoever has more to count. Names begin with "operations_"; each gets its row in METRICS.md.
@@ -65,6 +69,7 @@ class node_metrics {
     void register_process();
 
     void look();
+    void look_at_tenants();
     void look_at_queues();
     void look_at_actors();
 
@@ -75,6 +80,7 @@ class node_metrics {
     counter& faults_;
 
     std::mutex rendering_; // and what one scrape sees:
+    std::vector<tenant_book> books_; // of the shards led here; what tenants_ names lives in them
     std::vector<commit_meter::tenant_jobs> tenants_;
     commit_meter::worker_totals workers_;
     std::vector<metric_sample> oldest_;

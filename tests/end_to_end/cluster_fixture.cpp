@@ -27,14 +27,14 @@ std::string port_text(std::uint16_t port) { return std::to_string(port); }
 
 } // namespace
 
-cluster_under_test::cluster_under_test(std::size_t count) {
+cluster_under_test::cluster_under_test(std::size_t count, std::uint32_t shards) : shards_(shards) {
     const std::string first = (files_ / "n0").string();
     for (std::size_t i = 0; i < count; ++i) {
         const std::uint16_t rpc = testing::free_port(), metrics = testing::free_port(), peer = testing::free_port();
         const std::string data = (files_ / ("n" + std::to_string(i))).string();
         std::vector<std::string> argv{program(), "cluster"};
         if (i == 0)
-            argv.insert(argv.end(), {"init", "--name", "grove"});
+            argv.insert(argv.end(), {"init", "--name", "grove", "--shards", std::to_string(shards)});
         else
             argv.insert(argv.end(), {"add", "--from", first});
         argv.insert(argv.end(), {"--data", data, "--port", port_text(rpc), "--metrics-port", port_text(metrics),
@@ -63,7 +63,7 @@ cluster_under_test::cluster_under_test(std::size_t count) {
 void cluster_under_test::start(std::size_t i) {
     nodes_.at(i).running =
         std::make_unique<process>(process::options{.argv = {program(), "serve", "--config", nodes_.at(i).config}});
-    BOOST_REQUIRE_MESSAGE(eventually([&] { return metric(i, "coppice_replica_epoch").has_value(); }),
+    BOOST_REQUIRE_MESSAGE(eventually([&] { return metric(i, "coppice_replica_epoch", 0).has_value(); }),
                           "node " << i << " did not come up: " << log(i));
 }
 
@@ -102,34 +102,38 @@ std::unique_ptr<process> cluster_under_test::begin(std::size_t i, std::vector<st
                          .env = {{"COPPICE_SERVER", address(i)}, {"COPPICE_TOKEN_FILE", token_file_}}});
 }
 
-std::optional<double> cluster_under_test::metric(std::size_t i, const std::string& name) const {
+std::optional<double> cluster_under_test::metric(std::size_t i, const std::string& name, std::uint16_t shard) const {
     process curl(
         process::options{.argv = {"/usr/bin/curl", "-sm", "2", "http://" + nodes_.at(i).metrics + "/metrics"}});
     if (curl.wait() != 0) return std::nullopt;
+    const std::string wanted = name + "{shard=\"" + std::to_string(shard) + "\"}";
     std::istringstream lines{curl.out()};
     for (std::string line; std::getline(lines, line);)
-        if (line.starts_with(name + "{") || line.starts_with(name + " "))
-            return std::stod(line.substr(line.rfind(' ') + 1));
+        if (line.starts_with(wanted)) return std::stod(line.substr(line.rfind(' ') + 1));
     return std::nullopt;
 }
 
-std::size_t cluster_under_test::primary(std::optional<std::size_t> not_this) const {
+std::size_t cluster_under_test::primary(std::uint16_t shard, std::optional<std::size_t> not_this) const {
     std::optional<std::size_t> found;
     const bool there = eventually([&] {
         for (std::size_t i = 0; i < nodes_.size(); ++i)
-            if (i != not_this && runs(i) && metric(i, "coppice_replica_serving") == 1.0) found = i;
+            if (i != not_this && runs(i) && metric(i, "coppice_replica_serving", shard) == 1.0) found = i;
         return found.has_value();
     });
-    BOOST_REQUIRE_MESSAGE(there, "no node serves the shard");
+    BOOST_REQUIRE_MESSAGE(there, "no node serves shard " << shard);
     return *found;
 }
 
 bool cluster_under_test::all_in_sync(std::size_t count) const {
-    return eventually([&] {
-        const std::size_t leader = primary();
-        return metric(leader, "coppice_replica_in_sync") == static_cast<double>(count) &&
-               metric(leader, "coppice_replica_serving") == 1.0;
-    });
+    for (std::uint16_t shard = 0; shard < shards_; ++shard) {
+        const bool is_there = eventually([&] {
+            const std::size_t leader = primary(shard);
+            return metric(leader, "coppice_replica_in_sync", shard) == static_cast<double>(count) &&
+                   metric(leader, "coppice_replica_serving", shard) == 1.0;
+        });
+        if (!is_there) return false;
+    }
+    return true;
 }
 
 // ---- the client

@@ -14,25 +14,28 @@ namespace coppice::end_to_end {
 
 class cluster_under_test {
   public:
-    // `flags`: more of `cluster init` and `cluster add`.
-    explicit cluster_under_test(std::size_t nodes = 3);
+    explicit cluster_under_test(std::size_t nodes = 3, std::uint32_t shards = 3);
 
     std::size_t size() const { return nodes_.size(); }
     void start(std::size_t i);
     int kill(std::size_t i, int signal); // and waits for its end
     void signal(std::size_t i, int signal) const;
     bool runs(std::size_t i) const { return nodes_.at(i).running != nullptr; }
+    const std::string& config(std::size_t i) const { return nodes_.at(i).config; }
     const std::string& address(std::size_t i) const { return nodes_.at(i).address; }
     std::string token_file() const { return token_file_; }
     client::options client_of(std::size_t i) const;
 
     outcome run(std::size_t i, std::vector<std::string> arguments) const;
     std::unique_ptr<process> begin(std::size_t i, std::vector<std::string> arguments) const;
-    // A gauge of a node's own page; nothing while it does not answer.
-    std::optional<double> metric(std::size_t i, const std::string& name) const;
+    // A gauge of a node's own page, of a shard; nothing while it does not answer.
+    std::optional<double> metric(std::size_t i, const std::string& name, std::uint16_t shard) const;
+    // The shard of tenant "acme", whose jobs most tests submit.
+    std::uint16_t shard_of_acme() const { return static_cast<std::uint16_t>(1 % shards_); }
     // The node that serves the shard, as it says itself; waits for one. `not_this`: another than that.
-    std::size_t primary(std::optional<std::size_t> not_this = {}) const;
-    // Waits until the primary knows so many replicas in sync.
+    std::size_t primary(std::uint16_t shard, std::optional<std::size_t> not_this = {}) const;
+    std::size_t primary(std::optional<std::size_t> not_this = {}) const { return primary(shard_of_acme(), not_this); }
+    // Waits until the primaries of all shards know so many replicas in sync.
     bool all_in_sync(std::size_t count) const;
     testing::etcd_process& etcd() { return etcd_; }
     // What all lives of a node have logged.
@@ -44,6 +47,7 @@ class cluster_under_test {
         std::unique_ptr<process> running;
         std::string earlier_log;
     };
+    std::uint32_t shards_;
     scratch_directory files_;
     testing::etcd_process etcd_;
     std::vector<one_node> nodes_;

@@ -66,7 +66,7 @@ void cluster_processes::make_node(unsigned node) {
     const std::string rpc = free_local_port();
     std::vector<std::string> argv{program(), "cluster"};
     if (node == 1)
-        argv.insert(argv.end(), {"init", "--name", "oak"});
+        argv.insert(argv.end(), {"init", "--shards", "1", "--name", "oak"});
     else
         argv.insert(argv.end(), {"add", "--from", directory_of(1).string()});
     argv.insert(argv.end(), {"--data", directory_of(node).string(), "--port", rpc, "--metrics-port",

@@ -184,7 +184,7 @@ void crash_run::check_each_job(client::blocking_client& as) {
 // The feed tells of one end of each, and of none of another job twice.
 void crash_run::check_events(client::blocking_client& as) {
     std::map<job_id, std::size_t> ends;
-    for (std::uint64_t after = 0;;) {
+    for (client::feed_place after;;) {
         const auto page = as.follow(after, 1000, milliseconds{0});
         BOOST_REQUIRE_MESSAGE(page.has_value(), why(page));
         if (page->events.empty()) break;

@@ -203,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(calls_under_way_have_a_bound_on_each_connection, fixture
                     watch.send().then([&](auto&& r) { note(r.getFailure()); }).eagerlyEvaluate(nullptr));
             } else {
                 auto follow = s.jobs().followRequest();
-                follow.setAfter(1'000'000);
+                follow.initAfter(1).set(0, 1'000'000);
                 follow.setTimeoutMs(~std::uint32_t{0});
                 under_way.push_back(
                     follow.send().then([&](auto&& r) { note(r.getFailure()); }).eagerlyEvaluate(nullptr));

@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(lists_feeds_and_submissions_stay_in_the_tenant) {
         for (const std::uint64_t after :
              {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}, ~std::uint64_t{0} - 1}) {
             auto follow = s.jobs().followRequest();
-            follow.setAfter(after);
+            follow.initAfter(1).set(0, after);
             const auto events = follow.send().wait(s.scope());
             for (const auto event : events.getEvents())
                 BOOST_TEST((read_id(event.getJob()).tenant() != houses.done.tenant()));

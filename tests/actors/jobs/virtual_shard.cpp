@@ -26,6 +26,7 @@ executor_handle::behavior_type session_actor(executor_handle::pointer self, cons
             // This worker is well, whatever became of one attempt: its edge offers it again (worker_link).
             if (start.link->offer.slots > 0) self->send(start.link->journal, start.link->offer);
         },
+        [](const present_attempts&) {}, // one shard, and no other primary
     };
 }
 

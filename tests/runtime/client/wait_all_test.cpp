@@ -30,24 +30,24 @@ struct feed_fixture {
             const auto params = context.getParams();
             auto results = context.getResults();
             if (params.getNewest()) {
-                results.setLast(rows.size());
+                results.initLast(1).set(0, rows.size());
                 return kj::READY_NOW;
             }
             ++follows;
-            const std::uint64_t after = params.getAfter();
+            const std::uint64_t after = params.getAfter().size() == 0 ? 0 : params.getAfter()[0];
             if (after + 1 < first) {
                 cc::write(results.initFailure(), failure{errc::cursor_expired, "pruned"});
                 return kj::READY_NOW;
             }
             const std::uint64_t last = std::min<std::uint64_t>(rows.size(), after + params.getLimit());
             if (last <= after) {
-                results.setLast(rows.size());
+                results.initLast(1).set(0, rows.size());
                 return io.provider->getTimer().afterDelay(5 * kj::MILLISECONDS);
             }
             auto events = results.initEvents(static_cast<unsigned>(last - after));
             for (unsigned i = 0; i < events.size(); ++i)
                 write_event(events[i], after + i + 1, rows[after + i].first, rows[after + i].second);
-            results.setLast(last);
+            results.initLast(1).set(0, last);
             return kj::READY_NOW;
         };
         node.answers.get = [this](auto context) -> kj::Promise<void> {

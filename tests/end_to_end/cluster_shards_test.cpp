@@ -1,0 +1,158 @@
+// A cluster of several shards: tenants live on different ones, whose primaries are different nodes; clients and
+// workers see one system.
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/end_to_end/cluster_fixture.hpp"
+
+namespace coppice::end_to_end {
+namespace {
+
+// With acme, which is there: tenants 1, 2 and 3, on shards 1, 2 and 0.
+constexpr std::string_view more_tenants = R"(kind: Tenant
+metadata: {name: bolt}
+spec: {types: [parked, echo, worked, slow]}
+---
+kind: Tenant
+metadata: {name: cork}
+spec: {types: [parked, echo, worked, slow]}
+---
+kind: JobType
+metadata: {name: slow}
+spec: {executor: exec, argv: [sh, -c, "echo begun >&2; sleep 3"], attempts_max: 3}
+)";
+const std::vector<std::string> tenants{"acme", "bolt", "cork"};
+
+class grove {
+  public:
+    grove() {
+        const scratch_directory files;
+        const auto applied = c.run(0, {"apply", "-f", files.write("more.yaml", more_tenants)});
+        BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
+        for (std::size_t i = 0; i < c.size(); ++i)
+            BOOST_REQUIRE(eventually([&] { return c.run(i, {"get", "tenant", "cork"}).status == 0; }));
+    }
+    std::string submit(std::size_t at, const std::string& tenant, const std::string& type) const {
+        const auto ran = c.run(at, {"job", "submit", "--tenant", tenant, "--type", type, "--payload", "\"x\""});
+        BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err);
+        return ran.out.substr(0, ran.out.find('\n'));
+    }
+    nlohmann::json job(std::size_t at, const std::string& id) const {
+        const auto got = c.run(at, {"job", "get", id, "-o", "json"});
+        return got.status == 0 ? nlohmann::json::parse(got.out) : nlohmann::json{};
+    }
+    bool comes_to(const std::string& id, const std::string& status) const {
+        return eventually([&] { return job(0, id).value("status", "") == status; });
+    }
+    void spread() const {
+        BOOST_REQUIRE(eventually([&] {
+            std::set<std::size_t> leaders;
+            for (std::uint16_t shard = 0; shard < 3; ++shard) leaders.insert(c.primary(shard));
+            return leaders.size() == 3;
+        }));
+    }
+
+    cluster_under_test c;
+};
+
+} // namespace
+
+// As the suite `cluster`.
+BOOST_FIXTURE_TEST_SUITE(cluster_shards, grove, *boost::unit_test::enable_if<!sanitized>())
+
+BOOST_AUTO_TEST_CASE(tenants_of_all_shards_are_one_system_at_every_node) {
+    spread();
+    std::set<std::string> ids;
+    for (std::size_t at = 0; at < 3; ++at)
+        for (const std::string& tenant : tenants) ids.insert(submit(at, tenant, "parked"));
+    BOOST_TEST(ids.size() == 9U);
+    for (std::size_t at = 0; at < 3; ++at) {
+        // All of the platform's, in pages that end in the middle of shards.
+        std::set<std::string> listed;
+        const auto page = c.run(at, {"job", "list", "--type", "parked", "--limit", "4", "-o", "json"});
+        BOOST_REQUIRE_MESSAGE(page.status == 0, page.err);
+        std::istringstream lines{page.out};
+        for (std::string line; std::getline(lines, line);) listed.insert(nlohmann::json::parse(line)["id"]);
+        BOOST_TEST(listed.size() >= 4U);
+        for (const std::string& tenant : tenants) {
+            const auto own = c.run(at, {"job", "list", "--tenant", tenant, "--type", "parked", "-o", "json"});
+            BOOST_TEST(std::count(own.out.begin(), own.out.end(), '\n') == 3);
+        }
+    }
+    for (const std::string& id : ids) {
+        const auto cancelled = c.run(2, {"job", "cancel", id});
+        BOOST_TEST(cancelled.status == 0, cancelled.err);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_submission_for_several_shards_is_followed_to_its_end) {
+    spread();
+    std::string lines;
+    for (int i = 0; i < 30; ++i)
+        lines += R"({"tenant":")" + tenants[i % 3] + R"(","type":"echo","payload":)" + std::to_string(i) + "}\n";
+    const scratch_directory files;
+    const auto ran = c.run(1, {"job", "submit", "-f", files.write("jobs", lines), "--wait"});
+    BOOST_TEST(ran.status == 0, ran.err);
+    BOOST_TEST(std::count(ran.out.begin(), ran.out.end(), '\n') == 30);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_of_one_slot_serves_every_shard) {
+    spread();
+    std::vector<std::string> ids;
+    const auto worker = c.begin(0, {"worker", "--types", "worked", "--slots", "1", "--", "/bin/cat"});
+    for (int n = 0; n < 5; ++n)
+        for (const std::string& tenant : tenants) ids.push_back(submit(n % 3, tenant, "worked"));
+    for (const std::string& id : ids) BOOST_TEST(comes_to(id, "succeeded"));
+    for (const std::string& id : ids) BOOST_TEST(job(1, id)["attempts"] == 1);
+}
+
+BOOST_AUTO_TEST_CASE(an_attempt_that_runs_goes_on_when_its_shard_gets_another_primary) {
+    spread();
+    const std::uint16_t shard = c.shard_of_acme();
+    const std::size_t first = c.primary(shard), second = (first + 1) % 3;
+    // More than one node's executor holds: some run beside the primary, and some elsewhere.
+    std::vector<std::string> ids;
+    for (int i = 0; i < 4; ++i) ids.push_back(submit(second, "bolt", "slow"));
+    for (const std::string& id : ids) BOOST_REQUIRE(comes_to(id, "running"));
+    const std::size_t leads_bolt = c.primary(2);
+    const auto moved = c.run(first, {"shard", "move", "2", std::to_string((leads_bolt + 1) % 3 + 1)});
+    BOOST_REQUIRE_MESSAGE(moved.status == 0, moved.err);
+    for (const std::string& id : ids) {
+        BOOST_TEST(comes_to(id, "succeeded"));
+        BOOST_TEST(job(0, id)["attempts"] == 1);
+        BOOST_TEST(c.run(0, {"job", "logs", id}).out.find("begun") != std::string::npos);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(attempts_of_other_shards_do_not_hear_of_a_primary_that_is_killed) {
+    spread();
+    const std::size_t victim = c.primary(0), at = (victim + 1) % 3;
+    const auto worker = c.begin(at, {"worker", "--types", "worked", "--slots", "4", "--", "/bin/sleep", "3"});
+    std::vector<std::string> ids;
+    for (const std::string& tenant : tenants) ids.push_back(submit(at, tenant, "worked"));
+    for (const std::string& id : ids)
+        BOOST_REQUIRE(eventually([&] { return job(at, id).value("status", "") == "running"; }));
+    c.kill(victim, SIGKILL);
+    for (const std::string& id : ids) {
+        BOOST_TEST(eventually([&] { return job(at, id).value("status", "") == "succeeded"; }));
+        BOOST_TEST(job(at, id)["attempts"] == 1);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_believes_in_another_number_of_shards_does_not_serve) {
+    BOOST_TEST(c.kill(2, SIGTERM) == 0);
+    std::string config = read_file(c.config(2));
+    const auto at = config.find("shards: 3");
+    BOOST_REQUIRE(at != std::string::npos);
+    config.replace(at, 9, "shards: 5");
+    const scratch_directory files;
+    process wrong({.argv = {program(), "serve", "--config", files.write("node.yaml", config)}});
+    BOOST_TEST(wrong.wait() == 1);
+    BOOST_TEST(wrong.err().find("the cluster was founded with 3") != std::string::npos, wrong.err());
+    BOOST_TEST(c.run(0, {"shard", "list", "-o", "json"}).out.find("\"shard\":3") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace coppice::end_to_end
