@@ -48,7 +48,7 @@ class commit_meter {
 
     // Every commit, once, in order.
     void committed(const commit_report& report);
-    void workers_changed(const slot_pool& pool, shard_id shard = {});
+    void workers_changed(const slot_pool& pool, shard_id shard);
 
     // Tenants that have, or had, a job.
     std::vector<tenant_jobs> tenants() const;

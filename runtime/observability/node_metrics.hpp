@@ -46,7 +46,8 @@ class node_metrics {
 
     // The journal's thread: journal_options::on_commit and on_workers.
     void committed(const commit_report& report) { meter_.committed(report); }
-    void workers_changed(const slot_pool& pool, shard_id shard = {}) { meter_.workers_changed(pool, shard); }
+    void workers_changed(const slot_pool& pool) { meter_.workers_changed(pool, sources_.shard); }
+    void workers_changed(const slot_pool& pool, shard_id shard) { meter_.workers_changed(pool, shard); }
     // Any thread.
     void login_refused() { logins_refused_.increment(); }
     // For whoever has more to count. Names begin with "operations_"; each gets its row in METRICS.md.

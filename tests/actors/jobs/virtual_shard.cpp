@@ -11,7 +11,9 @@ struct session_start {
 };
 
 executor_handle::behavior_type session_actor(executor_handle::pointer self, const session_start& start) {
-    self->send(start.link->shard, executor_up{start.link->worker, self});
+    // As the exec actor does: whatever it was given ended with its last incarnation.
+    const auto holds = is_local(start.link->worker) ? std::optional{std::vector<attempt_ref>{}} : std::nullopt;
+    self->send(start.link->shard, executor_up{start.link->worker, self, holds});
     // An executor of the node's own has no edge that would say so.
     if (!is_local(start.link->worker))
         self->attach_functor([link = start.link] { link->close(limits::worker_reattach_grace); });

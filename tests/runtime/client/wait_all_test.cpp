@@ -73,7 +73,7 @@ BOOST_FIXTURE_TEST_CASE(ends_are_learnt_from_the_feed_alone, feed_fixture) {
     std::vector<job_id> ids;
     for (std::uint64_t n = 1; n <= 2500; n += 2) ids.push_back(some_job(n));
     std::size_t last = 0;
-    const auto ends = c.wait_all(ids, {}, [&](const cc::wait_progress& p) {
+    const auto ends = c.wait_all(ids, cc::feed_place{}, [&](const cc::wait_progress& p) {
                            BOOST_TEST(p.ended > last);
                            BOOST_TEST(p.total == ids.size());
                            last = p.ended;
@@ -104,7 +104,7 @@ BOOST_FIXTURE_TEST_CASE(a_lost_cursor_costs_one_question_for_each_job_not_seen_t
     first = 50;
     std::vector<job_id> ids;
     for (std::uint64_t n = 1; n <= 101; ++n) ids.push_back(some_job(n));
-    auto waiting = c.wait_all(ids, {});
+    auto waiting = c.wait_all(ids, cc::feed_place{});
     // The last of them runs still, as far as the node says; it ends by the feed.
     end(101, job_state::RUNNING);
     BOOST_REQUIRE(until(io, [&] { return asked_one_by_one == 101; }));
@@ -118,7 +118,7 @@ BOOST_FIXTURE_TEST_CASE(a_lost_cursor_costs_one_question_for_each_job_not_seen_t
 BOOST_FIXTURE_TEST_CASE(a_feed_that_goes_back_is_another_feed, feed_fixture) {
     cc::client c(io, quick(node));
     end(1);
-    const auto ends = c.wait_all({some_job(1)}, {{1000}}).wait(io.waitScope);
+    const auto ends = c.wait_all({some_job(1)}, cc::feed_place{{1000}}).wait(io.waitScope);
     BOOST_TEST((ends->front()->state == job_state::SUCCEEDED));
     BOOST_TEST(asked_one_by_one == 1);
 }
