@@ -47,7 +47,8 @@ using job_handle = caf::typed_actor<
 struct executor_up {
     worker_id worker;
     executor_handle handle;
-    // Of the shard's attempts those that it holds: others that run under its name are lost. Nothing: its name is new.
+    // Of the shard's attempts those that it holds: others that run under its name are lost. Nothing: its name is
+    // new.
     std::optional<std::vector<attempt_ref>> holds = {};
 };
 struct executor_down {

@@ -26,7 +26,7 @@ class slot_pool {
         std::uint32_t used = 0;
         bool draining = false;
         std::uint64_t grant = 0; // the word that gave it its slots, when shards share them
-        bool silent = false;     // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
+        bool silent = false; // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
         std::uint32_t free() const { return draining || silent || used >= slots ? 0 : slots - used; }
         bool serves(tenant_id t) const { return tenant == tenant_id{} || tenant == t; }
     };

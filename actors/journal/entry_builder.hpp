@@ -11,7 +11,8 @@ namespace coppice {
 
 // `fill` is called with the list of `count` commands, all of `shard`.
 template <class Fill>
-proposal_ptr make_proposal(shard_id shard, std::size_t count, bool grows, proposal::done_function done, Fill&& fill) {
+proposal_ptr make_proposal(shard_id shard, std::size_t count, bool grows, proposal::done_function done,
+                           Fill&& fill) {
     capnp::MallocMessageBuilder message;
     fill(message.initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(count)));
     return std::make_shared<proposal>(capnp::messageToFlatArray(message), count, grows, std::move(done), shard);

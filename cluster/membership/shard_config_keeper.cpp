@@ -175,7 +175,8 @@ void shard_config_keeper::create(std::vector<node_id> replicas, std::vector<shar
         if (shard.value >= limits::shards_max)
             return done(
                 fail(errc::invalid_argument, "shard " + std::to_string(shard.value) + " is beyond the last"));
-    std::make_shared<creation>(*options_.store, options_.shards, std::move(replicas), std::move(shards), std::move(done))
+    std::make_shared<creation>(*options_.store, options_.shards, std::move(replicas), std::move(shards),
+                               std::move(done))
         ->begin();
 }
 

@@ -61,8 +61,9 @@ class shard_config_keeper {
     void propose(shard_id shard, const shard_config& next, answer_function done);
 
     // Writes the first configuration of each of `shards` that has none: epoch 0, so nobody has led it; the
-    // primaries go round `replicas`. Before that, how many shards there are, for good. Done again after an error, it goes
-    // on. Errors: invalid_argument; illegal_transition: the cluster has another number of shards; those of the store.
+    // primaries go round `replicas`. Before that, how many shards there are, for good. Done again after an error,
+    // it goes on. Errors: invalid_argument; illegal_transition: the cluster has another number of shards; those of
+    // the store.
     void create(std::vector<node_id> replicas, std::vector<shard_id> shards,
                 std::function<void(expected<void>)> done);
 

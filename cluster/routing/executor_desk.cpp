@@ -43,8 +43,8 @@ void executor_desk::went(const executor_down& m) {
 void executor_desk::answered(shard_id shard, const seen_slots& seen) {
     const auto found = executors_.find(seen.worker);
     if (found == executors_.end() || shards_.size() == 1) return;
-    carry_out(seen.worker, found->second.slots.answered(shard.value, seen.grant, seen.may_use, seen.wants,
-                                                        steady_now()));
+    carry_out(seen.worker,
+              found->second.slots.answered(shard.value, seen.grant, seen.may_use, seen.wants, steady_now()));
 }
 
 void executor_desk::look_again() {

@@ -1,5 +1,5 @@
-// The executors that are attached to this node, and how the shards share their slots: what comes from an executor goes
-// to the router of every shard, with the slots that the shard was granted. One thread: the router's.
+// The executors that are attached to this node, and how the shards share their slots: what comes from an executor
+// goes to the router of every shard, with the slots that the shard was granted. One thread: the router's.
 #pragma once
 
 #include "cluster/routing/shard_router.hpp"

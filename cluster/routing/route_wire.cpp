@@ -143,8 +143,7 @@ expected<worker_attached> read_executor(route::Executor::Reader from) {
                           .tenant = tenant_id{from.getTenant()},
                           .grant = from.getGrant()};
     if (offer.worker.value == 0 || offer.slots > limits::worker_slots_max ||
-        from.getHolds().size() > limits::worker_slots_max ||
-        from.getTypes().size() > limits::worker_types_max)
+        from.getHolds().size() > limits::worker_slots_max || from.getTypes().size() > limits::worker_types_max)
         return fail(errc::message_invalid, "an executor without a number, or with more than it may have");
     for (const auto type : from.getTypes()) {
         if (type.size() > limits::name_size_max) return fail(errc::message_invalid, "a type's name is too long");

@@ -69,8 +69,7 @@ router_handle::behavior_type router_actor(router_pointer self, tree_handle card,
     if (options->links)
         for (const node_id node : options->links()) s.linked.insert(node);
     for (std::size_t i = 0; i < options->schedulers.size(); ++i)
-        s.shards.push_back(
-            std::make_shared<shard_router>(self, options, shard_id{static_cast<std::uint16_t>(i)}));
+        s.shards.push_back(std::make_shared<shard_router>(self, options, shard_id{static_cast<std::uint16_t>(i)}));
     s.desk = std::make_shared<executor_desk>(s.shards);
     self->set_down_handler([self](const caf::down_msg& down) {
         for (const auto& shard : self->state.shards) shard->tree_down(down);

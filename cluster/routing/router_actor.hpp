@@ -1,5 +1,5 @@
-// The router of a node: whoever proposes, reads or runs attempts on this node talks to it as if every shard's primary
-// were here, and it sees to it that the node that is gets to hear of it.
+// The router of a node: whoever proposes, reads or runs attempts on this node talks to it as if every shard's
+// primary were here, and it sees to it that the node that is gets to hear of it.
 //
 // Intuition: a switchboard. A proposal goes to the journal here, or to the primary's; when the primary changes
 // while it is under way it is tried again, which is safe because a submission's id was made before it was sent (it

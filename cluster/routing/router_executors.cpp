@@ -36,8 +36,8 @@ void shard_router::attach_here(const introduced& e) {
     if (e.is_draining) caf::anon_send(options_->journal, worker_draining{e.offer.worker, shard_});
 }
 
-// To a primary that does not know them. One that another primary may have given attempts says first which of them it
-// holds: it goes on with those, and others that stand under its name never came to it.
+// To a primary that does not know them. One that another primary may have given attempts says first which of them
+// it holds: it goes on with those, and others that stand under its name never came to it.
 void shard_router::introduce_all() {
     for (auto& [worker, e] : executors_) {
         e.is_up = false;
@@ -48,10 +48,12 @@ void shard_router::introduce_all() {
 void shard_router::ask_what_it_holds(worker_id worker, introduced& e) {
     const caf::weak_actor_ptr me = self_->ctrl();
     const std::uint64_t turn = ++e.turn;
-    self_->send(e.handle, present_attempts{shard_, [me, worker, turn, shard = shard_](std::vector<attempt_ref> holds) {
-                    if (const auto router = caf::actor_cast<router_handle>(me.lock()))
-                        caf::anon_send(router, executor_presented{shard, worker, turn, std::move(holds)});
-                }});
+    self_->send(
+        e.handle,
+        present_attempts{shard_, [me, worker, turn, shard = shard_](std::vector<attempt_ref> holds) {
+                             if (const auto router = caf::actor_cast<router_handle>(me.lock()))
+                                 caf::anon_send(router, executor_presented{shard, worker, turn, std::move(holds)});
+                         }});
 }
 
 void shard_router::presented(const executor_presented& m) {
@@ -69,7 +71,8 @@ void shard_router::offered(const worker_attached& m) {
     e.is_offered = true;
     if (!e.is_up) return; // it comes with the introduction
     if (serving_) return caf::anon_send(options_->journal, m);
-    tell_leader([&](route::Message::Builder to) { write_executor(e.offer, true, std::nullopt, to.initExecutorUp()); });
+    tell_leader(
+        [&](route::Message::Builder to) { write_executor(e.offer, true, std::nullopt, to.initExecutorUp()); });
 }
 
 void shard_router::resized(worker_id worker, std::uint32_t slots, std::uint64_t grant) {
@@ -154,7 +157,8 @@ void shard_router::remote_up(node_id from, route::Executor::Reader executor) {
             if (holds) r.holds = std::move(holds);
             return;
         }
-        if (holds) self_->send(scheduler(), executor_up{offer->worker, caf::actor_cast<executor_handle>(r.handle), holds});
+        if (holds)
+            self_->send(scheduler(), executor_up{offer->worker, caf::actor_cast<executor_handle>(r.handle), holds});
         return attach_remote(r);
     }
     const caf::weak_actor_ptr me = self_->ctrl();

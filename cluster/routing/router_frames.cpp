@@ -60,8 +60,7 @@ void shard_router::executor_frame(node_id from, route::Message::Reader message) 
         r.offer.slots = g.getSlots();
         r.offer.grant = g.getGrant();
         if (r.handle && r.is_offered)
-            caf::anon_send(options_->journal,
-                           worker_resized{{g.getWorker()}, shard_, g.getSlots(), g.getGrant()});
+            caf::anon_send(options_->journal, worker_resized{{g.getWorker()}, shard_, g.getSlots(), g.getGrant()});
     }
 }
 
@@ -94,8 +93,7 @@ void shard_router::order_frame(node_id from, route::Message::Reader message) {
 void shard_router::propose_for(node_id from, std::uint64_t id, route::Propose::Reader p) {
     const auto entry = p.getEntry();
     const std::uint32_t commands = p.getCommands();
-    const auto answer = [outbox = options_->outbox, shard = shard_, from,
-                         id](std::span<command_result> results) {
+    const auto answer = [outbox = options_->outbox, shard = shard_, from, id](std::span<command_result> results) {
         outbox->send(from, peer_channel::bulk, peer_kind::route,
                      route_message(shard, id, [&](route::Message::Builder m) { write_results(results, m); }));
     };

@@ -14,7 +14,7 @@ bool worth_another_try(errc code) { return code == errc::not_primary || code == 
 } // namespace
 
 bool shard_router::send(node_id to, peer_channel channel, std::uint64_t id,
-                  const std::function<void(route::Message::Builder)>& fill) const {
+                        const std::function<void(route::Message::Builder)>& fill) const {
     return options_->outbox->send(to, channel, peer_kind::route, route_message(shard_, id, fill));
 }
 
@@ -106,8 +106,7 @@ void shard_router::read(const read_wanted& m) {
 
 void shard_router::ask_read_point(std::uint64_t id, waiting_read& r) {
     if (has_leader())
-        r.asked =
-            send(there_.node, peer_channel::control, id, [](route::Message::Builder m) { m.setReadPoint(); });
+        r.asked = send(there_.node, peer_channel::control, id, [](route::Message::Builder m) { m.setReadPoint(); });
 }
 
 void shard_router::read_point(std::uint64_t id, route::ReadPoint::Reader point) {

@@ -62,9 +62,9 @@ class shard_router {
         bool is_offered = false;
         bool is_draining = false;
         std::optional<std::vector<attempt_ref>> holds; // for its first introduction
-        bool told = false;      // to some primary, so attempts may run under its name
-        bool is_up = false;     // the primary that is now knows it
-        std::uint64_t turn = 0; // of the newest question what it holds
+        bool told = false;                             // to some primary, so attempts may run under its name
+        bool is_up = false;                            // the primary that is now knows it
+        std::uint64_t turn = 0;                        // of the newest question what it holds
     };
     struct remote {
         node_id node;

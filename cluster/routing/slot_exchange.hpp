@@ -1,13 +1,14 @@
-// How the shards share the slots of one executor. Each shard's primary starts attempts by itself, on the slots that it
-// was granted; together they must never use more than there are, and a slot should not lie idle with one shard while
-// another's work waits.
+// How the shards share the slots of one executor. Each shard's primary starts attempts by itself, on the slots that
+// it was granted; together they must never use more than there are, and a slot should not lie idle with one shard
+// while another's work waits.
 //
-// Intuition: a purse. What a shard is granted is counted as spent until its primary says that it uses less: a grant is
-// made smaller first, and what came free is granted elsewhere only when the primary has answered.
+// Intuition: a purse. What a shard is granted is counted as spent until its primary says that it uses less: a grant
+// is made smaller first, and what came free is granted elsewhere only when the primary has answered.
 //
-// Slots go where work waits for one: shards that want slots share evenly what the others do not use; a large executor
-// leaves one slot with each shard, so that the first of its jobs need not wait for the exchange. When nobody wants any
-// for a while, they are spread evenly again. Attempts are never taken away: a shard gives slots up as its work ends.
+// Slots go where work waits for one: shards that want slots share evenly what the others do not use; a large
+// executor leaves one slot with each shard, so that the first of its jobs need not wait for the exchange. When
+// nobody wants any for a while, they are spread evenly again. Attempts are never taken away: a shard gives slots up
+// as its work ends.
 //
 // Invariant: the sum of what shards may use, `held`, is never above the total, unless the total was made smaller.
 //
@@ -31,12 +32,12 @@ class slot_exchange {
         std::uint64_t number = 0;
     };
 
-    // `turn`: of shards that get the same, the one with this number, modulo, gets what is left over: another for each
-    // executor.
+    // `turn`: of shards that get the same, the one with this number, modulo, gets what is left over: another for
+    // each executor.
     slot_exchange(std::size_t shards, std::uint64_t turn) : lanes_(shards), turn_(turn) {}
 
-    // So many slots are there now; at first they are spread evenly. `is_busy`: some of them hold attempts already, nobody
-    // knows yet of which shards, so none is granted before all primaries have said what they use.
+    // So many slots are there now; at first they are spread evenly. `is_busy`: some of them hold attempts already,
+    // nobody knows yet of which shards, so none is granted before all primaries have said what they use.
     std::vector<grant> offer(std::uint32_t slots, bool is_busy = false);
     // A primary's answer: it knows grant `number`, uses at most `may_use` slots, and has work that waits for one.
     std::vector<grant> answered(std::size_t shard, std::uint64_t number, std::uint32_t may_use, bool wants,

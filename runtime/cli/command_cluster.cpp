@@ -41,9 +41,10 @@ std::string config_text(const cluster_flags& flags, const std::string& cluster, 
            "\nmetrics_listen: " + at(flags.metrics_port) + "\nexec:\n  slots: " + std::to_string(flags.exec_slots) +
            "\ncluster:\n  name: " + quoted(cluster) + "\n  node: " + std::to_string(number) +
            (flags.zone.empty() ? std::string{} : "\n  zone: " + quoted(flags.zone)) +
-           "\n  shards: " + std::to_string(flags.shards) + "\n  peer_listen: " + at(flags.peer_port) + "\n  certificate: " + quoted(identity + "/node.pem") +
-           "\n  key: " + quoted(identity + "/node.key") + "\n  ca: " + quoted(identity + "/trusted.pem") +
-           "\n  etcd:\n    endpoints: [" + etcd + "]\n    prefix: " + quoted("/coppice/" + cluster + "/") + "\n";
+           "\n  shards: " + std::to_string(flags.shards) + "\n  peer_listen: " + at(flags.peer_port) +
+           "\n  certificate: " + quoted(identity + "/node.pem") + "\n  key: " + quoted(identity + "/node.key") +
+           "\n  ca: " + quoted(identity + "/trusted.pem") + "\n  etcd:\n    endpoints: [" + etcd +
+           "]\n    prefix: " + quoted("/coppice/" + cluster + "/") + "\n";
 }
 
 expected<void> write_file(const fs::path& path, const std::string& text) {

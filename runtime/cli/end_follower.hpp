@@ -17,7 +17,8 @@ class end_follower {
   public:
     // Both outlive this. `since`: a feed position from before the first submit. `on_news` is called after each
     // change.
-    end_follower(client::client& node, end_tracker& ends, const client::feed_place& since, std::function<void()> on_news)
+    end_follower(client::client& node, end_tracker& ends, const client::feed_place& since,
+                 std::function<void()> on_news)
         : node_(node), ends_(ends), after_(since), on_news_(std::move(on_news)) {}
 
     // Until `no_more` was called and nothing is awaited, or a failure.

@@ -14,10 +14,6 @@ namespace {
 // What a submit's message may weigh: the rest of limits::rpc_message_size_max is for the names and the framing.
 constexpr std::size_t submit_bytes_max = limits::rpc_message_size_max / 2;
 
-tl::unexpected<failure> not_granted(const session& s, const char* service) {
-    return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include " + service);
-}
-
 std::uint32_t poll_ms(milliseconds timeout) {
     const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max);
     return static_cast<std::uint32_t>(std::clamp(timeout, milliseconds{0}, most).count());
@@ -241,17 +237,15 @@ kj::Promise<expected<event_page>> client::follow(feed_place after, std::uint32_t
 }
 
 kj::Promise<expected<feed_place>> client::feed_position() {
-    return link_->call<feed_place>(
-        repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<feed_place>> {
-            if (!s.grant.may_jobs) return expected<feed_place>(not_granted(s, "jobs"));
-            auto request = s.jobs.followRequest();
-            request.setNewest(true);
-            return request.send().then(
-                [](capnp::Response<api::JobService::FollowResults> r) -> expected<feed_place> {
-                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-                    return read(r.getLast());
-                });
+    return link_->call<feed_place>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<feed_place>> {
+        if (!s.grant.may_jobs) return expected<feed_place>(not_granted(s, "jobs"));
+        auto request = s.jobs.followRequest();
+        request.setNewest(true);
+        return request.send().then([](capnp::Response<api::JobService::FollowResults> r) -> expected<feed_place> {
+            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            return read(r.getLast());
         });
+    });
 }
 
 } // namespace coppice::client

@@ -4,18 +4,10 @@
 #include "runtime/client/wire.hpp"
 
 namespace coppice::client {
-namespace {
-
-tl::unexpected<failure> not_granted(const session& s) {
-    return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include the platform");
-}
-
-} // namespace
-
 kj::Promise<expected<std::vector<node_view>>> client::nodes() {
     using views = std::vector<node_view>;
     return link_->call<views>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<views>> {
-        if (!s.grant.may_operate) return expected<views>(not_granted(s));
+        if (!s.grant.may_operate) return expected<views>(not_granted(s, "the platform"));
         return s.platform.nodesRequest().send().then(
             [](capnp::Response<api::PlatformService::NodesResults> r) -> expected<views> {
                 if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
@@ -27,7 +19,7 @@ kj::Promise<expected<std::vector<node_view>>> client::nodes() {
 kj::Promise<expected<std::vector<shard_view>>> client::shards() {
     using views = std::vector<shard_view>;
     return link_->call<views>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<views>> {
-        if (!s.grant.may_operate) return expected<views>(not_granted(s));
+        if (!s.grant.may_operate) return expected<views>(not_granted(s, "the platform"));
         return s.platform.shardsRequest().send().then(
             [](capnp::Response<api::PlatformService::ShardsResults> r) -> expected<views> {
                 if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
@@ -39,7 +31,7 @@ kj::Promise<expected<std::vector<shard_view>>> client::shards() {
 // A change that was made already succeeds, so it may be asked for twice.
 kj::Promise<expected<void>> client::change_node(std::uint32_t node, node_change change) {
     return link_->call<void>(repeat::safe, no_wait, [node, change](session& s) -> kj::Promise<expected<void>> {
-        if (!s.grant.may_operate) return expected<void>(not_granted(s));
+        if (!s.grant.may_operate) return expected<void>(not_granted(s, "the platform"));
         auto request = s.platform.changeNodeRequest();
         request.setNode(node);
         request.setChange(static_cast<api::PlatformService::NodeChange>(change));
@@ -52,7 +44,7 @@ kj::Promise<expected<void>> client::change_node(std::uint32_t node, node_change 
 kj::Promise<expected<move_result>> client::move_shard(std::uint16_t shard, std::uint32_t to) {
     return link_->call<move_result>(
         repeat::safe, no_wait, [shard, to](session& s) -> kj::Promise<expected<move_result>> {
-            if (!s.grant.may_operate) return expected<move_result>(not_granted(s));
+            if (!s.grant.may_operate) return expected<move_result>(not_granted(s, "the platform"));
             auto request = s.platform.moveShardRequest();
             request.setShard(shard);
             request.setTo(to);

@@ -8,17 +8,13 @@ namespace {
 
 constexpr milliseconds check_wait{600'000}; // walks the whole store
 
-tl::unexpected<failure> not_granted(const session& s) {
-    return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include the platform");
-}
-
 } // namespace
 
 kj::Promise<expected<apply_result>> client::apply(std::vector<document_file> files, bool dry_run) {
     const auto mode = dry_run ? repeat::safe : repeat::never;
     return link_->call<apply_result>(
         mode, no_wait, [files = std::move(files), dry_run](session& s) -> kj::Promise<expected<apply_result>> {
-            if (!s.grant.may_operate) return expected<apply_result>(not_granted(s));
+            if (!s.grant.may_operate) return expected<apply_result>(not_granted(s, "the platform"));
             auto request = s.platform.applyRequest();
             auto list = request.initFiles(static_cast<unsigned>(files.size()));
             for (unsigned i = 0; i < list.size(); ++i) {
@@ -43,7 +39,7 @@ kj::Promise<expected<std::vector<declared_view>>> client::get_declared(std::stri
     return link_->call<views>(
         repeat::safe, no_wait,
         [kind = std::move(kind), name = std::move(name)](session& s) -> kj::Promise<expected<views>> {
-            if (!s.grant.may_operate) return expected<views>(not_granted(s));
+            if (!s.grant.may_operate) return expected<views>(not_granted(s, "the platform"));
             auto request = s.platform.getRequest();
             request.setKind(kind);
             request.setName(name);
@@ -57,7 +53,7 @@ kj::Promise<expected<std::vector<declared_view>>> client::get_declared(std::stri
 kj::Promise<expected<tree_page>> client::tree(std::string path, std::uint32_t limit) {
     return link_->call<tree_page>(
         repeat::safe, no_wait, [path = std::move(path), limit](session& s) -> kj::Promise<expected<tree_page>> {
-            if (!s.grant.may_operate) return expected<tree_page>(not_granted(s));
+            if (!s.grant.may_operate) return expected<tree_page>(not_granted(s, "the platform"));
             auto request = s.platform.treeRequest();
             request.setPath(path);
             request.setLimit(limit);
@@ -71,7 +67,7 @@ kj::Promise<expected<tree_page>> client::tree(std::string path, std::uint32_t li
 
 kj::Promise<expected<std::string>> client::metrics() {
     return link_->call<std::string>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<std::string>> {
-        if (!s.grant.may_operate) return expected<std::string>(not_granted(s));
+        if (!s.grant.may_operate) return expected<std::string>(not_granted(s, "the platform"));
         return s.platform.metricsRequest().send().then(
             [](capnp::Response<api::PlatformService::MetricsResults> r) -> expected<std::string> {
                 if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
@@ -83,7 +79,7 @@ kj::Promise<expected<std::string>> client::metrics() {
 kj::Promise<expected<check_result>> client::check() {
     return link_->call<check_result>(
         repeat::safe, check_wait, [](session& s) -> kj::Promise<expected<check_result>> {
-            if (!s.grant.may_operate) return expected<check_result>(not_granted(s));
+            if (!s.grant.may_operate) return expected<check_result>(not_granted(s, "the platform"));
             return s.platform.checkRequest().send().then(
                 [](capnp::Response<api::PlatformService::CheckResults> r) -> expected<check_result> {
                     if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));

@@ -74,6 +74,11 @@ using call_once = kj::Function<kj::Promise<expected<T>>(session&)>;
 // A failure to log in that the same token will meet again.
 bool is_final_refusal(errc code);
 
+// `what`: "jobs", "the platform".
+inline tl::unexpected<failure> not_granted(const session& s, const char* what) {
+    return fail(errc::permission_denied, "the token's role \"" + s.grant.role + "\" does not include " + what);
+}
+
 constexpr milliseconds no_wait{0}; // for a call that waits for nothing at the node
 
 class link final : private kj::TaskSet::ErrorHandler {

@@ -108,7 +108,8 @@ struct event {
     errc code = errc::ok;
 };
 
-// How far the feed was read: the sequence of the newest event of each shard; one that is not there is the beginning.
+// How far the feed was read: the sequence of the newest event of each shard; one that is not there is the
+// beginning.
 struct feed_place {
     std::vector<std::uint64_t> sequences;
     // Of some shard, `other` had read further: this is another feed's.

@@ -42,21 +42,20 @@ class client::waiter : public kj::Refcounted {
     }
 
     kj::Promise<expected<answer>> start_anew() {
-        return client_.feed_position().then(
-            [this](expected<feed_place> newest) -> kj::Promise<expected<answer>> {
-                if (!newest) return expected<answer>(tl::unexpected(std::move(newest.error())));
-                after_ = *newest;
-                questions_.clear();
-                for (const auto& [id, end] : ends_)
-                    if (!end) questions_.push_back(id);
-                auto askers = kj::heapArrayBuilder<kj::Promise<void>>(questions_at_a_time);
-                for (std::size_t i = 0; i < questions_at_a_time; ++i) askers.add(ask());
-                return kj::joinPromises(askers.finish()).then([this]() -> kj::Promise<expected<answer>> {
-                    if (failed_) return expected<answer>(tl::unexpected(*failed_));
-                    report({});
-                    return follow();
-                });
+        return client_.feed_position().then([this](expected<feed_place> newest) -> kj::Promise<expected<answer>> {
+            if (!newest) return expected<answer>(tl::unexpected(std::move(newest.error())));
+            after_ = *newest;
+            questions_.clear();
+            for (const auto& [id, end] : ends_)
+                if (!end) questions_.push_back(id);
+            auto askers = kj::heapArrayBuilder<kj::Promise<void>>(questions_at_a_time);
+            for (std::size_t i = 0; i < questions_at_a_time; ++i) askers.add(ask());
+            return kj::joinPromises(askers.finish()).then([this]() -> kj::Promise<expected<answer>> {
+                if (failed_) return expected<answer>(tl::unexpected(*failed_));
+                report({});
+                return follow();
             });
+        });
     }
 
   private:

@@ -61,7 +61,8 @@ std::optional<failure> job_service::barred(const job_id& id, permission wanted) 
     const catalog_ptr declared = edge_.board->get();
     const declared_tenant* tenant = declared->tenant(id.tenant());
     // Another tenant's job and a job that never was are told alike.
-    if (tenant == nullptr || id.shard() != shard_of(id.tenant(), edge_.shards) || (identity_.who.tenant && *identity_.who.tenant != tenant->spec.name))
+    if (tenant == nullptr || id.shard() != shard_of(id.tenant(), edge_.shards) ||
+        (identity_.who.tenant && *identity_.who.tenant != tenant->spec.name))
         return no_such_job(id);
     return denied(identity_, wanted, tenant->spec.name, edge_.clock());
 }
@@ -359,8 +360,8 @@ expected<std::optional<tenant_id>> job_service::feed_tenant() const {
 expected<watch_hub::place> job_service::place_of(FollowParams::Reader params) const {
     const auto given = params.getAfter();
     if (given.size() > edge_.shards)
-        return fail(errc::invalid_argument, "a place in this feed has at most " + std::to_string(edge_.shards) +
-                                                " sequences, one a shard");
+        return fail(errc::invalid_argument,
+                    "a place in this feed has at most " + std::to_string(edge_.shards) + " sequences, one a shard");
     watch_hub::place after(edge_.shards);
     for (unsigned i = 0; i < given.size(); ++i) after[i] = given[i];
     return after;
@@ -368,9 +369,8 @@ expected<watch_hub::place> job_service::place_of(FollowParams::Reader params) co
 
 bool job_service::answer_follow(FollowContext& context, const feed_question& asked, bool whatever) {
     const auto params = context.getParams();
-    const std::size_t wanted =
-        std::min<std::size_t>(params.getLimit() == 0 ? limits::page_size_default : params.getLimit(),
-                              limits::page_size_max);
+    const std::size_t wanted = std::min<std::size_t>(
+        params.getLimit() == 0 ? limits::page_size_default : params.getLimit(), limits::page_size_max);
     auto answer = context.getResults();
     watch_hub::place last = asked.after;
     std::vector<std::pair<std::uint64_t, bytes>> found;
@@ -378,8 +378,7 @@ bool job_service::answer_follow(FollowContext& context, const feed_question& ask
         const auto tables = edge_.data->begin_read();
         for (const shard_id shard : asked.shards) {
             if (found.size() == wanted) break;
-            event_rows page =
-                read_events(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
+            event_rows page = read_events(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
             if (page.expired) {
                 write_failure({errc::cursor_expired,
                                "events after " + std::to_string(last[shard.value]) + " of shard " +

@@ -220,8 +220,7 @@ kj::Promise<void> platform_service::check(CheckContext context) {
     checking_ = true;
     auto paf = kj::newPromiseAndCrossThreadFulfiller<check_report>();
     auto walker = kj::heap<kj::Thread>(
-        [store = edge_.data, shards = shards_of(edge_, std::nullopt),
-         fulfiller = kj::mv(paf.fulfiller)]() mutable {
+        [store = edge_.data, shards = shards_of(edge_, std::nullopt), fulfiller = kj::mv(paf.fulfiller)]() mutable {
             const auto tables = store->begin_read();
             check_report all;
             for (const shard_id shard : shards) {

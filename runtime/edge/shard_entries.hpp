@@ -1,5 +1,5 @@
-// The commands of one call, sorted into an entry for each shard that they are for. Results come back in the order in
-// which the commands were taken, whatever shards they went to.
+// The commands of one call, sorted into an entry for each shard that they are for. Results come back in the order
+// in which the commands were taken, whatever shards they went to.
 //
 // Belongs to the call that makes it, on the edge's loop.
 #pragma once

@@ -279,7 +279,8 @@ void cluster_side::members_changed(const std::vector<kept_member>& members) {
 // It is not let in anywhere any more, and must not act on what it still hears: nobody is a member to it, so its
 // links are cut, its leases end, and whoever started it is told to stop.
 void cluster_side::leave_cluster() {
-    must_stop({errc::illegal_transition, "this node was removed from the cluster; `coppice cluster add` makes another one"});
+    must_stop({errc::illegal_transition,
+               "this node was removed from the cluster; `coppice cluster add` makes another one"});
     {
         const std::lock_guard guard{mutex_};
         known_.clear();

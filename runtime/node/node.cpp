@@ -147,10 +147,9 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
         outbox->flush();
         return outbox->waits();
     };
-    router_options router{.self = side.self(),
-                          .outbox = side.outbox(),
-                          .board = side.board(),
-                          .links = [&side] { return side.links(); }};
+    router_options router{.self = side.self(), .outbox = side.outbox(), .board = side.board(), .links = [&side] {
+                              return side.links();
+                          }};
     const cluster_control_options control{
         .store = &side.control(),
         .copy = declared,
@@ -167,12 +166,13 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
 
 // Reads here see what was acknowledged anywhere.
 read_rules cluster_reads(const node_addresses& addresses, const cluster_side& side) {
-    return {[board = side.board()](shard_id shard) {
-                return to_us(steady_now()) < board->face(shard)->lease_until_us.load(std::memory_order_acquire);
-            },
-            [router = addresses.journal.as<router_handle>()](shard_id shard, std::function<void(expected<void>)> done) {
-                caf::anon_send(router, read_wanted{shard, std::move(done)});
-            }};
+    return {
+        [board = side.board()](shard_id shard) {
+            return to_us(steady_now()) < board->face(shard)->lease_until_us.load(std::memory_order_acquire);
+        },
+        [router = addresses.journal.as<router_handle>()](shard_id shard, std::function<void(expected<void>)> done) {
+            caf::anon_send(router, read_wanted{shard, std::move(done)});
+        }};
 }
 
 // What a shard's event feed holds already, so that followers who start now start at its end.
@@ -197,7 +197,8 @@ std::shared_ptr<watch_hub> make_hub(const std::shared_ptr<kj_inbox>& inbox, stor
 
 std::vector<std::string> actors_always_there(std::size_t shards) {
     std::vector<std::string> paths{"node/journal-data", "node/journal-control", "node/exec"};
-    for (std::size_t i = 0; i < shards; ++i) paths.push_back("node/shards/shard-" + std::to_string(i) + "/scheduler");
+    for (std::size_t i = 0; i < shards; ++i)
+        paths.push_back("node/shards/shard-" + std::to_string(i) + "/scheduler");
     return paths;
 }
 
@@ -298,9 +299,9 @@ expected<void> run_node(const node_config& config, bool development) {
         .data = opened->data.get(),
         .control = opened->control.get(),
         .shards = shards,
-        .leads = cluster ? [board = cluster->board()](shard_id shard) {
-            return board->face(shard)->role.load() == replica_role::serving;
-        } : std::function<bool(shard_id)>{},
+        .leads = cluster ? [board = cluster->board()](
+                               shard_id shard) { return board->face(shard)->role.load() == replica_role::serving; }
+                         : std::function<bool(shard_id)>{},
         .gate = gate,
         .tree = tree,
         .actors = actors_always_there(shards),

@@ -62,12 +62,11 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
              .start = detached_actor_of(control_actor, control),
              .address = addresses.control},
             {.id = "shards",
-             .start =
-                 supervisor_of({.intensity = {0, milliseconds{60'000}}, // as shard_tree says
-                                .children = {{.id = "shard-0",
-                                              .start = supervisor_of(tree_of_shard(addresses, options, only, journal,
-                                                                                   milliseconds{0})),
-                                              .kind = child_kind::supervisor}}}),
+             .start = supervisor_of({.intensity = {0, milliseconds{60'000}}, // as shard_tree says
+                                     .children = {{.id = "shard-0",
+                                                   .start = supervisor_of(tree_of_shard(addresses, options, only,
+                                                                                        journal, milliseconds{0})),
+                                                   .kind = child_kind::supervisor}}}),
              .kind = child_kind::supervisor},
             {.id = "workers",
              .start = dynamic_of(worker_session_supervisor()),
@@ -91,16 +90,17 @@ supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_op
         const auto scheduler = addresses.shard[shard.value].scheduler.as<shard_handle>();
         journal.shards.emplace(shard, scheduler);
         router.schedulers.push_back(scheduler);
-        trees.push_back(supervisor_of(
-            tree_of_shard(addresses, options, shard, replicas, limits::worker_reattach_grace)));
+        trees.push_back(
+            supervisor_of(tree_of_shard(addresses, options, shard, replicas, limits::worker_reattach_grace)));
     }
     router.journal = addresses.replicas.as<replica_journal_handle>();
     router.shards = addresses.shards.handle();
     router.remotes = addresses.remotes.handle();
     router.gate = options.gate;
-    const dynamic_spec shards{.start = dynamic_start<shard_id>([trees](supervised_context& context, shard_id shard) {
-                                  return trees[shard.value](context);
-                              }),
+    const dynamic_spec shards{.start =
+                                  dynamic_start<shard_id>([trees](supervised_context& context, shard_id shard) {
+                                      return trees[shard.value](context);
+                                  }),
                               .restart = restart_type::temporary,
                               .shutdown = infinity,
                               .kind = "shard"};

@@ -142,8 +142,7 @@ void commit_meter::committed(const commit_report& report) {
     batch_commands_.observe(static_cast<double>(report.commands));
     apply_.observe(seconds(report.apply_time));
     commit_.observe(seconds(report.commit_time));
-    pool_of(report.machine.shard())
-        .free_slots.store(report.machine.pool().free_slots(), std::memory_order_relaxed);
+    pool_of(report.machine.shard()).free_slots.store(report.machine.pool().free_slots(), std::memory_order_relaxed);
 }
 
 void commit_meter::count_results(const batch_output& output) {

@@ -25,8 +25,8 @@ struct metrics_sources {
     store* control = nullptr;
     shard_id shard{};       // of a node alone
     std::size_t shards = 1; // of the cluster
-    // In a cluster: whether this node leads the shard. Jobs are shown where they are led, so that the sum over all nodes
-    // is right; and read from the store, as those of a shard that another node led a moment ago.
+    // In a cluster: whether this node leads the shard. Jobs are shown where they are led, so that the sum over all
+    // nodes is right; and read from the store, as those of a shard that another node led a moment ago.
     std::function<bool(shard_id)> leads;
     std::shared_ptr<const inflight_gate> gate;
     std::shared_ptr<const actor_tree> tree;
@@ -80,7 +80,7 @@ class node_metrics {
     counter& logins_refused_;
     counter& faults_;
 
-    std::mutex rendering_; // and what one scrape sees:
+    std::mutex rendering_;           // and what one scrape sees:
     std::vector<tenant_book> books_; // of the shards led here; what tenants_ names lives in them
     std::vector<commit_meter::tenant_jobs> tenants_;
     commit_meter::worker_totals workers_;

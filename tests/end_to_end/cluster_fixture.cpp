@@ -102,7 +102,8 @@ std::unique_ptr<process> cluster_under_test::begin(std::size_t i, std::vector<st
                          .env = {{"COPPICE_SERVER", address(i)}, {"COPPICE_TOKEN_FILE", token_file_}}});
 }
 
-std::optional<double> cluster_under_test::metric(std::size_t i, const std::string& name, std::uint16_t shard) const {
+std::optional<double> cluster_under_test::metric(std::size_t i, const std::string& name,
+                                                 std::uint16_t shard) const {
     process curl(
         process::options{.argv = {"/usr/bin/curl", "-sm", "2", "http://" + nodes_.at(i).metrics + "/metrics"}});
     if (curl.wait() != 0) return std::nullopt;

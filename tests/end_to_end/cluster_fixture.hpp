@@ -34,7 +34,9 @@ class cluster_under_test {
     std::uint16_t shard_of_acme() const { return static_cast<std::uint16_t>(1 % shards_); }
     // The node that serves the shard, as it says itself; waits for one. `not_this`: another than that.
     std::size_t primary(std::uint16_t shard, std::optional<std::size_t> not_this = {}) const;
-    std::size_t primary(std::optional<std::size_t> not_this = {}) const { return primary(shard_of_acme(), not_this); }
+    std::size_t primary(std::optional<std::size_t> not_this = {}) const {
+        return primary(shard_of_acme(), not_this);
+    }
     // Waits until the primaries of all shards know so many replicas in sync.
     bool all_in_sync(std::size_t count) const;
     testing::etcd_process& etcd() { return etcd_; }

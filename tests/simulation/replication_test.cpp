@@ -8,7 +8,7 @@
 namespace coppice::testing {
 namespace {
 
-constexpr std::int64_t second = 1'000'000;
+constexpr std::int64_t second_us = 1'000'000;
 
 // A client of one shard: it submits, and remembers what was acknowledged.
 struct sim_client {
@@ -71,24 +71,26 @@ BOOST_AUTO_TEST_SUITE(replication)
 
 BOOST_AUTO_TEST_CASE(three_fresh_nodes_come_in_sync_and_hold_the_same) {
     sim_cluster c{1, 3, 1};
+    c.start_all();
     const shard_id shard{0};
-    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second));
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
     sim_client client{c, shard, {}, {}, {}};
     client.declare();
     for (int i = 0; i < 100; ++i) {
         client.submit();
         c.run(1000);
     }
-    BOOST_REQUIRE(c.run_until([&] { return client.acknowledged.size() == 100; }, 10 * second));
-    c.run(second);
+    BOOST_REQUIRE(c.run_until([&] { return client.acknowledged.size() == 100; }, 10 * second_us));
+    c.run(second_us);
     BOOST_TEST(client.missing() == 0U);
     require_equal_tables(c, shard);
 }
 
 BOOST_AUTO_TEST_CASE(a_primary_that_dies_loses_nothing_that_was_acknowledged) {
     sim_cluster c{2, 3, 1};
+    c.start_all();
     const shard_id shard{0};
-    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second));
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
     sim_client client{c, shard, {}, {}, {}};
     client.declare();
     for (int round = 0; round < 5; ++round) {
@@ -98,12 +100,12 @@ BOOST_AUTO_TEST_CASE(a_primary_that_dies_loses_nothing_that_was_acknowledged) {
         }
         const node_id victim = c.primary_of(shard)->id;
         c.crash(victim);
-        BOOST_REQUIRE(c.run_until([&] { return c.primary_of(shard) != nullptr; }, 10 * second));
+        BOOST_REQUIRE(c.run_until([&] { return c.primary_of(shard) != nullptr; }, 10 * second_us));
         BOOST_TEST(client.missing() == 0U);
         c.start(victim);
-        BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second));
+        BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second_us));
     }
-    c.run(second);
+    c.run(second_us);
     BOOST_TEST(client.missing() == 0U);
     BOOST_TEST(client.acknowledged.size() > 200U);
     require_equal_tables(c, shard);
@@ -111,8 +113,9 @@ BOOST_AUTO_TEST_CASE(a_primary_that_dies_loses_nothing_that_was_acknowledged) {
 
 BOOST_AUTO_TEST_CASE(a_wiped_node_comes_back_by_a_snapshot) {
     sim_cluster c{3, 3, 2};
+    c.start_all();
     const shard_id shard{0};
-    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second));
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
     sim_client client{c, shard, {}, {}, {}};
     client.declare();
     for (int i = 0; i < 200; ++i) {
@@ -120,10 +123,37 @@ BOOST_AUTO_TEST_CASE(a_wiped_node_comes_back_by_a_snapshot) {
         c.run(1000);
     }
     c.wipe(node_id{2});
-    c.run(2 * second);
+    c.run(2 * second_us);
     c.start(node_id{2});
-    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second));
-    c.run(second);
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second_us));
+    c.run(second_us);
+    BOOST_TEST(client.missing() == 0U);
+    require_equal_tables(c, shard);
+}
+
+BOOST_AUTO_TEST_CASE(a_follower_whose_disk_forgot_what_it_had_acknowledged_is_taken_out_and_comes_back) {
+    sim_cluster c{4, 3, 1};
+    const shard_id shard{0};
+    c.start_all();
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
+    sim_client client{c, shard, {}, {}, {}};
+    client.declare();
+    const node_id victim{c.primary_of(shard)->id.value % 3 + 1};
+    c.at(victim).log->forgets = 20;
+    for (int i = 0; i < 100; ++i) {
+        client.submit();
+        c.run(1000);
+    }
+    c.crash(victim);
+    c.at(victim).log->forgets = 0;
+    c.start(victim);
+    for (int i = 0; i < 100; ++i) {
+        client.submit();
+        c.run(1000);
+    }
+    BOOST_REQUIRE(
+        c.run_until([&] { return client.acknowledged.size() == 200 && all_in_sync(c, shard, 3); }, 20 * second_us));
+    c.run(second_us);
     BOOST_TEST(client.missing() == 0U);
     require_equal_tables(c, shard);
 }

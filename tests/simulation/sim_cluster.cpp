@@ -23,12 +23,24 @@ sim_cluster::sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shar
     for (const node_id id : all) {
         node& n = nodes_[id];
         n.id = id;
-        n.data = make_memory_store();
-        n.log = make_memory_store();
         n.clock_rate = 1 + std::uniform_real_distribution<double>{-drift, drift}(random_);
         n.clock_offset_us = between({1, 1'000'000'000});
     }
-    for (const node_id id : all) start(id);
+}
+
+void sim_cluster::start_all() {
+    for (auto& [id, n] : nodes_) start(id);
+}
+
+void sim_cluster::make_disks(node& n) {
+    n.data = std::make_unique<sim_disk>();
+    n.log = std::make_unique<sim_disk>();
+    n.log->forgets = disk_forgets;
+    for (sim_disk* disk : {n.data.get(), n.log.get()})
+        disk->kill = [this]() -> std::optional<bool> {
+            if (!chance(faults.kill_at_commit)) return std::nullopt;
+            return chance(0.5);
+        };
 }
 
 std::int64_t sim_cluster::between(microsecond_range range) {
@@ -79,9 +91,15 @@ void sim_cluster::in_node(node_id id, std::uint64_t life, std::function<void(rep
         n.held.emplace_back([this, id, life, what = std::move(what)] { in_node(id, life, what); });
         return;
     }
-    what(*n.journal);
-    if (!n.journal || n.life != life) return;
-    n.journal->pump();
+    try {
+        what(*n.journal);
+        if (!n.journal || n.life != life) return;
+        n.journal->pump();
+    } catch (const process_killed&) {
+        crash(id);
+        if (on_killed) on_killed(id);
+        return;
+    }
     wake(id);
 }
 
@@ -102,6 +120,7 @@ void sim_cluster::wake(node_id id) {
 void sim_cluster::start(node_id id) {
     node& n = at(id);
     if (n.journal) return;
+    if (!n.data) make_disks(n);
     const std::uint64_t life = ++n.life;
     n.wake_at = never;
     replicated_journal_options options;
@@ -118,7 +137,12 @@ void sim_cluster::start(node_id id) {
     options.propose_config = [this, id](shard_id shard, const shard_config& c) { propose_config(id, shard, c); };
     options.on_fault = [id](const std::string& what) { BOOST_TEST_MESSAGE("node " << id.value << ": " << what); };
     if (on_start) on_start(options);
-    n.journal = std::make_unique<replicated_journal>(std::move(options));
+    try {
+        n.journal = std::make_unique<replicated_journal>(std::move(options));
+    } catch (const process_killed&) {
+        if (on_killed) on_killed(id);
+        return;
+    }
     for (const shard_id shard : shards_)
         after(between(faults.control_delay), [this, id, life, shard] {
             in_node(id, life,
@@ -135,6 +159,8 @@ void sim_cluster::crash(node_id id) {
     for (auto& [other, o] : nodes_)
         if (other != id) disconnect(id, other);
     n.journal.reset();
+    n.data->crash();
+    n.log->crash();
     n.frozen = false;
     n.held.clear();
     ++n.life;
@@ -142,8 +168,7 @@ void sim_cluster::crash(node_id id) {
 
 void sim_cluster::wipe(node_id id) {
     crash(id);
-    at(id).data = make_memory_store();
-    at(id).log = make_memory_store();
+    make_disks(at(id));
 }
 
 void sim_cluster::freeze(node_id id) { at(id).frozen = true; }
@@ -226,6 +251,15 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
                     [shard, how, there](replicated_journal& j) { j.config_answered(shard, how, there); });
         });
     };
+    if (told_too_early && told_too_early(control.configs.at(shard), proposed)) {
+        shard_config soon = proposed;
+        ++soon.version;
+        after(0, [this, from, life, shard, soon] {
+            in_node(from, life, [shard, soon](replicated_journal& j) {
+                j.config_answered(shard, replica_machine::answer::accepted, soon);
+            });
+        });
+    }
     if (faults.control_away) return tell(replica_machine::answer::unknown, std::nullopt);
     after(between(faults.control_delay), [this, shard, proposed, tell] {
         shard_config& there = control.configs.at(shard);
@@ -241,6 +275,11 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
         tell(unknown ? replica_machine::answer::unknown : replica_machine::answer::accepted,
              unknown ? std::nullopt : std::optional{there});
     });
+}
+
+void sim_cluster::control_back() {
+    faults.control_away = false;
+    for (const shard_id shard : shards_) tell_watchers(shard);
 }
 
 void sim_cluster::tell_watchers(shard_id shard) {

@@ -11,7 +11,7 @@
 #include <set>
 
 #include "cluster/replication/replicated_journal.hpp"
-#include "persistence/memory_store.hpp"
+#include "tests/simulation/sim_disk.hpp"
 
 namespace coppice::testing {
 
@@ -26,6 +26,7 @@ struct sim_faults {
     microsecond_range control_delay{500, 5000};
     double control_unknown = 0; // of a compare-and-swap: its outcome is not told
     bool control_away = false;  // nothing gets through to it
+    double kill_at_commit = 0;  // of a commit of a node's: its process ends before or after it
 };
 
 // One linearizable value a shard, with compare-and-swap and a watch: etcd as the cluster sees it.
@@ -38,7 +39,7 @@ class sim_cluster {
   public:
     struct node {
         node_id id;
-        std::unique_ptr<store> data, log;
+        std::unique_ptr<sim_disk> data, log;
         std::unique_ptr<replicated_journal> journal; // null: the process is down
         std::uint64_t life = 0;                      // of the process
         double clock_rate = 1;                       // of its steady clock
@@ -51,6 +52,8 @@ class sim_cluster {
     // `drift`: how far each node's clock may run fast or slow, as a part of one.
     sim_cluster(std::uint64_t seed, std::size_t nodes, std::size_t shards, replica_timing timing = {},
                 double drift = 0);
+    // Starts all processes. Hooks are set before.
+    void start_all();
 
     // Runs until nothing is left to do before `for_us` have passed.
     void run(std::int64_t for_us);
@@ -72,6 +75,8 @@ class sim_cluster {
     void cut(node_id from, node_id to);
     void heal(node_id from, node_id to);
     void heal_all();
+    // The control store is there again, and says what its watchers have missed.
+    void control_back();
     sim_faults faults;
     sim_control control;
 
@@ -86,9 +91,15 @@ class sim_cluster {
     // Proposes at that node; false: it is down.
     bool propose(node_id to, const proposal_ptr& p);
 
-    // For tests that plant a bug: may change what goes over the wire.
-    std::function<void(node_id from, node_id to, bytes&)> on_wire;
+    // A commit killed the process of this node.
+    std::function<void(node_id)> on_killed;
+    // For whoever watches a run, or plants a bug: the options of a process that starts; and for the latter alone:
+    // what goes over the wire, may be changed; and a configuration's change, which is told as accepted before it is
+    // proposed when this says so.
     std::function<void(replicated_journal_options&)> on_start;
+    std::function<void(node_id from, node_id to, bytes&)> on_wire;
+    std::function<bool(const shard_config& from, const shard_config& to)> told_too_early;
+    std::size_t disk_forgets = 0; // sim_disk.hpp; of the logs
 
   private:
     struct event {
@@ -100,6 +111,7 @@ class sim_cluster {
     void run_one();
     void in_node(node_id id, std::uint64_t life, std::function<void(replicated_journal&)> what);
     void wake(node_id id);
+    void make_disks(node& n);
     instant steady_of(const node& n) const;
     bool transmit(node_id from, node_id to, bytes frame);
     void propose_config(node_id from, shard_id shard, const shard_config& config);

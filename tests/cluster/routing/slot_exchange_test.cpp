@@ -1,5 +1,5 @@
-// How shards share an executor's slots: never more in use than there are, and none idle while work waits, whatever is
-// late or lost on the way between the executor's node and the shards' primaries.
+// How shards share an executor's slots: never more in use than there are, and none idle while work waits, whatever
+// is late or lost on the way between the executor's node and the shards' primaries.
 #include "cluster/routing/slot_exchange.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -170,7 +170,8 @@ BOOST_AUTO_TEST_CASE(a_single_slot_goes_round_all_shards_that_want_it) {
     for (const primary& p : w.primaries) BOOST_TEST(p.waiting == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(an_executor_that_brings_attempts_along_gets_nothing_before_all_shards_have_said_what_they_use) {
+BOOST_AUTO_TEST_CASE(
+    an_executor_that_brings_attempts_along_gets_nothing_before_all_shards_have_said_what_they_use) {
     slot_exchange exchange{2, 0};
     const auto first = exchange.offer(4, true);
     BOOST_REQUIRE_EQUAL(first.size(), 2U);
