@@ -63,6 +63,8 @@ constexpr std::array catalogue{
     errc_row{errc::internal, "internal", "A fault in Coppice itself; the log has more.", 500, false},
     errc_row{errc::job_failed, "job_failed", "The work itself reported that it failed.", 500, false},
     errc_row{errc::not_primary, "not_primary", "Another node decides in this shard.", 503, true},
+    errc_row{errc::node_stopping, "node_stopping", "The node is about to stop and did nothing; ask another.", 503,
+             true},
 };
 
 } // namespace

@@ -57,6 +57,7 @@ enum class errc : std::uint16_t {
     internal = 40,
     job_failed = 41,
     not_primary = 42,
+    node_stopping = 43,
 };
 
 struct errc_row {

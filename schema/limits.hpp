@@ -402,7 +402,9 @@ inline constexpr std::size_t declarations_per_proposal_max = 256; // some 100 Ki
 
 // ---- cluster: clients and operators
 // ---------------------------------------------------------------------------------
-inline constexpr std::size_t client_servers_max = 64;     // nodes that a client is told of: a cluster's, and some
+inline constexpr std::size_t client_servers_max = 64; // nodes that a client is told of: a cluster's, and some
+inline constexpr auto stop_patience = 2000ms;         // of a node that stops, with what it has under way
+inline constexpr auto stop_look_every = 10ms;
 inline constexpr auto client_unavailable_patience = 2s;   // a node that says `unavailable` for longer is left for
                                                           // the next: longer than a takeover, shorter than a person
 inline constexpr auto hand_over_patience = 10s;           // for an ordered hand-over, by whoever waits for it

@@ -240,6 +240,13 @@ void link::forget(session& s, bool break_it) {
 }
 
 bool link::judge(session& s, errc answered) {
+    if (answered == errc::node_stopping) {
+        KJ_IF_MAYBE (current, current_) {
+            if (current->get() == &s) leave();
+        }
+        forget(s, false); // what is under way is answered yet
+        return true;
+    }
     if (answered != errc::unavailable) {
         s.unavailable_since = nullptr;
         return false;

@@ -226,6 +226,10 @@ kj::Promise<expected<T>> link::send(kj::Own<call_state<T>> state, kj::Own<sessio
             }
             const errc code = a.value ? errc::ok : a.value.error().code;
             judge(*s, code);
+            // It did nothing, so the call may be made again whatever it does.
+            if (code == errc::node_stopping && timer().now() < state->deadline)
+                return servers_.size() > 1 ? try_call(kj::mv(state))
+                                           : try_again_later(kj::mv(state), a.value.error().retry_after_ms);
             if (code == errc::unavailable && servers_.size() > 1 && state->mode == repeat::safe &&
                 timer().now() < state->deadline)
                 return try_again_later(kj::mv(state), a.value.error().retry_after_ms);

@@ -9,7 +9,14 @@
 
 namespace coppice {
 
+// Of all connections of the node: what a stop waits for.
+struct calls_under_way {
+    std::size_t count = 0; // that change something
+    bool stopping = false; // none is begun any more
+};
+
 struct connection_state {
+    std::shared_ptr<calls_under_way> all = std::make_shared<calls_under_way>();
     bool known = false;       // a login succeeded
     std::size_t logins = 0;   // tried
     std::size_t calls = 0;    // under way
@@ -39,16 +46,36 @@ class place {
     std::shared_ptr<std::size_t> taken_;
 };
 
-// For a call that does not end at once. Such calls are what can pile up.
-inline place take_call(const connection_ptr& of) {
-    return place::take(of, &connection_state::calls, limits::rpc_calls_per_connection_max);
-}
+// A call that does not end at once; over when it is dropped.
+class call_place {
+  public:
+    call_place(place of_connection, std::shared_ptr<calls_under_way> all)
+        : of_connection_(std::move(of_connection)), all_(std::move(all)) {
+        if (all_) ++all_->count;
+    }
+    call_place(call_place&&) noexcept = default;
+    call_place& operator=(call_place&&) = delete;
+    ~call_place() {
+        if (all_) --all_->count;
+    }
 
-inline failure too_many_calls() {
-    return {errc::overloaded,
-            std::to_string(limits::rpc_calls_per_connection_max) +
-                " calls are under way on this connection; wait for some of them",
-            100};
+  private:
+    place of_connection_;
+    std::shared_ptr<calls_under_way> all_;
+};
+
+// Such calls are what can pile up: overloaded, when the connection has its share; node_stopping. One that only
+// `waits` for news is not waited for when the node stops: it may be asked anew elsewhere.
+enum class call_kind : std::uint8_t { changes, waits };
+inline expected<call_place> take_call(const connection_ptr& of, call_kind kind = call_kind::changes) {
+    if (of->all->stopping) return fail(errc::node_stopping, "this node stops");
+    auto taken = place::take(of, &connection_state::calls, limits::rpc_calls_per_connection_max);
+    if (!taken)
+        return fail(errc::overloaded,
+                    std::to_string(limits::rpc_calls_per_connection_max) +
+                        " calls are under way on this connection; wait for some of them",
+                    100);
+    return call_place{std::move(taken), kind == call_kind::changes ? of->all : nullptr};
 }
 
 } // namespace coppice

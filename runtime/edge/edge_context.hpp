@@ -8,6 +8,7 @@
 #include "actors/supervision/actor_tree.hpp"
 #include "runtime/auth/jwt.hpp"
 #include "runtime/edge/cluster_view.hpp"
+#include "runtime/edge/connection.hpp"
 #include "runtime/edge/kj_inbox.hpp"
 #include "runtime/edge/watch_hub.hpp"
 #include "runtime/observability/log.hpp"
@@ -43,6 +44,7 @@ struct edge_context {
     std::function<instant()> clock = wall_clock_now;
     std::function<std::string()> metrics_text;
     std::function<void()> login_refused;
+    std::shared_ptr<calls_under_way> calls = std::make_shared<calls_under_way>(); // the loop's
     std::shared_ptr<std::atomic<std::size_t>> rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
     std::uint32_t life = 1; // of the node, for worker ids
 };

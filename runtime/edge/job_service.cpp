@@ -83,7 +83,7 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
     }
     auto call = take_call(identity_.connection);
     if (!call) {
-        write_failure(too_many_calls(), context.getResults().initFailure());
+        write_failure(call.error(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
     const catalog_ptr declared = edge_.board->get();
@@ -192,7 +192,7 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
     }
     auto call = take_call(identity_.connection);
     if (!call) {
-        write_failure(too_many_calls(), context.getResults().initFailure());
+        write_failure(call.error(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
     const auto reason = view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max);
@@ -314,9 +314,9 @@ kj::Promise<void> job_service::watch(WatchContext context) {
         write_failure(*no, context.getResults().initFailure());
         return kj::READY_NOW;
     }
-    auto call = take_call(identity_.connection);
+    auto call = take_call(identity_.connection, call_kind::waits);
     if (!call) {
-        write_failure(too_many_calls(), context.getResults().initFailure());
+        write_failure(call.error(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
@@ -413,8 +413,8 @@ kj::Promise<void> job_service::follow(FollowContext context) {
     auto after = place_of(context.getParams());
     if (!after) return refuse_now(after.error());
     const feed_question asked{*tenant, shards_of(edge_, *tenant), std::move(*after)};
-    auto call = take_call(identity_.connection);
-    if (!call) return refuse_now(too_many_calls());
+    auto call = take_call(identity_.connection, call_kind::waits);
+    if (!call) return refuse_now(call.error());
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
     context.allowCancellation();
     const auto answered = std::make_shared<bool>(false);

@@ -99,7 +99,7 @@ kj::Promise<void> platform_service::changeNode(ChangeNodeContext context) {
     const auto change = read(params.getChange());
     if (!change) return refuse({errc::invalid_argument, "this node does not know that change", 0});
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(too_many_calls());
+    if (!call) return refuse(call.error());
     edge_.log.info("a node is ordered to change", {{"node", std::uint64_t{params.getNode()}},
                                                    {"change", std::string{to_string(*change)}},
                                                    {"by", identity_.who.subject}});
@@ -120,7 +120,7 @@ kj::Promise<void> platform_service::moveShard(MoveShardContext context) {
     };
     if (const auto no = refused_here()) return refuse(*no);
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(too_many_calls());
+    if (!call) return refuse(call.error());
     edge_.log.info("a shard is ordered to move", {{"shard", std::uint64_t{params.getShard()}},
                                                   {"to", std::uint64_t{params.getTo()}},
                                                   {"by", identity_.who.subject}});

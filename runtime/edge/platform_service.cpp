@@ -101,7 +101,7 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
     // Asked before the files are read: who may apply nothing costs nothing, and learns nothing.
     if (const auto no = denied(identity_, permission::apply_declared, "", edge_.clock())) return refuse(*no);
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(too_many_calls());
+    if (!call) return refuse(call.error());
     if (params.getFiles().size() > apply_files_max)
         return refuse({errc::invalid_argument, "at most 1000 files", 0});
     const auto loaded = load_files(params.getFiles());

@@ -115,6 +115,7 @@ void rpc_server::accepted(kj::Own<kj::AsyncIoStream> stream) {
     }
     keep_alive(*stream);
     auto connection = std::make_shared<connection_state>();
+    connection->all = edge_.calls;
     auto ready =
         tls_ == nullptr ? kj::Promise<kj::Own<kj::AsyncIoStream>>(kj::mv(stream)) : tls_->wrap(kj::mv(stream));
     ++open;

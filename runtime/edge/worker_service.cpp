@@ -137,7 +137,7 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     }
     auto call = take_call(identity_.connection);
     if (!call) {
-        write_failure(too_many_calls(), context.getResults().initFailure());
+        write_failure(call.error(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
     link_->heard();

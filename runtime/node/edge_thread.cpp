@@ -37,9 +37,28 @@ void edge_thread::reload_now() {
 }
 
 void edge_thread::stop() {
-    edge_.inbox->close();
+    if (thread_.joinable()) edge_.inbox->post([this] { stop_taking(); });
     if (thread_.joinable()) thread_.join();
     edge_.inbox->loop_is_gone();
+}
+
+void edge_thread::stop_taking() {
+    if (timer_ == nullptr) return edge_.inbox->close(); // it never served
+    edge_.calls->stopping = true;
+    close_ports_();
+    stopping_ = answered_all(*timer_, timer_->now() + limits::stop_patience.count() * kj::MILLISECONDS)
+                    .then([this] { edge_.inbox->close(); })
+                    .eagerlyEvaluate([this](kj::Exception&&) { edge_.inbox->close(); });
+}
+
+// And what was answered has left.
+kj::Promise<void> edge_thread::answered_all(kj::Timer& timer, kj::TimePoint end) {
+    return timer.afterDelay(limits::stop_look_every.count() * kj::MILLISECONDS)
+        .then([this, &timer, end]() -> kj::Promise<void> {
+            if (edge_.calls->count == 0 || timer.now() >= end)
+                return timer.afterDelay(limits::stop_look_every.count() * kj::MILLISECONDS);
+            return answered_all(timer, end);
+        });
 }
 
 void edge_thread::run(std::promise<expected<bound_ports>> bound) {
@@ -76,7 +95,13 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
         metrics.listen(kj::mv(KJ_ASSERT_NONNULL(metrics_port))).eagerlyEvaluate([this](kj::Exception&& e) {
             edge_.log.error("the metrics port failed", {{"why", std::string{e.getDescription().cStr()}}});
         });
+    close_ports_ = [&serving, &measuring] {
+        serving = nullptr;
+        measuring = nullptr;
+    };
+    timer_ = &timer;
     edge_.inbox->run().wait(io.waitScope);
+    stopping_ = nullptr;
     tls_.reset(); // holds the loop's timer
 }
 

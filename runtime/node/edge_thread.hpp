@@ -29,17 +29,24 @@ class edge_thread {
     // Connections to come are served with what the certificate's files hold now. Any thread; what went wrong is
     // logged, and the former certificate stays.
     void reload_certificate();
-    // Closes the ports and all connections, and waits for the thread.
+    // Closes the ports, answers what is under way (for limits::stop_patience at the most; what comes meanwhile is
+    // refused with node_stopping), closes all connections, and waits for the thread.
     void stop();
 
   private:
     void run(std::promise<expected<bound_ports>> bound);
     void reload_now();
+    void stop_taking();
+    kj::Promise<void> answered_all(kj::Timer& timer, kj::TimePoint end);
 
     edge_context& edge_;
     const node_config& config_;
     metrics_routes routes_;
-    std::optional<tls_server> tls_; // the loop's
+    // The loop's.
+    std::optional<tls_server> tls_;
+    std::function<void()> close_ports_;
+    kj::Timer* timer_ = nullptr;
+    kj::Maybe<kj::Promise<void>> stopping_;
     std::thread thread_;
 };
 

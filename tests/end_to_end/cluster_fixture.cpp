@@ -89,6 +89,13 @@ client::options cluster_under_test::client_of(std::size_t i) const {
     return o;
 }
 
+client::options cluster_under_test::client_of_all(std::size_t first) const {
+    client::options o = client_of(first);
+    for (std::size_t i = 1; i < nodes_.size(); ++i) o.server += "," + address((first + i) % nodes_.size());
+    o.order = client::server_order::as_listed;
+    return o;
+}
+
 outcome cluster_under_test::run(std::size_t i, std::vector<std::string> arguments) const {
     const auto p = begin(i, std::move(arguments));
     const int status = p->wait();
@@ -140,8 +147,8 @@ bool cluster_under_test::all_in_sync(std::size_t count) const {
 // ---- the client
 // ----------------------------------------------------------------------------------------------------------
 
-steady_client::steady_client(const cluster_under_test& cluster, std::size_t at)
-    : thread_([this, options = cluster.client_of(at)] { loop(options); }) {}
+steady_client::steady_client(client::options options)
+    : thread_([this, options = std::move(options)] { loop(options); }) {}
 
 void steady_client::stop() {
     stopping_ = true;

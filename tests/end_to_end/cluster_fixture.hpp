@@ -25,6 +25,7 @@ class cluster_under_test {
     const std::string& address(std::size_t i) const { return nodes_.at(i).address; }
     std::string token_file() const { return token_file_; }
     client::options client_of(std::size_t i) const;
+    client::options client_of_all(std::size_t first) const; // knows all nodes, and begins with that one
 
     outcome run(std::size_t i, std::vector<std::string> arguments) const;
     std::unique_ptr<process> begin(std::size_t i, std::vector<std::string> arguments) const;
@@ -59,7 +60,8 @@ class cluster_under_test {
 // One submission after the other, from a thread of its own, of a type that nobody works for.
 class steady_client {
   public:
-    steady_client(const cluster_under_test& cluster, std::size_t at);
+    steady_client(const cluster_under_test& cluster, std::size_t at) : steady_client(cluster.client_of(at)) {}
+    explicit steady_client(client::options options);
     ~steady_client() { stop(); }
     void stop();
 

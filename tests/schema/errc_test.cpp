@@ -10,7 +10,7 @@ namespace coppice {
 namespace {
 
 // Grows with the enumeration: a new code goes here and into the catalogue.
-constexpr errc last_code = errc::not_primary;
+constexpr errc last_code = errc::node_stopping;
 
 } // namespace
 

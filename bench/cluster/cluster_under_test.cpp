@@ -1,0 +1,192 @@
+#include "bench/cluster/cluster_under_test.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include "bench/node/node_under_test.hpp"
+
+namespace coppice::bench {
+namespace {
+
+constexpr const char* cluster_declarations = R"(
+kind: Tenant
+metadata: {name: bench}
+spec: {queued_max: 20000000, running_max: 1000000, types: [noop, idle]}
+---
+kind: JobType
+metadata: {name: noop}
+spec: {executor: worker}
+---
+kind: JobType
+metadata: {name: idle}
+spec: {executor: worker}
+)";
+constexpr milliseconds pause_between_looks{20};
+constexpr auto cluster_patience = std::chrono::seconds{60};
+
+std::string free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                       ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    ::close(fd);
+    if (!bound) throw std::runtime_error("no port is free");
+    return std::to_string(ntohs(address.sin_port));
+}
+
+template <class Holds>
+expected<void> wait_for(const char* what, Holds holds) {
+    for (const auto begin = steady::now(); steady::now() - begin < cluster_patience;) {
+        if (holds()) return {};
+        std::this_thread::sleep_for(pause_between_looks);
+    }
+    return fail(errc::unavailable, std::string{"waited in vain: "} + what);
+}
+
+} // namespace
+
+cluster_under_test::cluster_under_test(std::filesystem::path binary, const std::filesystem::path& where)
+    : binary_(std::move(binary)), nodes_(nodes + 1) {
+    std::string pattern = where / "coppice-bench-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
+    root_ = pattern;
+    etcd_client_ = "http://127.0.0.1:" + free_port();
+    etcd_peer_ = "http://127.0.0.1:" + free_port();
+}
+
+cluster_under_test::~cluster_under_test() {
+    for (std::uint32_t node = 1; node <= nodes; ++node) kill(node, SIGKILL);
+    kill_etcd();
+    std::filesystem::remove_all(root_);
+}
+
+expected<pid_t> cluster_under_test::spawn(const std::vector<std::string>& argv, const std::string& log) const {
+    std::vector<char*> raw;
+    for (const std::string& each : argv) raw.push_back(const_cast<char*>(each.c_str()));
+    raw.push_back(nullptr);
+    const std::string file = root_ / log;
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail(errc::unavailable, "fork");
+    if (pid > 0) return pid;
+    ::dup2(::open("/dev/null", O_RDONLY), 0);
+    const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(out, 1);
+    ::dup2(out, 2);
+    ::execvp(raw[0], raw.data());
+    ::_exit(127);
+}
+
+expected<void> cluster_under_test::run(const std::vector<std::string>& argv, const std::string& log) const {
+    const auto pid = spawn(argv, log);
+    if (!pid) return tl::unexpected(pid.error());
+    int status = 0;
+    ::waitpid(*pid, &status, 0);
+    if (status == 0) return {};
+    return fail(errc::unavailable, argv[1] + " " + argv[2] + " failed; see " + (root_ / log).string());
+}
+
+expected<void> cluster_under_test::restart_etcd() {
+    const auto pid = spawn({"etcd", "--data-dir", root_ / "etcd", "--listen-client-urls", etcd_client_,
+                            "--advertise-client-urls", etcd_client_, "--listen-peer-urls", etcd_peer_,
+                            "--initial-advertise-peer-urls", etcd_peer_, "--initial-cluster",
+                            "default=" + etcd_peer_, "--log-level", "error"},
+                           "etcd.log");
+    if (!pid) return tl::unexpected(pid.error());
+    etcd_ = *pid;
+    return {};
+}
+
+void cluster_under_test::kill_etcd() {
+    if (etcd_ <= 0) return;
+    ::kill(etcd_, SIGKILL);
+    ::waitpid(std::exchange(etcd_, -1), nullptr, 0);
+}
+
+expected<void> cluster_under_test::make_node(std::uint32_t node) {
+    const std::string port = free_port();
+    nodes_[node].address = "127.0.0.1:" + port;
+    std::vector<std::string> argv{binary_, "cluster", node == 1 ? "init" : "add"};
+    if (node > 1) argv.insert(argv.end(), {"--from", root_ / "n1"});
+    argv.insert(argv.end(), {"--data", root_ / ("n" + std::to_string(node)), "--port", port, "--metrics-port",
+                             free_port(), "--peer-port", free_port(), "--etcd", etcd_client_, "--exec-slots", "1"});
+    if (auto made = run(argv, "make.log"); !made) return made;
+    return restart(node);
+}
+
+expected<void> cluster_under_test::restart(std::uint32_t node) {
+    const std::string name = "n" + std::to_string(node);
+    const auto pid = spawn({binary_, "serve", "--config", root_ / name / "node.yaml"}, name + ".log");
+    if (!pid) return tl::unexpected(pid.error());
+    nodes_[node].pid = *pid;
+    return {};
+}
+
+void cluster_under_test::kill(std::uint32_t node, int signal) {
+    process& one = nodes_[node];
+    if (one.pid <= 0) return;
+    ::kill(one.pid, signal);
+    ::waitpid(std::exchange(one.pid, -1), nullptr, 0);
+}
+
+expected<void> cluster_under_test::start() {
+    if (auto ok = restart_etcd(); !ok) return ok;
+    for (std::uint32_t node = 1; node <= nodes; ++node)
+        if (auto ok = make_node(node); !ok) return ok;
+    if (auto ok = run({binary_, "token", "issue", "--role", "platform-owner", "--data", root_ / "n1"}, "token");
+        !ok)
+        return ok;
+    if (auto ok = whole(); !ok) return ok;
+    client::blocking_client any(connect());
+    const auto applied = any.apply({{"bench.yaml", cluster_declarations}});
+    if (!applied) return tl::unexpected(applied.error());
+    if (!applied->errors.empty()) return fail(errc::document_invalid, applied->errors.front().message);
+    return {};
+}
+
+expected<void> cluster_under_test::whole() {
+    return wait_for("every shard in sync everywhere", [this] {
+        client::blocking_client any(connect());
+        const auto shards = any.shards();
+        if (!shards || shards->size() != nodes) return false;
+        std::vector<std::uint32_t> leaders;
+        for (const auto& each : *shards) {
+            if (each.in_sync.size() != nodes) return false;
+            leaders.push_back(each.primary);
+        }
+        std::ranges::sort(leaders);
+        return std::ranges::adjacent_find(leaders) == leaders.end();
+    });
+}
+
+client::options cluster_under_test::connect(std::uint32_t first) const {
+    client::options where;
+    where.server.clear();
+    for (std::uint32_t i = 0; i < nodes; ++i)
+        where.server += (i == 0 ? "" : ",") + nodes_[(first - 1 + i) % nodes + 1].address;
+    where.order = client::server_order::as_listed;
+    where.token_file = root_ / "token";
+    return where;
+}
+
+expected<std::uint32_t> cluster_under_test::primary(std::uint32_t asked) const {
+    client::blocking_client any(connect(asked));
+    const auto shards = any.shards();
+    if (!shards) return tl::unexpected(shards.error());
+    const shard_id home = shard_of(tenant_id{1}, shards->size()); // the first that was declared
+    for (const auto& each : *shards)
+        if (each.shard == home.value) return each.primary;
+    return fail(errc::not_found, "nobody leads the tenant's shard");
+}
+
+} // namespace coppice::bench
