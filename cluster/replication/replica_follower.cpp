@@ -78,7 +78,7 @@ void replica_machine::on_hand_over(const hand_over_message& m) {
 
 void replica_machine::installed(log_position at, instant now) {
     now_ = now;
-    known_ = true;
+    known_ = at.index > 0; // who has begun with nothing may not act as if it held what the set must hold
     log_ = log_positions{at};
     stored_ = applied_ = verified_ = at.index;
     commit_ = std::max(commit_, at.index);

@@ -82,6 +82,12 @@ void replica_machine::streamed(node_id to, std::uint64_t up_to) {
 void replica_machine::cannot_stream(node_id to) {
     auto* f = follower_of(to);
     if (f == nullptr || f->snapshotting) return;
+    // Who takes a snapshot begins with nothing, and nobody in the set may do that: it has lost what it had to keep,
+    // and leaves the set first.
+    if (config_.is_in_sync(to)) {
+        f->wiped = true;
+        return;
+    }
     f->snapshotting = true;
     effects_.snapshots.push_back(to);
 }
@@ -151,8 +157,21 @@ void replica_machine::on_mismatch(node_id from, const mismatch_message& m) {
         f->wiped = true;
         return consider_removal();
     }
+    const std::uint64_t base = log_.base().index;
+    std::uint64_t next = std::max(f->match, std::min(m.hint, log_.last().index)) + 1;
+    // Below its base this log knows nothing. The base was committed, and one whose tail is another says what it has
+    // applied, which may be less than what it holds of ours: so it is asked for the base before it is told the
+    // rest.
+    if (next <= base) {
+        if (f->next > base + 1) {
+            next = base + 1;
+            f->base_asked_at = now_;
+        } else if (m.stamp < f->base_asked_at) {
+            return; // that answers what was asked before
+        }
+    }
     f->probing = true;
-    f->next = std::max(f->match, std::min(m.hint, log_.last().index)) + 1;
+    f->next = next;
     probe(from, *f);
 }
 

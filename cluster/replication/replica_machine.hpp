@@ -186,6 +186,7 @@ class replica_machine {
         std::uint64_t next = 1;      // the next entry to send
         instant lease_until = never; // its promise
         instant heard_at = never;    // an answer; at first, when it was taken up
+        instant base_asked_at{};     // it was asked for the position that this log begins with
         instant progress_at = never; // match grew, or all was sent and nothing was missing
         bool counts = false;
         bool probing = true; // match is not known: ask before anything is sent

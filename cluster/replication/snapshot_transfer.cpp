@@ -91,6 +91,9 @@ void replicated_journal::tick_snapshots(replica_slot& s) {
 
 void replicated_journal::on_slice(replica_slot& s, node_id from, const slice_message& m) {
     if (s.replica->leads() || m.at.index == 0) return;
+    // To take it is to begin with nothing. Whoever is in the set is not sent one, or does not know yet that it
+    // left.
+    if (s.config && s.config->is_in_sync(options_.self)) return;
     if (m.at.index <= s.place.at.index) { // it has that already
         send(from, {s.id, s.replica->epoch(), slice_ack_message{m.at, m.number + 1, true}});
         return;
