@@ -110,9 +110,12 @@ interface JobService {
   submit @0 (jobs :List(JobSpec)) -> (results :List(Submitted), failure :Failure);
   # One result a job, in order, after the commit of all. Each job stands for itself: one refused refuses no other.
 
-  get @1 (id :Id) -> (job :JobView, failure :Failure);
+  get @1 (id :Id, staleOk :Bool) -> (job :JobView, failure :Failure);
+  # A read has everything that was acknowledged anywhere before it. `staleOk`, here and below: what this node has will do,
+  # at once and without asking the shard's primary. Errors: unavailable, when nobody may say so in time, or when this node
+  # holds no replica of the shard.
 
-  list @2 (filter :Filter, limit :UInt32, cursor :Data) -> (jobs :List(JobView), cursor :Data, failure :Failure);
+  list @2 (filter :Filter, limit :UInt32, cursor :Data, staleOk :Bool) -> (jobs :List(JobView), cursor :Data, failure :Failure);
   # Newest first within a tenant. An empty cursor starts, an empty cursor returned is the end; a page may hold fewer
   # rows than asked for, or none, and still have a cursor.
   struct Filter {
@@ -125,10 +128,10 @@ interface JobService {
   cancel @3 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
   # A waiting job is cancelled at once; a running one is told to stop, given its grace, then killed.
 
-  logs @4 (id :Id, attempt :UInt32, fromSequence :UInt64, limit :UInt32) -> (lines :List(LogLine), failure :Failure);
+  logs @4 (id :Id, attempt :UInt32, fromSequence :UInt64, limit :UInt32, staleOk :Bool) -> (lines :List(LogLine), failure :Failure);
   # attempt 0: the newest.
 
-  result @5 (id :Id) -> (result :Data, failure :Failure);
+  result @5 (id :Id, staleOk :Bool) -> (result :Data, failure :Failure);
   # Errors: illegal_transition when the job has not succeeded.
 
   watch @6 (id :Id, revision :UInt64, timeoutMs :UInt32) -> (job :JobView, failure :Failure);

@@ -379,6 +379,8 @@ inline constexpr auto control_mirror_note_interval = 60s; // a quiet mirror writ
 
 // ---- cluster: a node's configuration
 // ---------------------------------------------------------------------------------
+inline constexpr auto replica_standstill_max =
+    10s; // committed and not applied, or under way and not committed: not ready
 inline constexpr std::uint32_t cluster_shards_default = 3; // one that each of three nodes leads
 inline constexpr std::uint32_t cluster_shards_max = 64;    // each costs a node beats, and a share of every executor
 inline constexpr std::uint32_t cluster_min_in_sync_default = 2; // what one node acknowledged another one has

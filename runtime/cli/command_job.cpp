@@ -16,7 +16,7 @@ exit_status run_get(invocation& call, const ids_flags& flags) {
     exit_status status = exit_status::ok;
     bool first = true;
     for (const job_id& id : *ids) {
-        const auto job = node.get(id);
+        const auto job = node.get(id, mode_of(flags.stale_ok));
         if (!job) {
             status = worse(status, call.refuse(job.error(), to_string(id)));
             if (job.error().code == errc::unavailable) break;
@@ -37,7 +37,7 @@ exit_status run_result(invocation& call, const ids_flags& flags) {
     client::blocking_client node(connect_options(flags.connection, patience::none));
     exit_status status = exit_status::ok;
     for (const job_id& id : *ids) {
-        const auto bytes = node.result(id);
+        const auto bytes = node.result(id, mode_of(flags.stale_ok));
         if (!bytes) {
             status = worse(status, call.refuse(bytes.error(), to_string(id)));
             if (bytes.error().code == errc::unavailable) break;
@@ -88,6 +88,7 @@ struct list_flags {
     std::string type;
     std::uint64_t limit = limits::page_size_default;
     std::string cursor;
+    bool stale_ok = false;
 };
 
 void print_page(invocation& call, const client::job_page& page, output_format format, table& rows,
@@ -113,7 +114,7 @@ exit_status run_list(invocation& call, const list_flags& flags) {
     std::string cursor = *from;
     do {
         const auto wanted = std::min<std::uint64_t>(flags.limit - count, limits::page_size_max);
-        const auto page = node.list(filter, static_cast<std::uint32_t>(wanted), cursor);
+        const auto page = node.list(filter, static_cast<std::uint32_t>(wanted), cursor, mode_of(flags.stale_ok));
         if (!page) return call.refuse(page.error());
         count += page->jobs.size();
         print_page(call, *page, flags.format, rows, items);
@@ -151,6 +152,7 @@ void add_list(const command_registry& commands, CLI::App& job) {
     list->add_option("--limit", flags->limit, "At most so many (default 100)")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{limits::list_printed_max}));
     list->add_option("--cursor", flags->cursor, "Go on where an earlier list ended");
+    add_stale_flag(*list, flags->stale_ok);
     add_output_flag(*list, flags->format);
     add_connection_flags(*list, flags->connection);
     teach(*list,
@@ -170,6 +172,7 @@ void add_job_commands(const command_registry& commands) {
     auto get = std::make_shared<ids_flags>();
     auto* get_app = job->add_subcommand("get", "Show jobs with their payload, attempts and errors");
     add_ids_flags(*get_app, *get);
+    add_stale_flag(*get_app, get->stale_ok);
     teach(*get_app, {"coppice job get 0199a1b2-... -o json | jq .status"});
     commands.on_chosen(*get_app, "job get", [get](invocation& call) { return run_get(call, *get); });
 
@@ -178,6 +181,7 @@ void add_job_commands(const command_registry& commands) {
     auto result = std::make_shared<ids_flags>();
     auto* result_app = job->add_subcommand("result", "Print the result of jobs that succeeded, byte for byte");
     add_ids_flags(*result_app, *result);
+    add_stale_flag(*result_app, result->stale_ok);
     teach(*result_app, {"coppice job result 0199a1b2-... > out.bin"});
     commands.on_chosen(*result_app, "job result", [result](invocation& call) { return run_result(call, *result); });
 

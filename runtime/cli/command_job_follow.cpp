@@ -87,6 +87,7 @@ struct log_flags {
     std::vector<std::string> ids;
     std::uint32_t attempt = 0;
     bool follow = false;
+    bool stale_ok = false;
 };
 
 std::string_view word_of(log_stream s) {
@@ -117,17 +118,17 @@ struct log_position {
 
 // What is there from `at` on. A gap in the sequence is said: lines were dropped.
 expected<std::size_t> print_lines(invocation& call, client::blocking_client& node, const job_id& id,
-                                  log_position& at, output_format format) {
+                                  log_position& at, const log_flags& flags) {
     std::size_t count = 0;
     while (!call.con.out_closed()) {
-        const auto lines = node.logs(id, at.attempt, at.sequence, limits::page_size_max);
+        const auto lines = node.logs(id, at.attempt, at.sequence, limits::page_size_max, mode_of(flags.stale_ok));
         if (!lines) return tl::unexpected(lines.error());
         if (lines->empty()) break;
         for (const client::log_view& line : *lines) {
             if (line.sequence > at.sequence)
                 call.say(to_string(id) + ": attempt " + std::to_string(line.attempt) + ": " +
                          std::to_string(line.sequence - at.sequence) + " lines were dropped");
-            print_line(call, id, line, format);
+            print_line(call, id, line, flags.format);
             at = {line.attempt, line.sequence + 1};
         }
         count += lines->size();
@@ -148,7 +149,7 @@ expected<void> follow_lines(invocation& call, client::blocking_client& node, con
         revision = job->revision;
         if (at.attempt == 0) at.attempt = job->attempts;
         if (at.attempt != 0)
-            if (const auto printed = print_lines(call, node, id, at, flags.format); !printed)
+            if (const auto printed = print_lines(call, node, id, at, flags); !printed)
                 return tl::unexpected(printed.error());
         const bool over = is_terminal(job->state) || flags.attempt != 0;
         if (at.attempt < job->attempts && flags.attempt == 0)
@@ -172,7 +173,7 @@ exit_status run_logs(invocation& call, const log_flags& flags) {
             done = follow_lines(call, node, id, flags);
         } else {
             log_position at{flags.attempt, 0};
-            if (const auto printed = print_lines(call, node, id, at, flags.format); !printed)
+            if (const auto printed = print_lines(call, node, id, at, flags); !printed)
                 done = tl::unexpected(printed.error());
         }
         if (!done) status = worse(status, call.refuse(done.error(), to_string(id)));
@@ -196,6 +197,7 @@ void add_job_follow_commands(const command_registry& commands, CLI::App& job) {
     logs_app->add_option("ID", logs->ids, "Jobs, as `job submit` prints them")->required();
     logs_app->add_option("--attempt", logs->attempt, "Of this attempt (default: the newest)");
     logs_app->add_flag("--follow", logs->follow, "Go on until the job has ended");
+    add_stale_flag(*logs_app, logs->stale_ok);
     add_output_flag(*logs_app, logs->format);
     add_connection_flags(*logs_app, logs->connection);
     teach(*logs_app, {"coppice job logs --follow 0199a1b2-..."});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/cli/invocation.hpp"
+#include "runtime/client/values.hpp"
 #include "schema/ids.hpp"
 
 namespace coppice::cli {
@@ -14,7 +15,17 @@ struct ids_flags {
     connection_flags connection;
     output_format format = output_format::table;
     std::vector<std::string> ids;
+    bool stale_ok = false; // of the commands that read
 };
+
+inline void add_stale_flag(CLI::App& app, bool& stale_ok) {
+    app.add_flag("--stale-ok", stale_ok,
+                 "In a cluster: what the asked node has will do, though another may know more by now");
+}
+
+inline client::read_mode mode_of(bool stale_ok) {
+    return stale_ok ? client::read_mode::stale_ok : client::read_mode::linearizable;
+}
 
 inline void add_ids_flags(CLI::App& app, ids_flags& flags) {
     app.add_option("ID", flags.ids, "Jobs, as `job submit` prints them")->required();

@@ -26,18 +26,23 @@ class blocking_client {
         return run(client_.submit(std::move(jobs)));
     }
     expected<submitted> submit(job_spec job) { return run(client_.submit(std::move(job))); }
-    expected<job_view> get(job_id id) { return run(client_.get(id)); }
-    expected<job_page> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {}) {
-        return run(client_.list(std::move(filter), limit, std::move(cursor)));
+    expected<job_view> get(job_id id, read_mode mode = read_mode::linearizable) {
+        return run(client_.get(id, mode));
+    }
+    expected<job_page> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {},
+                            read_mode mode = read_mode::linearizable) {
+        return run(client_.list(std::move(filter), limit, std::move(cursor), mode));
     }
     std::vector<expected<void>> cancel(std::vector<job_id> ids, std::string reason) {
         return run(client_.cancel(std::move(ids), std::move(reason)));
     }
     expected<std::vector<log_view>> logs(job_id id, std::uint32_t attempt = 0, std::uint64_t from_sequence = 0,
-                                         std::uint32_t limit = 1000) {
-        return run(client_.logs(id, attempt, from_sequence, limit));
+                                         std::uint32_t limit = 1000, read_mode mode = read_mode::linearizable) {
+        return run(client_.logs(id, attempt, from_sequence, limit, mode));
     }
-    expected<std::string> result(job_id id) { return run(client_.result(id)); }
+    expected<std::string> result(job_id id, read_mode mode = read_mode::linearizable) {
+        return run(client_.result(id, mode));
+    }
     expected<job_view> watch(job_id id, std::uint64_t revision, milliseconds timeout) {
         return run(client_.watch(id, revision, timeout));
     }

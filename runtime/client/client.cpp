@@ -121,10 +121,11 @@ kj::Promise<expected<submitted>> client::submit(job_spec job) {
     return submit(std::move(one)).then([](submit_results results) { return std::move(results.front()); });
 }
 
-kj::Promise<expected<job_view>> client::get(job_id id) {
-    return link_->call<job_view>(repeat::safe, no_wait, [id](session& s) -> kj::Promise<expected<job_view>> {
+kj::Promise<expected<job_view>> client::get(job_id id, read_mode mode) {
+    return link_->call<job_view>(repeat::safe, no_wait, [id, mode](session& s) -> kj::Promise<expected<job_view>> {
         if (!s.grant.may_jobs) return expected<job_view>(not_granted(s, "jobs"));
         auto request = s.jobs.getRequest();
+        request.setStaleOk(mode == read_mode::stale_ok);
         write(request.initId(), id);
         return request.send().then([](capnp::Response<api::JobService::GetResults> r) -> expected<job_view> {
             if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
@@ -133,13 +134,15 @@ kj::Promise<expected<job_view>> client::get(job_id id) {
     });
 }
 
-kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t limit, std::string cursor) {
+kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t limit, std::string cursor,
+                                             read_mode mode) {
     return link_->call<job_page>(
         repeat::safe, no_wait,
-        [filter = std::move(filter), limit,
+        [filter = std::move(filter), limit, mode,
          cursor = std::move(cursor)](session& s) -> kj::Promise<expected<job_page>> {
             if (!s.grant.may_jobs) return expected<job_page>(not_granted(s, "jobs"));
             auto request = s.jobs.listRequest();
+            request.setStaleOk(mode == read_mode::stale_ok);
             auto f = request.initFilter();
             f.setTenant(filter.tenant);
             f.setType(filter.type);
@@ -179,12 +182,13 @@ kj::Promise<std::vector<expected<void>>> client::cancel(std::vector<job_id> ids,
         });
 }
 
-kj::Promise<expected<std::vector<log_view>>> client::logs(job_id id, std::uint32_t attempt,
-                                                          std::uint64_t from_sequence, std::uint32_t limit) {
+kj::Promise<expected<std::vector<log_view>>>
+client::logs(job_id id, std::uint32_t attempt, std::uint64_t from_sequence, std::uint32_t limit, read_mode mode) {
     using lines = std::vector<log_view>;
     return link_->call<lines>(repeat::safe, no_wait, [=](session& s) -> kj::Promise<expected<lines>> {
         if (!s.grant.may_jobs) return expected<lines>(not_granted(s, "jobs"));
         auto request = s.jobs.logsRequest();
+        request.setStaleOk(mode == read_mode::stale_ok);
         write(request.initId(), id);
         request.setAttempt(attempt);
         request.setFromSequence(from_sequence);
@@ -196,16 +200,19 @@ kj::Promise<expected<std::vector<log_view>>> client::logs(job_id id, std::uint32
     });
 }
 
-kj::Promise<expected<std::string>> client::result(job_id id) {
-    return link_->call<std::string>(repeat::safe, no_wait, [id](session& s) -> kj::Promise<expected<std::string>> {
-        if (!s.grant.may_jobs) return expected<std::string>(not_granted(s, "jobs"));
-        auto request = s.jobs.resultRequest();
-        write(request.initId(), id);
-        return request.send().then([](capnp::Response<api::JobService::ResultResults> r) -> expected<std::string> {
-            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-            return text_of(r.getResult());
+kj::Promise<expected<std::string>> client::result(job_id id, read_mode mode) {
+    return link_->call<std::string>(
+        repeat::safe, no_wait, [id, mode](session& s) -> kj::Promise<expected<std::string>> {
+            if (!s.grant.may_jobs) return expected<std::string>(not_granted(s, "jobs"));
+            auto request = s.jobs.resultRequest();
+            request.setStaleOk(mode == read_mode::stale_ok);
+            write(request.initId(), id);
+            return request.send().then(
+                [](capnp::Response<api::JobService::ResultResults> r) -> expected<std::string> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    return text_of(r.getResult());
+                });
         });
-    });
 }
 
 kj::Promise<expected<job_view>> client::watch(job_id id, std::uint64_t revision, milliseconds timeout) {

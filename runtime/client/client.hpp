@@ -59,13 +59,15 @@ class client {
     // jobs, or more bytes than a message holds, go out as several calls, one after the other.
     kj::Promise<std::vector<expected<submitted>>> submit(std::vector<job_spec> jobs);
     kj::Promise<expected<submitted>> submit(job_spec job);
-    kj::Promise<expected<job_view>> get(job_id id);
-    kj::Promise<expected<job_page>> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {});
+    kj::Promise<expected<job_view>> get(job_id id, read_mode mode = read_mode::linearizable);
+    kj::Promise<expected<job_page>> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {},
+                                         read_mode mode = read_mode::linearizable);
     kj::Promise<std::vector<expected<void>>> cancel(std::vector<job_id> ids, std::string reason);
     // attempt 0: the newest.
     kj::Promise<expected<std::vector<log_view>>> logs(job_id id, std::uint32_t attempt = 0,
-                                                      std::uint64_t from_sequence = 0, std::uint32_t limit = 1000);
-    kj::Promise<expected<std::string>> result(job_id id);
+                                                      std::uint64_t from_sequence = 0, std::uint32_t limit = 1000,
+                                                      read_mode mode = read_mode::linearizable);
+    kj::Promise<expected<std::string>> result(job_id id, read_mode mode = read_mode::linearizable);
     // As soon as the job's revision is above `revision`, or after `timeout` (at most limits::long_poll_max).
     kj::Promise<expected<job_view>> watch(job_id id, std::uint64_t revision, milliseconds timeout);
     // Events above `after`, as soon as there are any; an empty page after `timeout`. `cursor_expired`: start anew.

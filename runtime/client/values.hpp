@@ -79,6 +79,9 @@ struct job_view {
     std::vector<attempt_end> history; // only from `get`
 };
 
+// linearizable: everything that was acknowledged before. stale_ok: what the asked node of a cluster has, at once.
+enum class read_mode : std::uint8_t { linearizable, stale_ok };
+
 struct job_filter {
     std::string tenant; // empty: all that the token may see
     std::string type;

@@ -18,6 +18,7 @@ namespace coppice {
 // Empty on a node alone, whose tables may always be read.
 struct read_rules {
     std::function<bool(shard_id)> open; // now, at once; any thread
+    std::function<bool(shard_id)> held; // whether this node has a replica, however far it has come; any thread
     // `done` is called once, on any thread, when they may.
     std::function<void(shard_id, std::function<void(expected<void>)> done)> wait;
 };

@@ -131,7 +131,7 @@ kj::Promise<void> job_service::get(GetContext context) {
         else
             write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true, context.getResults().initJob());
     };
-    return when_readable(edge_, {id.shard()}, read, refusing(context));
+    return when_readable(edge_, {id.shard()}, context.getParams().getStaleOk(), read, refusing(context));
 }
 
 std::optional<failure> job_service::list_filter(ListParams::Reader params, const catalog& declared,
@@ -162,8 +162,8 @@ kj::Promise<void> job_service::list(ListContext context) {
         return kj::READY_NOW;
     }
     return when_readable(
-        edge_, shards_of(edge_, filter.tenant), [this, context, filter]() mutable { read_list(context, filter); },
-        refusing(context));
+        edge_, shards_of(edge_, filter.tenant), context.getParams().getStaleOk(),
+        [this, context, filter]() mutable { read_list(context, filter); }, refusing(context));
 }
 
 void job_service::read_list(ListContext& context, const job_filter& filter) {
@@ -228,7 +228,8 @@ kj::Promise<void> job_service::logs(LogsContext context) {
         return kj::READY_NOW;
     }
     return when_readable(
-        edge_, {id.shard()}, [this, context]() mutable { read_logs(context); }, refusing(context));
+        edge_, {id.shard()}, context.getParams().getStaleOk(), [this, context]() mutable { read_logs(context); },
+        refusing(context));
 }
 
 void job_service::read_logs(LogsContext& context) {
@@ -267,7 +268,8 @@ kj::Promise<void> job_service::result(ResultContext context) {
         return kj::READY_NOW;
     }
     return when_readable(
-        edge_, {id.shard()}, [this, context]() mutable { read_result(context); }, refusing(context));
+        edge_, {id.shard()}, context.getParams().getStaleOk(), [this, context]() mutable { read_result(context); },
+        refusing(context));
 }
 
 void job_service::read_result(ResultContext& context) {
@@ -332,15 +334,15 @@ kj::Promise<void> job_service::watch(WatchContext context) {
         *answered = answer_watch(context, id, whatever);
     };
     return when_readable(
-               edge_, {id.shard()}, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); },
-               refuse)
+               edge_, {id.shard()}, false,
+               [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
         .then([this, id, wait, answered, look, refuse, change = kj::mv(change),
                call = kj::mv(call)]() mutable -> kj::Promise<void> {
             if (*answered) return kj::READY_NOW;
             return change.exclusiveJoin(timer_.afterDelay(wait))
                 .then([this, id, look, refuse, call = kj::mv(call)]() mutable {
                     return when_readable(
-                        edge_, {id.shard()}, [look]() mutable { look(true); }, refuse);
+                        edge_, {id.shard()}, false, [look]() mutable { look(true); }, refuse);
                 });
         });
 }
@@ -426,15 +428,15 @@ kj::Promise<void> job_service::follow(FollowContext context) {
         *answered = answer_follow(context, asked, whatever);
     };
     return when_readable(
-               edge_, asked.shards, [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); },
-               refuse)
+               edge_, asked.shards, false,
+               [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
         .then([this, asked, wait, answered, look, refuse, call = kj::mv(call)]() mutable -> kj::Promise<void> {
             if (*answered) return kj::READY_NOW;
             return edge_.hub->event_after(asked.after, asked.shards)
                 .exclusiveJoin(timer_.afterDelay(wait))
                 .then([this, asked, look, refuse, call = kj::mv(call)]() mutable {
                     return when_readable(
-                        edge_, asked.shards, [look]() mutable { look(true); }, refuse);
+                        edge_, asked.shards, false, [look]() mutable { look(true); }, refuse);
                 });
         });
 }

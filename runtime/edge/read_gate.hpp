@@ -12,8 +12,17 @@
 namespace coppice {
 
 // Calls `read`, which answers at once, when the tables of all of `shards` may be read; or `refuse` with why not.
+// `stale_ok`: whatever this node has may be read now.
 template <class Read, class Refuse>
-kj::Promise<void> when_readable(edge_context& edge, std::vector<shard_id> shards, Read read, Refuse refuse) {
+kj::Promise<void> when_readable(edge_context& edge, std::vector<shard_id> shards, bool stale_ok, Read read,
+                                Refuse refuse) {
+    if (stale_ok && edge.reads.held) {
+        if (std::ranges::all_of(shards, edge.reads.held))
+            read();
+        else
+            refuse(failure{errc::unavailable, "this node holds no replica of the shard; ask another", 100});
+        return kj::READY_NOW;
+    }
     const auto all_open = [&edge](const std::vector<shard_id>& of) {
         return !edge.reads.open || std::ranges::all_of(of, edge.reads.open);
     };

@@ -382,9 +382,13 @@ health_answer cluster_side::ready() const {
     if (const auto why = why_stopped()) return {false, why->detail};
     for (const auto& [shard, face] : board_->faces()) {
         const replica_role role = face.role.load();
+        const std::string about = "shard " + std::to_string(shard.value) + ": ";
+        const auto since = face.stands_since_us.load();
+        if (since != 0 && steady_now() - from_us(since) > limits::replica_standstill_max)
+            return {false, about + "stands still at entry " + std::to_string(face.applied.load()) + " of " +
+                               std::to_string(face.committed.load())};
         if (role == replica_role::serving || role == replica_role::secondary || role == replica_role::out) continue;
-        return {false, "shard " + std::to_string(shard.value) + ": this node's replica is " +
-                           std::string{to_string(role)}};
+        return {false, about + "this node's replica is " + std::string{to_string(role)}};
     }
     return {true, "ready"};
 }
@@ -400,6 +404,9 @@ std::string cluster_side::metrics_text() const {
             "# HELP " + std::string{name} + " " + std::string{help} + "\n# TYPE " + std::string{name} + " gauge\n";
         for (const auto& [shard, face] : board_->faces()) line(name, shard, value(face));
     };
+    family("coppice_replica_committed_index",
+           "Newest log entry that this node knows to be committed, or has under way as primary.",
+           [](const replica_face& f) { return f.committed.load(); });
     family("coppice_replica_applied_index", "Newest log entry in the tables of this node.",
            [](const replica_face& f) { return f.applied.load(); });
     family("coppice_replica_log_index", "Newest log entry that this node has.",
@@ -410,6 +417,20 @@ std::string cluster_side::metrics_text() const {
            [](const replica_face& f) { return std::uint64_t{f.role.load() == replica_role::serving ? 1U : 0U}; });
     family("coppice_replica_in_sync", "Replicas in the shard's set, as this node knows it.",
            [](const replica_face& f) { return std::uint64_t{f.in_sync.load()}; });
+    text += "# HELP coppice_replica_takeovers_total How often this node began to lead.\n"
+            "# TYPE coppice_replica_takeovers_total counter\n";
+    for (const auto& [shard, face] : board_->faces())
+        line("coppice_replica_takeovers_total", shard, face.takeovers.load());
+    text += "# HELP coppice_replica_lag_entries Log entries that a follower does not have on disk, as its primary "
+            "knows.\n"
+            "# TYPE coppice_replica_lag_entries gauge\n";
+    for (const auto& [shard, face] : board_->faces())
+        for (const auto& f : face.followers)
+            if (const std::uint32_t node = f.node.load(); node != 0) {
+                const std::uint64_t last = face.last.load(), match = f.match.load();
+                text += "coppice_replica_lag_entries{shard=\"" + std::to_string(shard.value) + "\",node=\"" +
+                        std::to_string(node) + "\"} " + std::to_string(last > match ? last - match : 0) + "\n";
+            }
     text += "# HELP coppice_peer_links Links to other nodes that are up.\n# TYPE coppice_peer_links gauge\n"
             "coppice_peer_links " +
             std::to_string(links().size()) + "\n";

@@ -170,6 +170,11 @@ read_rules cluster_reads(const node_addresses& addresses, const cluster_side& si
         [board = side.board()](shard_id shard) {
             return to_us(steady_now()) < board->face(shard)->lease_until_us.load(std::memory_order_acquire);
         },
+        [board = side.board()](shard_id shard) {
+            const replica_role role = board->face(shard)->role.load();
+            return role == replica_role::serving || role == replica_role::settling ||
+                   role == replica_role::secondary || role == replica_role::candidate;
+        },
         [router = addresses.journal.as<router_handle>()](shard_id shard, std::function<void(expected<void>)> done) {
             caf::anon_send(router, read_wanted{shard, std::move(done)});
         }};

@@ -121,6 +121,13 @@ std::optional<double> cluster_under_test::metric(std::size_t i, const std::strin
     return std::nullopt;
 }
 
+int cluster_under_test::ready(std::size_t i) const {
+    process curl(process::options{.argv = {"/usr/bin/curl", "-sm", "2", "-o", "/dev/null", "-w", "%{http_code}",
+                                           "http://" + nodes_.at(i).metrics + "/readyz"}});
+    curl.wait();
+    return std::atoi(curl.out().c_str());
+}
+
 std::size_t cluster_under_test::primary(std::uint16_t shard, std::optional<std::size_t> not_this) const {
     std::optional<std::size_t> found;
     const bool there = eventually([&] {

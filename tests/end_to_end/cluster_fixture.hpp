@@ -31,6 +31,7 @@ class cluster_under_test {
     std::unique_ptr<process> begin(std::size_t i, std::vector<std::string> arguments) const;
     // A gauge of a node's own page, of a shard; nothing while it does not answer.
     std::optional<double> metric(std::size_t i, const std::string& name, std::uint16_t shard) const;
+    int ready(std::size_t i) const; // the status of its /readyz; 0: no answer
     // The shard of tenant "acme", whose jobs most tests submit.
     std::uint16_t shard_of_acme() const { return static_cast<std::uint16_t>(1 % shards_); }
     // The node that serves the shard, as it says itself; waits for one. `not_this`: another than that.

@@ -144,6 +144,30 @@ BOOST_AUTO_TEST_CASE(while_etcd_is_away_everything_runs_but_changes_of_the_set) 
     require_all_there(c, client.acknowledged());
 }
 
+BOOST_AUTO_TEST_CASE(a_node_that_is_left_alone_says_so_and_still_reads_what_it_has) {
+    cluster_under_test c{3, 1};
+    const auto ran =
+        c.run(0, {"job", "submit", "--tenant", "acme", "--type", "echo", "--payload", "\"x\"", "--wait"});
+    BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err);
+    const std::string id = ran.out.substr(0, ran.out.find('\n'));
+    const std::size_t last = (c.primary() + 1) % 3;
+    BOOST_TEST(c.ready(last) == 200);
+    // What was acknowledged has come to this node's tables.
+    BOOST_REQUIRE(eventually([&] { return c.run(last, {"job", "result", id, "--stale-ok"}).status == 0; }));
+    for (std::size_t i = 0; i < c.size(); ++i)
+        if (i != last) c.kill(i, SIGKILL);
+    BOOST_TEST(eventually([&] { return c.ready(last) == 503; }));
+    for (const std::vector<std::string>& read : {std::vector<std::string>{"job", "get", id},
+                                                 {"job", "list"},
+                                                 {"job", "result", id},
+                                                 {"job", "logs", id}}) {
+        auto stale = read;
+        stale.emplace_back("--stale-ok");
+        const auto got = c.run(last, stale);
+        BOOST_TEST(got.status == 0, read[1] << ": " << got.err);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_at_any_node_works_on_through_a_change_of_the_primary) {
     cluster_under_test c;
     const std::size_t primary = c.primary(), at = (primary + 1) % 3;
