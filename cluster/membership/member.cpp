@@ -167,17 +167,21 @@ expected<void> may_join(std::span<const member> members, const member& candidate
             return fail(errc::already_exists,
                         "node-" + std::to_string(m.number.value) + " has the same certificate");
     }
-    if (present == 0) return {};
+    return may_serve(members, candidate);
+}
+
+expected<void> may_serve(std::span<const member> members, const member& me) {
     for (const std::string& feature : enabled_features(members))
-        if (!std::ranges::binary_search(candidate.features, feature))
+        if (!std::ranges::binary_search(me.features, feature))
             return fail(errc::invalid_argument, "the cluster uses the feature " + feature +
                                                     ", which this node does not have; install a newer version");
-    std::vector<member> all{members.begin(), members.end()};
-    all.push_back(candidate);
-    if (agreed_protocol(members) && !agreed_protocol(all))
-        return fail(errc::invalid_argument, "this node speaks the versions " +
-                                                std::to_string(candidate.protocol_min) + " to " +
-                                                std::to_string(candidate.protocol_max) +
+    std::vector<member> others{members.begin(), members.end()};
+    std::erase_if(others, [&](const member& m) { return m.number == me.number; });
+    const bool agreed_before = agreed_protocol(others).has_value();
+    others.push_back(me);
+    if (agreed_before && !agreed_protocol(others))
+        return fail(errc::invalid_argument, "this node speaks the versions " + std::to_string(me.protocol_min) +
+                                                " to " + std::to_string(me.protocol_max) +
                                                 " of the protocol, and none of them is spoken by all others");
     return {};
 }

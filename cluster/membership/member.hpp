@@ -87,5 +87,9 @@ std::optional<std::uint32_t> agreed_protocol(std::span<const member> members);
 // spoken and has every feature that is on (or a feature would go off under those who use it). errc::already_exists,
 // overloaded or invalid_argument.
 expected<void> may_join(std::span<const member> members, const member& candidate);
+// Whether `me`, as this version would write its record, may serve beside `members`, among whom its own record of an
+// earlier start may be: it has every feature that is on, and a version of the protocol is spoken by all. So a
+// version that is too old stops before it meets what it cannot read. errc::invalid_argument, saying what it lacks.
+expected<void> may_serve(std::span<const member> members, const member& me);
 
 } // namespace coppice

@@ -17,6 +17,9 @@ constexpr std::size_t log_map_bytes = std::size_t{64} << 30;
 constexpr std::size_t mirror_map_bytes = std::size_t{1} << 30;
 constexpr std::array log_tables{table::meta, table::shard_log};
 constexpr std::array mirror_tables{table::meta, table::control_mirror};
+// What this version can do that an older one cannot, and that all must be able to before any does it; is_name,
+// sorted. A feature that was once here stays, so that a version without it is known as older.
+constexpr std::array<std::string_view, 0> own_features{};
 constexpr std::uint32_t founder = 1; // the first member writes the first configurations
 
 expected<std::string> read_text(const std::string& path) {
@@ -259,7 +262,9 @@ void cluster_side::found_cluster() {
 
 void cluster_side::members_changed(const std::vector<kept_member>& members) {
     const auto own = std::ranges::find_if(members, [&](const kept_member& m) { return m.what.number == self(); });
-    if (own != members.end() && own->what.state == member_state::removed) return leave_cluster();
+    if (own != members.end() && own->what.state == member_state::removed)
+        return leave_cluster({errc::illegal_transition,
+                              "this node was removed from the cluster; `coppice cluster add` makes another one"});
     std::vector<peer_address> peers;
     {
         const std::lock_guard guard{mutex_};
@@ -278,9 +283,8 @@ void cluster_side::members_changed(const std::vector<kept_member>& members) {
 
 // It is not let in anywhere any more, and must not act on what it still hears: nobody is a member to it, so its
 // links are cut, its leases end, and whoever started it is told to stop.
-void cluster_side::leave_cluster() {
-    must_stop({errc::illegal_transition,
-               "this node was removed from the cluster; `coppice cluster add` makes another one"});
+void cluster_side::leave_cluster(const failure& why) {
+    must_stop(why);
     {
         const std::lock_guard guard{mutex_};
         known_.clear();
@@ -304,7 +308,9 @@ std::optional<failure> cluster_side::why_stopped() const {
     return why_stopped_;
 }
 
-// Its own record, when there is none or it says something else. One that says `removed` stays as it is.
+// Its own record, when there is none or it says something else. One that says `removed` stays as it is. A version
+// that the others have outgrown is found out here, before it writes; one whose record stands is not asked again, so
+// that no stranger's record can stop it.
 void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
     member me;
     me.number = self();
@@ -315,6 +321,9 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
     me.zone = settings_.zone;
     me.state = member_state::active;
     me.fingerprint = fingerprint_;
+    me.protocol_min = peer_version_min;
+    me.protocol_max = peer_version_max;
+    me.features.assign(own_features.begin(), own_features.end());
     me.first_seen = wall_clock_now();
     std::uint64_t revision = 0;
     const auto found = std::ranges::find_if(members, [&](const kept_member& m) { return m.what.number == self(); });
@@ -324,6 +333,9 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
         me.state = found->what.state == member_state::joining ? member_state::active : found->what.state;
         if (me == found->what || found->what.state == member_state::removed) return;
     }
+    std::vector<member> all;
+    for (const kept_member& m : members) all.push_back(m.what);
+    if (const auto fits = may_serve(all, me); !fits) return leave_cluster(fits.error());
     {
         const std::lock_guard guard{mutex_};
         if (std::exchange(registering_, true)) return;

@@ -65,7 +65,7 @@ class cluster_side {
     void members_changed(const std::vector<kept_member>& members);
     void make_itself_known(const std::vector<kept_member>& members);
     void make_operations();
-    void leave_cluster();
+    void leave_cluster(const failure& why);
     void must_stop(const failure& why);
     void place();
     void found_cluster();

@@ -227,4 +227,25 @@ BOOST_AUTO_TEST_CASE(a_newcomer_must_fit_in) {
     BOOST_TEST(may_join(full, heir).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_version_that_lacks_what_is_on_may_not_serve) {
+    const std::vector<member> all{sample_member(1), sample_member(2)};
+    BOOST_TEST(may_serve({}, sample_member(1)).has_value());
+    member older = sample_member(2), newer = sample_member(2);
+    older.features = {"leases"};
+    check_refused(may_serve(all, older), "batches");
+    newer.features.emplace_back("zones");
+    newer.protocol_max = 5;
+    BOOST_TEST(may_serve(all, newer).has_value());
+    older = sample_member(2);
+    older.protocol_min = older.protocol_max = 1;
+    check_refused(may_serve(all, older), "protocol");
+}
+
+BOOST_AUTO_TEST_CASE(a_version_may_be_taken_back_before_all_have_its_feature) {
+    std::vector<member> all{sample_member(1), sample_member(2)};
+    all[1].features.emplace_back("zones");
+    all[1].protocol_max = 5;
+    BOOST_TEST(may_serve(all, sample_member(2)).has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
