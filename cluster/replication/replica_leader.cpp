@@ -157,6 +157,9 @@ void replica_machine::on_mismatch(node_id from, const mismatch_message& m) {
         f->wiped = true;
         return consider_removal();
     }
+    // A learner may begin with nothing at any time, for instance when half a snapshot had come; what it said before
+    // is not so any more. Nothing is cleared by what it has, so a word that is late does no harm.
+    if (!f->counts) f->match = std::min(f->match, m.hint);
     const std::uint64_t base = log_.base().index;
     std::uint64_t next = std::max(f->match, std::min(m.hint, log_.last().index)) + 1;
     // Below its base this log knows nothing. The base was committed, and one whose tail is another says what it has

@@ -26,6 +26,7 @@ tables& shard_log::writing() {
 }
 
 log_positions shard_log::load(shard_id shard, log_position applied) {
+    if (cleared_.contains(shard)) return log_positions{applied}; // what is stored yet is as good as gone
     const auto from = store_.begin_read();
     const row_key prefix = rows_of(shard);
     std::optional<log_positions> found;
@@ -72,9 +73,13 @@ void shard_log::trim_before(shard_id shard, std::uint64_t index) {
     }
 }
 
-void shard_log::clear(shard_id shard) { truncate_after(shard, 0); }
+void shard_log::clear(shard_id shard) {
+    truncate_after(shard, 0);
+    cleared_.insert(shard);
+}
 
 expected<void> shard_log::flush() {
+    cleared_.clear(); // they are gone, or the change is and they are there
     if (!transaction_) return {};
     const auto transaction = std::exchange(transaction_, nullptr);
     return transaction->commit();

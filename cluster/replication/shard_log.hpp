@@ -5,6 +5,8 @@
 // Changes gather in one transaction for all shards until `flush`, which is when they are on disk.
 #pragma once
 
+#include <set>
+
 #include "cluster/replication/replica_messages.hpp"
 #include "persistence/tables.hpp"
 
@@ -35,6 +37,7 @@ class shard_log {
     tables& writing();
 
     store& store_;
+    std::set<shard_id> cleared_; // and not flushed
     std::unique_ptr<write_transaction> transaction_;
 };
 

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t fixed_runs = 200;
 constexpr std::size_t fresh_runs = 50;
-// Each found something once; what it was stands in the log of this file.
-constexpr std::array<std::uint64_t, 1> remembered{193694293991489};
+// Each found something once: a replica of the set that began with nothing; a log that was cleared, and counted on.
+constexpr std::array<std::uint64_t, 2> remembered{193694293991489, 153981896839212};
 
 std::optional<std::uint64_t> number_from(const char* name) {
     const char* given = std::getenv(name);
