@@ -67,7 +67,10 @@ void replica_machine::stored(std::uint64_t index, instant now) {
 // Never more than was verified with this epoch's primary: what the log holds beyond it may yet be cut off.
 void replica_machine::acknowledge() {
     if (leader_ == node_id{} || leader_ == self_ || is_wiped()) return;
-    send(leader_, ack_message{std::min(stored_, verified_), heard_stamp_});
+    // Who has proposed to take over promises nothing any more, however well it hears its primary again: the
+    // proposal may be carried out at any time until it is known that it was not. What it has on disk it may say.
+    const bool takes_over = proposed_ && proposed_->primary == self_;
+    send(leader_, ack_message{std::min(stored_, verified_), takes_over ? never : heard_stamp_});
 }
 
 void replica_machine::on_hand_over(const hand_over_message& m) {

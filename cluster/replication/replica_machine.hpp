@@ -31,9 +31,9 @@
 //  5. Nothing committed is cut off: a cut below `applied_` is a broken invariant and throws.
 //  6. A read that the primary allows sees every acknowledged entry of the shard. The primary reads only while each
 //     in-sync secondary has promised it the lease: from the time the prepare was *sent*, by the primary's clock,
-//     until `lease` later. A secondary takes over only `grace` after it *heard* one, by its own clock; grace >
-//     lease, by more than two clocks drift apart in that time. Writes need no lease: (1) holds whatever the clocks
-//     do.
+//     until `lease` later; a secondary that has proposed to take over promises none. It takes over only `grace`
+//     after it *heard* one, by its own clock; grace > lease, by more than two clocks drift apart in that time.
+//     Writes need no lease: (1) holds whatever the clocks do.
 //
 // Called by replicated_journal, on one thread; by the simulation in the same way.
 #pragma once
