@@ -237,11 +237,11 @@ class faulty_world {
         for (const shard_id shard : c_.shards())
             if (auto* primary = c_.primary_of(shard); primary != nullptr && !primary->frozen)
                 primary->journal->want_replicas(shard, all);
-        c_.after(500'000, [this] { want_everybody_if_missing(); });
-    }
-    void want_everybody_if_missing() {
-        for (const auto& [shard, config] : c_.control.configs)
-            if (config.replicas.size() < c_.nodes().size()) return want_everybody();
+        if (!std::exchange(wanting_, true))
+            c_.after(500'000, [this] {
+                wanting_ = false;
+                want_everybody();
+            });
     }
     bool may_lose_a_copy() {
         return everybody_in_sync(c_) && c_.now() - std::exchange(lost_at_, c_.now()) > seconds_between;
@@ -250,6 +250,7 @@ class faulty_world {
     static constexpr microseconds seconds_between{10 * one_second};
     sim_cluster& c_;
     instant lost_at_{};
+    bool wanting_ = false;
 };
 
 // The hooks by which loads and checkers look on.
