@@ -14,6 +14,10 @@ constexpr std::uint64_t log_sequence_last = std::numeric_limits<std::int64_t>::m
 
 using pointer = executor_handle::stateful_pointer<session_state>;
 
+// By its tenant: a worker may name any number as a job's shard, and each would get an entry of its own. A job that
+// is not at home is found nowhere.
+shard_id home_of(const edge_context& edge, const job_id& job) { return shard_of(job.tenant(), edge.shards); }
+
 attempt_ref ref_of(api::AttemptRef::Reader ref) { return {read_id(ref.getJob()), ref.getAttempt()}; }
 
 void log_stale(const logger& log, std::string_view what, const attempt_ref& ref, worker_id worker,
@@ -145,7 +149,7 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     shard_entries entries{reports.size(), reports.size() * 32 + 64};
     for (unsigned i = 0; i < reports.size(); ++i) {
         const attempt_ref ref = ref_of(reports[i].getRef());
-        auto command = entries.next(ref.job.shard()).initReport();
+        auto command = entries.next(home_of(edge_, ref.job)).initReport();
         copy_report(reports[i], command);
         command.setWorker(link_->id().value);
         if (reports[i].getOutcome() == api::AttemptReport::Outcome::NONE)
@@ -244,12 +248,12 @@ std::vector<unsigned> presentable(capnp::List<api::AttemptRef>::Reader running, 
     return indexes;
 }
 
-shard_entries adoptions(capnp::List<api::AttemptRef>::Reader running, const std::vector<unsigned>& indexes,
-                        worker_id worker) {
+shard_entries adoptions(const edge_context& edge, capnp::List<api::AttemptRef>::Reader running,
+                        const std::vector<unsigned>& indexes, worker_id worker) {
     shard_entries entries{indexes.size()};
     for (const unsigned i : indexes) {
         const job_id job = read_id(running[i].getJob());
-        auto adopt = entries.next(job.shard()).initAdopt();
+        auto adopt = entries.next(home_of(edge, job)).initAdopt();
         write_id(job, adopt.initJob());
         adopt.setAttempt(running[i].getAttempt());
         adopt.setWorker(worker.value);
@@ -301,7 +305,8 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
             auto no_slots_yet = offer;
             no_slots_yet.slots = 0;
             caf::anon_send(edge_.journal.journal(), std::move(no_slots_yet));
-            return adoptions(context.getParams().getRunning(), presented, offer.worker).propose(edge_, false);
+            return adoptions(edge_, context.getParams().getRunning(), presented, offer.worker)
+                .propose(edge_, false);
         })
         .then([this, context, offer, presented, link,
                session = std::move(session)](std::vector<command_result> adopted) mutable {

@@ -342,6 +342,17 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_reports_nonsense_harms_its_own_attempts_at
                    r.setRetryAfterMs(std::numeric_limits<std::int64_t>::max());
                }) == "ok");
     BOOST_TEST(n.run({"job", "list", "-o", "json"}).status == 0);
+    // Jobs of every shard that an id can name: none is there, and none costs an entry of its own.
+    auto everywhere = a.session.reportRequest();
+    auto reports = everywhere.initReports(4096);
+    for (std::uint16_t i = 0; i < 4096; ++i) {
+        write_id(job_id::make(1, shard_id{i}, tenant_id{1}, i), reports[i].initRef().initJob());
+        reports[i].getRef().setAttempt(1);
+        reports[i].setOutcome(api::AttemptReport::Outcome::SUCCEEDED);
+    }
+    const auto refused = everywhere.send().wait(s.scope());
+    BOOST_TEST(refused.getResults().size() == 4096U);
+    for (const auto each : refused.getResults()) BOOST_TEST(name_of(each) == "stale_attempt");
     auto too_many = a.session.reportRequest();
     too_many.initReports(4097);
     BOOST_TEST(failure_of(s, kj::mv(too_many)) == "invalid_argument");
