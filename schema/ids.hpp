@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace coppice {
 
@@ -42,6 +43,12 @@ constexpr worker_id make_worker_id(std::uint32_t life, std::uint32_t count, bool
 // Where a tenant lives, for good: of `shards`, 1 to limits::cluster_shards_max.
 constexpr shard_id shard_of(tenant_id tenant, std::size_t shards) {
     return {static_cast<std::uint16_t>(tenant.value % shards)};
+}
+// All shards of a cluster that has so many, by number.
+inline std::vector<shard_id> all_shards(std::size_t count) {
+    std::vector<shard_id> all;
+    for (std::size_t i = 0; i < count; ++i) all.push_back({static_cast<std::uint16_t>(i)});
+    return all;
 }
 constexpr bool is_local(worker_id id) { return (id.value >> 31 & 1) != 0; }
 

@@ -202,8 +202,8 @@ std::vector<placement_step> plan_placement(const placement_input& input) {
 std::vector<placed_shard> place_initially(const std::vector<placement_node>& nodes, std::uint32_t shard_count,
                                           std::uint32_t replication_factor) {
     placement_input input{nodes, {}, replication_factor, 0};
-    for (std::uint32_t i = 0; i < std::min(shard_count, limits::shards_max); ++i)
-        input.shards.push_back({shard_id{static_cast<std::uint16_t>(i)}, {}});
+    for (const shard_id shard : all_shards(std::min(shard_count, limits::shards_max)))
+        input.shards.push_back({shard, {}});
     layout picture{input};
     if (picture.target() == 0) return {};
     arrange(picture, 0);

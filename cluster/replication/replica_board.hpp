@@ -7,6 +7,7 @@
 #include <map>
 
 #include "cluster/replication/replica_machine.hpp"
+#include "schema/limits.hpp"
 
 namespace coppice {
 

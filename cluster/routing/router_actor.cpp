@@ -68,15 +68,14 @@ router_handle::behavior_type router_actor(router_pointer self, tree_handle card,
     s.card = std::move(card);
     if (options->links)
         for (const node_id node : options->links()) s.linked.insert(node);
-    for (std::size_t i = 0; i < options->schedulers.size(); ++i)
-        s.shards.push_back(std::make_shared<shard_router>(self, options, shard_id{static_cast<std::uint16_t>(i)}));
+    const auto shards = all_shards(options->schedulers.size());
+    for (const shard_id shard : shards) s.shards.push_back(std::make_shared<shard_router>(self, options, shard));
     s.desk = std::make_shared<executor_desk>(s.shards);
     self->set_down_handler([self](const caf::down_msg& down) {
         for (const auto& shard : self->state.shards) shard->tree_down(down);
     });
     // The journal was there before: what its replicas are now.
-    for (std::size_t i = 0; i < s.shards.size(); ++i) {
-        const shard_id shard{static_cast<std::uint16_t>(i)};
+    for (const shard_id shard : shards) {
         const replica_face* face = options->board->face(shard);
         self->send(self, role_seen{shard, face->role.load(), face->epoch.load()});
     }

@@ -70,7 +70,6 @@ using router_handle =
 struct router_options {
     // Each shard's own scheduler, when it runs here; their relays. One a shard of the cluster, by number from 0.
     std::vector<shard_handle> schedulers;
-    node_id self{};
     replica_journal_handle journal;
     caf::actor shards;  // dynamic supervisor: a child is the tree of a shard's actors, its argument the shard_id
     caf::actor remotes; // dynamic supervisor of remote executors

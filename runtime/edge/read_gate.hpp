@@ -50,9 +50,7 @@ kj::Promise<void> when_readable(edge_context& edge, std::vector<shard_id> shards
 // A tenant's shard; of the platform, all.
 inline std::vector<shard_id> shards_of(const edge_context& edge, std::optional<tenant_id> tenant) {
     if (tenant) return {shard_of(*tenant, edge.shards)};
-    std::vector<shard_id> all;
-    for (std::size_t i = 0; i < edge.shards; ++i) all.push_back({static_cast<std::uint16_t>(i)});
-    return all;
+    return all_shards(edge.shards);
 }
 
 } // namespace coppice

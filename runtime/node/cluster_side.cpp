@@ -8,6 +8,7 @@
 #include "cluster/identity/certificate.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "persistence/secret_file.hpp"
+#include "runtime/observability/replica_metrics.hpp"
 
 namespace coppice {
 namespace {
@@ -29,16 +30,10 @@ expected<std::string> read_text(const std::string& path) {
     return text;
 }
 
-std::vector<shard_id> shards_of(const cluster_settings& settings) {
-    std::vector<shard_id> shards;
-    for (std::uint32_t i = 0; i < settings.shards; ++i) shards.push_back({static_cast<std::uint16_t>(i)});
-    return shards;
-}
-
 } // namespace
 
 cluster_side::cluster_side(const cluster_settings& settings, const endpoint& rpc, logger log)
-    : settings_(settings), rpc_(rpc), log_(std::move(log)), shards_(shards_of(settings)) {}
+    : settings_(settings), rpc_(rpc), log_(std::move(log)), shards_(all_shards(settings.shards)) {}
 
 cluster_side::~cluster_side() { stop(); }
 
@@ -298,7 +293,6 @@ void cluster_side::must_stop(const failure& why) {
         if (why_stopped_) return;
         why_stopped_ = why;
     }
-    stopped_ = true;
     log_.error("this node stops", {{"node", std::uint64_t{self().value}}, {"why", to_string(why)}});
     on_stop_();
 }
@@ -350,7 +344,7 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
 }
 
 void cluster_side::place() {
-    if (stopped_) return;
+    if (why_stopped()) return;
     placer_->place(members_->members(), configs_->configs());
 }
 
@@ -360,7 +354,7 @@ void cluster_side::look_again() {
 }
 
 void cluster_side::propose_config(shard_id shard, const shard_config& config) {
-    if (stopped_) // as if the store had refused it
+    if (why_stopped()) // as if the store had refused it
         return caf::anon_send(journal_, config_settled{shard, replica_machine::answer::conflict, std::nullopt});
     configs_->propose(shard, config,
                       [journal = journal_, shard](replica_machine::answer how, std::optional<shard_config> there) {
@@ -392,61 +386,9 @@ replicated_journal_options cluster_side::journal_options(store& data) {
 
 health_answer cluster_side::ready() const {
     if (const auto why = why_stopped()) return {false, why->detail};
-    for (const auto& [shard, face] : board_->faces()) {
-        const replica_role role = face.role.load();
-        const std::string about = "shard " + std::to_string(shard.value) + ": ";
-        const auto since = face.stands_since_us.load();
-        if (since != 0 && steady_now() - from_us(since) > limits::replica_standstill_max)
-            return {false, about + "stands still at entry " + std::to_string(face.applied.load()) + " of " +
-                               std::to_string(face.committed.load())};
-        if (role == replica_role::serving || role == replica_role::secondary || role == replica_role::out) continue;
-        return {false, about + "this node's replica is " + std::string{to_string(role)}};
-    }
-    return {true, "ready"};
+    return judge_replicas(*board_, steady_now());
 }
 
-std::string cluster_side::metrics_text() const {
-    std::string text;
-    const auto line = [&](std::string_view name, shard_id shard, std::uint64_t value) {
-        text +=
-            std::string{name} + "{shard=\"" + std::to_string(shard.value) + "\"} " + std::to_string(value) + "\n";
-    };
-    const auto family = [&](std::string_view name, std::string_view help, auto&& value) {
-        text +=
-            "# HELP " + std::string{name} + " " + std::string{help} + "\n# TYPE " + std::string{name} + " gauge\n";
-        for (const auto& [shard, face] : board_->faces()) line(name, shard, value(face));
-    };
-    family("coppice_replica_committed_index",
-           "Newest log entry that this node knows to be committed, or has under way as primary.",
-           [](const replica_face& f) { return f.committed.load(); });
-    family("coppice_replica_applied_index", "Newest log entry in the tables of this node.",
-           [](const replica_face& f) { return f.applied.load(); });
-    family("coppice_replica_log_index", "Newest log entry that this node has.",
-           [](const replica_face& f) { return f.last.load(); });
-    family("coppice_replica_epoch", "Number of the primary; grows with every takeover.",
-           [](const replica_face& f) { return f.epoch.load(); });
-    family("coppice_replica_serving", "1 on the node that leads the shard.",
-           [](const replica_face& f) { return std::uint64_t{f.role.load() == replica_role::serving ? 1U : 0U}; });
-    family("coppice_replica_in_sync", "Replicas in the shard's set, as this node knows it.",
-           [](const replica_face& f) { return std::uint64_t{f.in_sync.load()}; });
-    text += "# HELP coppice_replica_takeovers_total How often this node began to lead.\n"
-            "# TYPE coppice_replica_takeovers_total counter\n";
-    for (const auto& [shard, face] : board_->faces())
-        line("coppice_replica_takeovers_total", shard, face.takeovers.load());
-    text += "# HELP coppice_replica_lag_entries Log entries that a follower does not have on disk, as its primary "
-            "knows.\n"
-            "# TYPE coppice_replica_lag_entries gauge\n";
-    for (const auto& [shard, face] : board_->faces())
-        for (const auto& f : face.followers)
-            if (const std::uint32_t node = f.node.load(); node != 0) {
-                const std::uint64_t last = face.last.load(), match = f.match.load();
-                text += "coppice_replica_lag_entries{shard=\"" + std::to_string(shard.value) + "\",node=\"" +
-                        std::to_string(node) + "\"} " + std::to_string(last > match ? last - match : 0) + "\n";
-            }
-    text += "# HELP coppice_peer_links Links to other nodes that are up.\n# TYPE coppice_peer_links gauge\n"
-            "coppice_peer_links " +
-            std::to_string(links().size()) + "\n";
-    return text;
-}
+std::string cluster_side::metrics_text() const { return replica_metrics_text(*board_, links().size()); }
 
 } // namespace coppice

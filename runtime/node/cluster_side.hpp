@@ -6,7 +6,6 @@
 // on the threads of network and control store.
 #pragma once
 
-#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -89,7 +88,6 @@ class cluster_side {
     std::unique_ptr<cluster_placer> placer_;
     std::unique_ptr<cluster_operations> operations_;
     std::function<void()> on_stop_;
-    std::atomic<bool> stopped_ = false;
     replica_journal_handle journal_;
     router_handle router_;
     peer_inbox inbox_; // the network's thread

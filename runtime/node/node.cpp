@@ -147,9 +147,8 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
         outbox->flush();
         return outbox->waits();
     };
-    router_options router{.self = side.self(), .outbox = side.outbox(), .board = side.board(), .links = [&side] {
-                              return side.links();
-                          }};
+    router_options router{
+        .outbox = side.outbox(), .board = side.board(), .links = [&side] { return side.links(); }};
     const cluster_control_options control{
         .store = &side.control(),
         .copy = declared,
@@ -193,10 +192,7 @@ std::uint64_t newest_event(read_tables& from, shard_id shard) {
 std::shared_ptr<watch_hub> make_hub(const std::shared_ptr<kj_inbox>& inbox, store& data, std::size_t shards) {
     auto hub = std::make_shared<watch_hub>(inbox, shards);
     const auto tables = data.begin_read();
-    for (std::size_t i = 0; i < shards; ++i) {
-        const shard_id shard{static_cast<std::uint16_t>(i)};
-        hub->start_at(shard, newest_event(*tables, shard));
-    }
+    for (const shard_id shard : all_shards(shards)) hub->start_at(shard, newest_event(*tables, shard));
     return hub;
 }
 

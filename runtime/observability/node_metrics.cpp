@@ -219,10 +219,8 @@ void node_metrics::look_at_tenants() {
     books_.clear();
     try {
         const auto tables = sources_.data->begin_read();
-        for (std::size_t i = 0; i < sources_.shards; ++i) {
-            const shard_id shard{static_cast<std::uint16_t>(i)};
+        for (const shard_id shard : all_shards(sources_.shards))
             if (sources_.leads(shard)) books_.emplace_back(shard).load(*tables);
-        }
     } catch (const std::exception&) {
         books_.clear();
         faults_.increment();
