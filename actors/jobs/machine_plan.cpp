@@ -47,7 +47,7 @@ std::optional<std::pair<type_id, job_id>> shard_machine::next_of(const tenant_en
     for (const auto& [type, counts] : t.types) {
         if (counts.in(job_state::QUEUED) == 0 || !pool_.could_run(type, t.id)) continue;
         const type_entry* y = book_.type(type);
-        if (y == nullptr || (y->spec.running_max > 0 && y->running >= y->spec.running_max)) continue;
+        if (y == nullptr || !y->may_run_one_more()) continue;
         const row_key prefix = keys::queue_of(shard_, t.id, type);
         const auto head = t_->seek(table::queue, prefix);
         if (!head || !has_prefix(head->key, prefix)) continue;
@@ -70,8 +70,7 @@ shard_machine::waiting_work shard_machine::unserved(std::size_t tenants_max) con
         if (t == book_.tenants().end()) continue;
         for (const auto& [type, counts] : t->second.types) {
             const auto y = book_.types().find(type);
-            if (counts.in(job_state::QUEUED) > 0 && y != book_.types().end() &&
-                (y->second.spec.running_max == 0 || y->second.running < y->second.spec.running_max))
+            if (counts.in(job_state::QUEUED) > 0 && y != book_.types().end() && y->second.may_run_one_more())
                 found.emplace_back(turn.tenant, type);
         }
     }

@@ -28,6 +28,7 @@ struct type_entry {
     std::uint64_t version = 0;
     job_type_spec spec;        // without argv and schema, which only executor and edge need
     std::uint64_t running = 0; // over all tenants
+    bool may_run_one_more() const { return spec.running_max == 0 || running < spec.running_max; }
 };
 
 struct state_counts {
