@@ -1,4 +1,4 @@
-#include "bench/node/figures.hpp"
+#include "bench/figures.hpp"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,7 +1,6 @@
 #include "bench/cluster/cluster_under_test.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,19 +15,6 @@
 namespace coppice::bench {
 namespace {
 
-constexpr const char* cluster_declarations = R"(
-kind: Tenant
-metadata: {name: bench}
-spec: {queued_max: 20000000, running_max: 1000000, types: [noop, idle]}
----
-kind: JobType
-metadata: {name: noop}
-spec: {executor: worker}
----
-kind: JobType
-metadata: {name: idle}
-spec: {executor: worker}
-)";
 constexpr milliseconds pause_between_looks{20};
 constexpr auto cluster_patience = std::chrono::seconds{60};
 
@@ -57,10 +43,7 @@ expected<void> wait_for(const char* what, Holds holds) {
 } // namespace
 
 cluster_under_test::cluster_under_test(std::filesystem::path binary, const std::filesystem::path& where)
-    : binary_(std::move(binary)), nodes_(nodes + 1) {
-    std::string pattern = where / "coppice-bench-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
-    root_ = pattern;
+    : binary_(std::move(binary)), root_(make_own_directory(where)), nodes_(nodes + 1) {
     etcd_client_ = "http://127.0.0.1:" + free_port();
     etcd_peer_ = "http://127.0.0.1:" + free_port();
 }
@@ -72,19 +55,7 @@ cluster_under_test::~cluster_under_test() {
 }
 
 expected<pid_t> cluster_under_test::spawn(const std::vector<std::string>& argv, const std::string& log) const {
-    std::vector<char*> raw;
-    for (const std::string& each : argv) raw.push_back(const_cast<char*>(each.c_str()));
-    raw.push_back(nullptr);
-    const std::string file = root_ / log;
-    const pid_t pid = ::fork();
-    if (pid < 0) return fail(errc::unavailable, "fork");
-    if (pid > 0) return pid;
-    ::dup2(::open("/dev/null", O_RDONLY), 0);
-    const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    ::dup2(out, 1);
-    ::dup2(out, 2);
-    ::execvp(raw[0], raw.data());
-    ::_exit(127);
+    return bench::spawn(argv, root_ / log, root_ / log);
 }
 
 expected<void> cluster_under_test::run(const std::vector<std::string>& argv, const std::string& log) const {
@@ -107,11 +78,7 @@ expected<void> cluster_under_test::restart_etcd() {
     return {};
 }
 
-void cluster_under_test::kill_etcd() {
-    if (etcd_ <= 0) return;
-    ::kill(etcd_, SIGKILL);
-    ::waitpid(std::exchange(etcd_, -1), nullptr, 0);
-}
+void cluster_under_test::kill_etcd() { end_process(etcd_, SIGKILL); }
 
 expected<void> cluster_under_test::make_node(std::uint32_t node) {
     const std::string port = free_port();
@@ -132,12 +99,7 @@ expected<void> cluster_under_test::restart(std::uint32_t node) {
     return {};
 }
 
-void cluster_under_test::kill(std::uint32_t node, int signal) {
-    process& one = nodes_[node];
-    if (one.pid <= 0) return;
-    ::kill(one.pid, signal);
-    ::waitpid(std::exchange(one.pid, -1), nullptr, 0);
-}
+void cluster_under_test::kill(std::uint32_t node, int signal) { end_process(nodes_[node].pid, signal); }
 
 expected<void> cluster_under_test::start() {
     if (auto ok = restart_etcd(); !ok) return ok;
@@ -147,11 +109,7 @@ expected<void> cluster_under_test::start() {
         !ok)
         return ok;
     if (auto ok = whole(); !ok) return ok;
-    client::blocking_client any(connect());
-    const auto applied = any.apply({{"bench.yaml", cluster_declarations}});
-    if (!applied) return tl::unexpected(applied.error());
-    if (!applied->errors.empty()) return fail(errc::document_invalid, applied->errors.front().message);
-    return {};
+    return declare_for_bench(connect());
 }
 
 expected<void> cluster_under_test::whole() {

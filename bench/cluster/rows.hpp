@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "bench/node/figures.hpp"
+#include "bench/figures.hpp"
 
 namespace coppice::bench {
 

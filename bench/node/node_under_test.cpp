@@ -1,17 +1,11 @@
 #include "bench/node/node_under_test.hpp"
 
-#include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
-#include <stdexcept>
 #include <thread>
 
 #include "runtime/client/blocking_client.hpp"
@@ -44,19 +38,16 @@ std::string read_file(const std::filesystem::path& path) {
 
 } // namespace
 
-std::filesystem::path disk_directory() {
-    auto usual = std::filesystem::temp_directory_path();
-    struct statfs about {};
-    if (::statfs(usual.c_str(), &about) == 0 && about.f_type == TMPFS_MAGIC) return "/var/tmp";
-    return usual;
+expected<void> declare_for_bench(const client::options& at) {
+    client::blocking_client node(at);
+    const auto applied = node.apply({{"bench.yaml", declarations}});
+    if (!applied) return tl::unexpected(applied.error());
+    if (!applied->errors.empty()) return fail(errc::document_invalid, applied->errors.front().message);
+    return {};
 }
 
 node_under_test::node_under_test(std::filesystem::path binary, const std::filesystem::path& where)
-    : binary_(std::move(binary)) {
-    std::string pattern = where / "coppice-bench-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
-    root_ = pattern;
-}
+    : binary_(std::move(binary)), root_(make_own_directory(where)) {}
 
 node_under_test::~node_under_test() {
     kill();
@@ -66,30 +57,19 @@ node_under_test::~node_under_test() {
 expected<void> node_under_test::start() {
     if (auto ok = spawn("127.0.0.1:0"); !ok) return ok;
     if (auto ok = wait_listening(); !ok) return ok;
-    client::blocking_client node(connect());
-    const auto applied = node.apply({{"bench.yaml", declarations}});
-    if (!applied) return tl::unexpected(applied.error());
-    if (!applied->errors.empty()) return fail(errc::document_invalid, applied->errors.front().message);
-    return {};
+    return declare_for_bench(connect());
 }
 
 expected<void> node_under_test::restart() { return spawn(address_); }
 
 expected<void> node_under_test::spawn(const std::string& listen) {
-    const std::string data = root_ / "data";
-    const std::string out = root_ / "out", err = root_ / "err";
-    std::filesystem::remove(out); // of an earlier life
-    std::array<const char*, 9> argv{binary_.c_str(), "serve",        "--dev", "--data", data.c_str(),
-                                    "--listen",      listen.c_str(), nullptr, nullptr};
-    argv[7] = "--metrics-listen=127.0.0.1:0";
-    pid_ = ::fork();
-    if (pid_ < 0) return fail(errc::unavailable, "fork");
-    if (pid_ > 0) return {};
-    ::dup2(::open("/dev/null", O_RDONLY), 0);
-    ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
-    ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), 2);
-    ::execv(argv[0], const_cast<char* const*>(argv.data()));
-    ::_exit(127);
+    std::filesystem::remove(root_ / "out"); // of an earlier life
+    const auto pid = bench::spawn(
+        {binary_, "serve", "--dev", "--data", root_ / "data", "--listen", listen, "--metrics-listen=127.0.0.1:0"},
+        root_ / "out", root_ / "err");
+    if (!pid) return tl::unexpected(pid.error());
+    pid_ = *pid;
+    return {};
 }
 
 expected<void> node_under_test::wait_listening() {
@@ -111,12 +91,7 @@ expected<void> node_under_test::wait_listening() {
     return fail(errc::unavailable, "the node does not listen: " + log());
 }
 
-void node_under_test::kill() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-}
+void node_under_test::kill() { end_process(pid_, SIGKILL); }
 
 client::options node_under_test::connect() const {
     client::options where;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 
+#include "bench/child_process.hpp"
 #include "runtime/client/options.hpp"
 #include "schema/errc.hpp"
 
@@ -24,8 +25,8 @@ inline constexpr const char* tenant_name = "bench";
 inline constexpr const char* noop_type = "noop"; // what the benches' worker runs
 inline constexpr const char* idle_type = "idle"; // what waits: no worker runs it, unless a row attaches one
 
-// Below the system's place for temporary files, or /var/tmp when that lies in memory, where an fsync is nothing.
-std::filesystem::path disk_directory();
+// Declares the bench's tenant and types at a node, or a cluster.
+expected<void> declare_for_bench(const client::options& at);
 
 class node_under_test {
   public:

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "bench/node/figures.hpp"
+#include "bench/figures.hpp"
 #include "schema/errc.hpp"
 
 namespace coppice::bench {

@@ -1,27 +1,14 @@
 #include "tests/end_to_end/cluster_processes.hpp"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <boost/test/unit_test.hpp>
 #include <sstream>
+
+#include "tests/cluster/control/etcd_process.hpp"
 
 namespace coppice::end_to_end {
 namespace {
 
-// A port of 127.0.0.1 that nobody has at the moment.
-std::string free_local_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    BOOST_REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    BOOST_REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    ::close(fd);
-    return std::to_string(ntohs(address.sin_port));
-}
+std::string free_local_port() { return std::to_string(testing::free_port()); }
 
 std::unique_ptr<process> start_etcd(const std::filesystem::path& data, const std::string& clients) {
     const std::string peers = "http://127.0.0.1:" + free_local_port();
