@@ -68,6 +68,7 @@ struct replica_slot {
     log_position slices_of;
     bool installing = false;   // a snapshot was begun: the tables are no state of the shard
     bool erase_wanted = false; // it is given up: begin with nothing, as soon as no transaction is open
+    instant erase_after = instant::min(); // it could not be erased before, and is tried again then
     bool diverged = false;     // its tables are not the primary's: it took itself out
 
     explicit replica_slot(shard_id shard) : id(shard), machine(shard) {}

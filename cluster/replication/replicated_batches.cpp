@@ -75,7 +75,7 @@ bool replicated_journal::may_make_entry(const replica_slot& s) const {
 }
 
 bool replicated_journal::wants_transaction(const replica_slot& s) const {
-    if (s.diverged) return false;
+    if (s.diverged || s.installing) return false;
     if (s.replica->leads()) return s.replica->cleared() > s.place.at.index || may_make_entry(s);
     return s.apply_due != never && s.apply_due <= now() && s.replica->may_apply() > s.place.at.index;
 }

@@ -55,8 +55,11 @@ replica_slot* replicated_journal::slot(shard_id shard) {
 void replicated_journal::open(replica_slot& s, bool held_back) {
     replica_place place = read_place(*options_.data->begin_read(), s.id);
     s.installing = s.erase_wanted = false;
+    s.slice.reset();
+    s.slices_taken = 0;
+    s.slices_of = {};
     if (place.installing) { // half a snapshot is no state to go on from
-        erase_rows(s.id);
+        if (const auto erased = erase_rows(s.id); !erased) await_erasure(s, erased.error());
         log_.clear(s.id);
         place = {};
     }
@@ -227,9 +230,12 @@ bool replicated_journal::drain(replica_slot& s) {
     if (e.role_changed) on_role_change(s);
     if (e.cannot_follow)
         take_out(s, "entry " + std::to_string(*e.cannot_follow) + " is another than the primary's");
-    if (e.truncate_after) log_.truncate_after(s.id, *e.truncate_after);
+    if (e.truncate_after) {
+        log_.truncate_after(s.id, *e.truncate_after);
+        log_changes_.push_back({&s, 0});
+    }
     for (const log_entry& entry : e.append) log_.append(s.id, entry);
-    if (!e.append.empty()) appended_.push_back({&s, e.append.back().at.index});
+    if (!e.append.empty()) log_changes_.push_back({&s, e.append.back().at.index});
     if (e.mark) keep_unlogged(s, make_log_entry(*e.mark, s.place.time, {}));
     for (const auto& out : e.sends) send(out.to, out.message);
     for (const auto& out : e.streams) stream(s, out.to, out.from);
@@ -332,15 +338,17 @@ bool replicated_journal::flush_log() {
     }
     if (!log_.changed()) return false;
     const auto done = log_.flush();
-    const auto appended = std::exchange(appended_, {});
+    const auto changes = std::exchange(log_changes_, {});
     if (done) {
-        for (const log_mark& mark : appended) mark.of->replica->stored(mark.index, now());
+        for (const log_mark& mark : changes)
+            if (mark.index > 0) mark.of->replica->stored(mark.index, now());
         return true;
     }
     if (open_) drop_transaction();
-    for (const log_mark& mark : appended) {
-        fault(*mark.of, "its log cannot be written: " + to_string(done.error()));
-        open(*mark.of, true);
+    for (auto& [id, s] : slots_) { // whose positions are other than the disk's
+        if (std::ranges::none_of(changes, [&](const log_mark& mark) { return mark.of == &s; })) continue;
+        fault(s, "its log cannot be written: " + to_string(done.error()));
+        open(s, true);
     }
     return true;
 }

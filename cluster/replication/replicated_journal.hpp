@@ -138,8 +138,9 @@ class replicated_journal {
     void on_slice_ack(replica_slot& s, node_id from, const slice_ack_message& m);
     bool take_slice(replica_slot& s);
     void tick_snapshots(replica_slot& s);
-    void begin_with_nothing(replica_slot& s);
-    void erase_rows(shard_id shard);
+    bool begin_with_nothing(replica_slot& s);
+    void await_erasure(replica_slot& s, const failure& why);
+    expected<void> erase_rows(shard_id shard);
 
     replicated_journal_options options_;
     shard_log log_;
@@ -148,9 +149,9 @@ class replicated_journal {
     instant open_since_ = never;
     struct log_mark {
         replica_slot* of;
-        std::uint64_t index;
+        std::uint64_t index; // of the newest entry that was appended; 0: some were taken away
     };
-    std::vector<log_mark> appended_; // since the last flush
+    std::vector<log_mark> log_changes_; // since the last flush; what does not reach the disk did not happen
     std::set<node_id> linked_;
     microseconds apply_time_{}, commit_time_{};
 };

@@ -108,15 +108,14 @@ void replicated_journal::on_slice(replica_slot& s, node_id from, const slice_mes
 }
 
 bool replicated_journal::take_slice(replica_slot& s) {
-    if (std::exchange(s.erase_wanted, false)) {
-        begin_with_nothing(s);
-        s.slice.reset();
-        return true;
+    if (s.erase_wanted) {
+        s.slice.reset(); // the primary sends it again
+        return now() >= s.erase_after && begin_with_nothing(s);
     }
     if (!s.slice) return false;
     const auto [from, m] = *std::exchange(s.slice, std::nullopt);
     if (m.number == 0) {
-        begin_with_nothing(s);
+        if (!begin_with_nothing(s)) return false;
         s.installing = true;
         s.slices_of = m.at;
     }
@@ -144,22 +143,32 @@ bool replicated_journal::take_slice(replica_slot& s) {
     return true;
 }
 
-// As if it had never held the shard.
-void replicated_journal::begin_with_nothing(replica_slot& s) {
-    erase_rows(s.id);
+// As if it had never held the shard. False: its rows are there still, and nothing may be built upon them.
+bool replicated_journal::begin_with_nothing(replica_slot& s) {
+    const auto erased = erase_rows(s.id);
     log_.clear(s.id);
-    s.installing = false;
+    log_changes_.push_back({&s, 0});
+    s.installing = s.erase_wanted = false;
+    if (!erased) await_erasure(s, erased.error());
     s.slices_taken = 0;
     s.slices_of = {};
     s.place = {};
     s.apply_due = never;
     reload(s);
     s.replica->installed({}, now());
+    return erased.has_value();
+}
+
+// Until then it is as one that a snapshot was begun for: what comes is not taken.
+void replicated_journal::await_erasure(replica_slot& s, const failure& why) {
+    fault(s, "its rows cannot be erased: " + to_string(why));
+    s.installing = s.erase_wanted = true;
+    s.erase_after = now() + options_.timing.lease;
 }
 
 // All rows of the shard, in bounded transactions; the first of them says that what is left is no state of the
 // shard.
-void replicated_journal::erase_rows(shard_id shard) {
+expected<void> replicated_journal::erase_rows(shard_id shard) {
     const row_key prefix = keys::shard(shard);
     for (bool more = true; more;) {
         more = false;
@@ -174,8 +183,9 @@ void replicated_journal::erase_rows(shard_id shard) {
                 transaction->erase(t, key);
                 more = ++erased >= erased_at_once;
             }
-        if (!transaction->commit()) return;
+        if (auto done = transaction->commit(); !done) return done;
     }
+    return {};
 }
 
 } // namespace coppice

@@ -131,6 +131,43 @@ BOOST_AUTO_TEST_CASE(a_wiped_node_comes_back_by_a_snapshot) {
     require_equal_tables(c, shard);
 }
 
+// It died in the middle of a snapshot, and is full when it comes back: what is left of the old rows must not be
+// built upon.
+BOOST_AUTO_TEST_CASE(a_replica_that_cannot_erase_its_rows_takes_nothing_until_it_can) {
+    sim_cluster c{5, 3, 1};
+    const shard_id shard{0};
+    c.start_all();
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
+    sim_client client{c, shard, {}, {}, {}};
+    client.declare();
+    const auto submit_some = [&] {
+        for (int i = 0; i < 50; ++i) {
+            client.submit();
+            c.run(1000);
+        }
+    };
+    submit_some();
+    const node_id victim{c.primary_of(shard)->id.value % 3 + 1};
+    c.crash(victim);
+    auto& disk = *c.at(victim).data;
+    {
+        const auto rows = disk.begin_write();
+        write_place(*rows, shard, {.installing = true, .found = true});
+        BOOST_REQUIRE(rows->commit().has_value());
+    }
+    disk.full = true;
+    c.start(victim);
+    submit_some();
+    c.run(2 * second_us);
+    BOOST_TEST(!all_in_sync(c, shard, 3));
+    disk.full = false;
+    submit_some();
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second_us));
+    c.run(second_us);
+    BOOST_TEST(client.missing() == 0U);
+    require_equal_tables(c, shard);
+}
+
 BOOST_AUTO_TEST_CASE(a_follower_whose_disk_forgot_what_it_had_acknowledged_is_taken_out_and_comes_back) {
     sim_cluster c{4, 3, 1};
     const shard_id shard{0};
