@@ -41,7 +41,6 @@ executor_handle::behavior_type remote_executor_actor(executor_handle::stateful_p
                                                      tree_handle card, const remote_executor_start& start) {
     self->state.card = std::move(card);
     self->state.card.state("at node " + std::to_string(start.node.value));
-    self->send(start.scheduler, executor_up{start.worker, self, start.holds});
     return {
         [start](const assign& message) { assign_there(start, message); },
         [start](const cancel_attempt& message) {

@@ -11,10 +11,8 @@ struct remote_executor_start {
     shard_id shard;
     node_id node;
     worker_id worker;
-    std::uint64_t generation = 0;                  // of the primary's word that the executor answered with this
-    std::optional<std::vector<attempt_ref>> holds; // as executor_up has it
+    std::uint64_t generation = 0; // of the primary's word that the executor answered with its introduction
     std::shared_ptr<peer_outbox> outbox;
-    executor_port scheduler;
     // Something could not be sent: the executor's node must begin anew.
     std::function<void(worker_id)> lost;
 };

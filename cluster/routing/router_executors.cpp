@@ -151,24 +151,18 @@ void shard_router::remote_up(node_id from, route::Executor::Reader executor) {
     r.offer = *offer;
     r.offer.shard = shard_;
     r.is_offered = executor.getIsOffered();
-    auto holds = read_holds(executor);
+    if (auto holds = read_holds(executor)) r.holds = std::move(holds);
     if (!is_new) {
-        if (!r.handle) {
-            if (holds) r.holds = std::move(holds);
-            return;
-        }
-        if (holds)
-            self_->send(scheduler(), executor_up{offer->worker, caf::actor_cast<executor_handle>(r.handle), holds});
-        return attach_remote(r);
+        if (r.handle && r.holds) meet_remote(offer->worker, r);
+        if (r.handle) attach_remote(r);
+        return;
     }
     const caf::weak_actor_ptr me = self_->ctrl();
     const remote_executor_start start{.shard = shard_,
                                       .node = from,
                                       .worker = offer->worker,
                                       .generation = generation_for(from),
-                                      .holds = std::move(holds),
                                       .outbox = options_->outbox,
-                                      .scheduler = scheduler(),
                                       .lost = [me, shard = shard_](worker_id worker) {
                                           if (const auto router = caf::actor_cast<router_handle>(me.lock()))
                                               caf::anon_send(router, executor_lost{shard, worker});
@@ -193,10 +187,15 @@ void shard_router::remote_started(worker_id worker, const started_children& star
     }
     remote& r = found->second;
     r.handle = handle;
-    if (r.holds)
-        self_->send(scheduler(), executor_up{worker, caf::actor_cast<executor_handle>(handle),
-                                             std::exchange(r.holds, std::nullopt)});
+    meet_remote(worker, r);
     attach_remote(r);
+}
+
+// Always before it is attached, and by the same actor: an executor that is given work and that the scheduler has not
+// heard of counts as gone, and its attempts as lost.
+void shard_router::meet_remote(worker_id worker, remote& r) {
+    self_->send(scheduler(), executor_up{worker, caf::actor_cast<executor_handle>(r.handle),
+                                         std::exchange(r.holds, std::nullopt)});
 }
 
 void shard_router::attach_remote(const remote& r) {

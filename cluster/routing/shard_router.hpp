@@ -71,7 +71,7 @@ class shard_router {
         caf::actor handle; // null: being started
         worker_attached offer;
         bool is_offered = false;
-        std::optional<std::vector<attempt_ref>> holds; // said while its actor was being started
+        std::optional<std::vector<attempt_ref>> holds; // said, and not passed on yet
     };
     struct leader {
         node_id node{}; // 0: not known, or this node
@@ -112,6 +112,7 @@ class shard_router {
     void remote_up(node_id from, route::Executor::Reader executor);
     void remote_started(worker_id worker, const started_children& started);
     void remote_down(worker_id worker, milliseconds grace);
+    void meet_remote(worker_id worker, remote& r);
     void attach_remote(const remote& r);
     void drop_remotes_of(node_id node, milliseconds grace);
     void say_slots(node_id to, std::span<const seen_slots> seen) const;
