@@ -322,4 +322,8 @@ interface PlatformService {
   moveShard @8 (shard :UInt16, to :UInt32) -> (primary :UInt32, failure :Failure);
   # Answers when `to` leads. Errors: not_primary, with `primary`, whom to ask instead (0: nobody leads now);
   # invalid_argument when `to` is not an active node that is in sync; unavailable when it did not happen in time.
+  makeJoinToken @9 (lifetimeMs :UInt64) -> (token :Text, expires :Int64, desks :List(Text), failure :Failure);
+  # A text that lets one new node in, once, at one of the addresses `desks`: as good as the cluster's keys while it lasts.
+  # Lifetime 0: an hour. Errors: invalid_argument (1 s to 7 days), overloaded (64 that nobody has used), unavailable when
+  # no node lets others in, or the control store is away.
 }

@@ -84,7 +84,10 @@ expected<void> cluster_under_test::make_node(std::uint32_t node) {
     const std::string port = free_port();
     nodes_[node].address = "127.0.0.1:" + port;
     std::vector<std::string> argv{binary_, "cluster", node == 1 ? "init" : "add"};
-    if (node > 1) argv.insert(argv.end(), {"--from", root_ / "n1"});
+    if (node == 1)
+        argv.insert(argv.end(), {"--join-port", "0"});
+    else
+        argv.insert(argv.end(), {"--from", root_ / "n1"});
     argv.insert(argv.end(), {"--data", root_ / ("n" + std::to_string(node)), "--port", port, "--metrics-port",
                              free_port(), "--peer-port", free_port(), "--etcd", etcd_client_, "--exec-slots", "1"});
     if (auto made = run(argv, "make.log"); !made) return made;

@@ -199,4 +199,12 @@ expected<std::string> issue_certificate(const authority& by, std::string_view re
     return sign(leaf, by.key());
 }
 
+std::vector<std::string> certificate_hosts(const std::string& cluster, const std::vector<std::string>& reached_at) {
+    std::vector<std::string> hosts;
+    for (const std::string& each : reached_at)
+        if (std::ranges::find(hosts, each) == hosts.end()) hosts.push_back(each);
+    if (is_host(cluster) && std::ranges::find(hosts, cluster) == hosts.end()) hosts.push_back(cluster);
+    return hosts;
+}
+
 } // namespace coppice

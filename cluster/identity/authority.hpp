@@ -50,6 +50,10 @@ struct certificate_order {
     std::chrono::seconds lifetime = limits::certificate_lifetime_default;
 };
 
+// Where a node is reached, without repetitions, and the cluster's name: which is the same for all nodes, so that a
+// client which reaches them by address can ask for that.
+std::vector<std::string> certificate_hosts(const std::string& cluster, const std::vector<std::string>& reached_at);
+
 // A node's certificate in PEM. `request_or_key` is a PEM block of a signing request, whose signature is checked, or
 // of a public key (P-256 both). errc::invalid_argument for what is wrong with the order, the request or the key;
 // errc::unauthenticated when the authority's own certificate is over.

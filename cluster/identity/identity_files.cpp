@@ -1,7 +1,14 @@
 #include "cluster/identity/identity_files.hpp"
 
+#include <array>
+#include <fcntl.h>
+#include <limits>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include "cluster/identity/certificate_reader.hpp"
 #include "cluster/identity/verification.hpp"
+#include "cluster/membership/record_text.hpp"
 #include "persistence/secret_file.hpp"
 
 namespace coppice {
@@ -11,8 +18,8 @@ struct identity_paths {
     explicit identity_paths(const std::string& directory)
         : authority_certificate(directory + "/authority.pem"), authority_key(directory + "/authority.key"),
           node_certificate(directory + "/node.pem"), node_private_key(directory + "/node.key"),
-          trusted(directory + "/trusted.pem") {}
-    std::string authority_certificate, authority_key, node_certificate, node_private_key, trusted;
+          trusted(directory + "/trusted.pem"), last_node(directory + "/last-node") {}
+    std::string authority_certificate, authority_key, node_certificate, node_private_key, trusted, last_node;
 };
 
 tl::unexpected<failure> bad(const std::string& path, const std::string& what) {
@@ -112,6 +119,31 @@ expected<node_credentials> load_node_credentials(const std::string& directory, i
         return bad(paths.node_private_key,
                    "this key and the certificate in " + paths.node_certificate + " do not belong together");
     return node_credentials{std::move(*key), std::move(*certificate), std::move(*trusted), std::move(*identity)};
+}
+
+bool has_authority(const std::string& directory) {
+    return ::access(identity_paths{directory}.authority_key.c_str(), F_OK) == 0;
+}
+
+expected<node_id> take_node_number(const std::string& directory, node_id least) {
+    const std::string path = identity_paths{directory}.last_node;
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) return file_error(path, "opening");
+    const std::unique_ptr<const int, void (*)(const int*)> closing{&file, [](const int* fd) { ::close(*fd); }};
+    if (::flock(file, LOCK_EX) != 0) return file_error(path, "locking");
+    std::array<char, 16> text{};
+    const ssize_t size = ::pread(file, text.data(), text.size(), 0);
+    if (size < 0) return file_error(path, "reading");
+    std::string_view digits{text.data(), static_cast<std::size_t>(size)};
+    if (digits.ends_with('\n')) digits.remove_suffix(1);
+    const auto last = digits.empty() ? 0 : parse_number(digits, std::numeric_limits<std::uint32_t>::max() - 1);
+    if (!last) return bad(path, "holds no number of a node");
+    const node_id number = std::max(least, node_id{static_cast<std::uint32_t>(*last) + 1});
+    // Never shorter than before, and in one block: a crash leaves the old number or the new one.
+    const std::string line = std::to_string(number.value) + "\n";
+    if (::pwrite(file, line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()) || ::fsync(file) != 0)
+        return file_error(path, "writing");
+    return number;
 }
 
 } // namespace coppice

@@ -4,6 +4,7 @@
 //   node.key                       a node's key; made once, kept over renewals
 //   node.pem                       its certificate; replaced by a renewal
 //   trusted.pem                    the authority's certificate that the node checks its peers with
+//   last-node                      beside the authority: the number that a node was given last
 //
 // Each file is written whole, durably and with mode 0600 (persistence/secret_file). A renewal replaces one file
 // only, so that key and certificate belong together whenever the process dies. Synchronous file I/O; any thread,
@@ -24,6 +25,11 @@ expected<void> create_authority_files(const std::string& directory, const author
 expected<void> create_node_key_file(const std::string& directory, const node_key& key);
 
 expected<authority> load_authority(const std::string& directory);
+bool has_authority(const std::string& directory);
+
+// A number that was never given by this authority: `least` or, when that was given, the next; on disk before it is
+// told, so that none is given twice, whatever fails. Several processes may ask at the same moment (flock).
+expected<node_id> take_node_number(const std::string& directory, node_id least);
 expected<node_key> load_node_key(const std::string& directory);
 
 // What a node proves itself with and checks its peers by.

@@ -1,13 +1,13 @@
-// coppice cluster: makes a cluster's identity and its nodes' directories, ready to be carried to their machines. No
-// node is asked, and nothing leaves this machine: it works air-gapped.
+// coppice cluster init | add: makes a cluster's identity and its nodes' directories, ready to be carried to their
+// machines; no node is asked, and nothing leaves this machine: it works air-gapped. coppice cluster token: asks a
+// node for a token with which another one joins over the network.
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cluster/identity/identity_files.hpp"
 #include "runtime/auth/key_file.hpp"
 #include "runtime/cli/commands.hpp"
-#include "runtime/config/node_config.hpp"
+#include "runtime/joining/node_files.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -22,63 +22,50 @@ struct cluster_flags {
     std::string host = "127.0.0.1";
     std::string zone;
     std::uint16_t rpc_port = 7400, metrics_port = 7401, peer_port = 7410;
+    std::uint16_t join_port = 0; // 0: nobody is let in there
     std::vector<std::string> etcd{"http://127.0.0.1:2379"};
     std::uint32_t exec_slots = limits::exec_slots_default;
     std::uint32_t shards = limits::cluster_shards_default;
 };
 
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
-
-// Every string is written as JSON, which YAML takes as it is.
-std::string config_text(const cluster_flags& flags, const std::string& cluster, std::uint32_t number,
-                        const fs::path& data) {
-    const std::string identity = (data / "cluster").string();
-    const auto at = [&](std::uint16_t port) { return quoted(flags.host + ":" + std::to_string(port)); };
-    std::string etcd;
-    for (const std::string& each : flags.etcd) etcd += (etcd.empty() ? "" : ", ") + quoted(each);
-    return "# Node " + std::to_string(number) + " of cluster " + cluster + ": coppice serve --config THIS\n" +
-           "data: " + quoted(data.string()) + "\nlisten: " + at(flags.rpc_port) +
-           "\nmetrics_listen: " + at(flags.metrics_port) + "\nexec:\n  slots: " + std::to_string(flags.exec_slots) +
-           "\ncluster:\n  name: " + quoted(cluster) + "\n  node: " + std::to_string(number) +
-           (flags.zone.empty() ? std::string{} : "\n  zone: " + quoted(flags.zone)) +
-           "\n  shards: " + std::to_string(flags.shards) + "\n  peer_listen: " + at(flags.peer_port) +
-           "\n  certificate: " + quoted(identity + "/node.pem") + "\n  key: " + quoted(identity + "/node.key") +
-           "\n  ca: " + quoted(identity + "/trusted.pem") + "\n  etcd:\n    endpoints: [" + etcd +
-           "]\n    prefix: " + quoted("/coppice/" + cluster + "/") + "\n";
-}
-
-expected<void> write_file(const fs::path& path, const std::string& text) {
-    std::ofstream{path} << text;
-    std::error_code error;
-    if (fs::file_size(path, error) == text.size() && !error) return {};
-    return fail(errc::invalid_argument, path.string() + " cannot be written");
+node_config config_of(const cluster_flags& flags, const std::string& cluster, std::uint32_t number,
+                      const node_directory& directory) {
+    node_config config;
+    config.listen = {flags.host, flags.rpc_port};
+    config.metrics_listen = {flags.host, flags.metrics_port};
+    config.exec.slots = flags.exec_slots;
+    cluster_settings& settings = config.cluster.emplace(settings_in(directory));
+    settings.name = cluster;
+    settings.node = node_id{number};
+    settings.zone = flags.zone;
+    settings.shards = flags.shards;
+    settings.peer_listen = {flags.host, flags.peer_port};
+    if (flags.join_port != 0) settings.join_listen = {flags.host, flags.join_port};
+    settings.etcd.endpoints = flags.etcd;
+    settings.etcd.prefix = "/coppice/" + cluster + "/";
+    return config;
 }
 
 // The node's key and certificate, and its configuration.
 expected<fs::path> make_node(const authority& by, std::uint32_t number, const cluster_flags& flags) {
-    const fs::path data = fs::absolute(flags.data);
-    const std::string identity = (data / "cluster").string();
-    std::error_code error;
-    fs::create_directories(identity, error);
-    fs::permissions(data, fs::perms::owner_all, error);
-    fs::permissions(identity, fs::perms::owner_all, error);
-    if (error) return fail(errc::invalid_argument, identity + " cannot be made: " + error.message());
+    const auto directory = make_node_directory(flags.data);
+    if (!directory) return tl::unexpected(directory.error());
+    const std::string identity = directory->identity().string();
     const auto key = make_node_key();
     if (!key) return tl::unexpected(key.error());
     if (auto done = create_node_key_file(identity, *key); !done) return tl::unexpected(done.error());
     const auto request = make_signing_request(*key);
     if (!request) return tl::unexpected(request.error());
     const instant now = wall_clock_now();
-    const auto certificate = issue_certificate(by, *request, {node_id{number}, {flags.host}, now});
+    const std::string& cluster = by.identity().cluster;
+    const auto certificate =
+        issue_certificate(by, *request, {node_id{number}, certificate_hosts(cluster, {flags.host}), now});
     if (!certificate) return tl::unexpected(certificate.error());
     if (auto done = save_node_certificate(identity, *certificate, by.certificate_pem(), now); !done)
         return tl::unexpected(done.error());
-    const fs::path config = data / "node.yaml";
-    const std::string text = config_text(flags, by.identity().cluster, number, data);
-    if (const auto parsed = parse_node_config(text, config.string()); !parsed)
-        return tl::unexpected(to_failure(parsed.error()));
-    if (auto done = write_file(config, text); !done) return tl::unexpected(done.error());
-    return config;
+    if (auto done = write_node_config(*directory, config_of(flags, cluster, number, *directory)); !done)
+        return tl::unexpected(done.error());
+    return directory->config();
 }
 
 exit_status tell(invocation& call, const cluster_flags& flags, std::uint32_t number,
@@ -96,27 +83,16 @@ exit_status tell(invocation& call, const cluster_flags& flags, std::uint32_t num
 exit_status run_init(invocation& call, const cluster_flags& flags) {
     const auto made = make_authority(flags.name, wall_clock_now());
     if (!made) return call.refuse(made.error());
-    const fs::path data = fs::absolute(flags.data);
-    std::error_code error;
-    fs::create_directories(data / "cluster", error);
-    fs::permissions(data / "cluster", fs::perms::owner_all, error);
-    if (error) return call.refuse({errc::invalid_argument, data.string() + ": " + error.message(), 0});
-    if (auto done = create_authority_files((data / "cluster").string(), *made); !done)
-        return call.refuse(done.error());
+    const auto directory = make_node_directory(flags.data);
+    if (!directory) return call.refuse(directory.error());
+    const std::string identity = directory->identity().string();
+    if (auto done = create_authority_files(identity, *made); !done) return call.refuse(done.error());
     // Tokens are good at every node: all have this key.
-    fs::create_directories(data / "keys", error);
-    fs::permissions(data / "keys", fs::perms::owner_all, error);
-    if (auto key = create_hs256_key_file((data / "keys" / "node.jwk").string(), "node"); !key)
+    if (auto key = create_hs256_key_file((directory->keys() / "node.jwk").string(), "node"); !key)
         return call.refuse(key.error());
-    if (auto done = write_file(data / "cluster" / "last-node", "1\n"); !done) return call.refuse(done.error());
-    return tell(call, flags, 1, make_node(*made, 1, flags));
-}
-
-expected<std::uint32_t> next_number(const fs::path& from) {
-    std::uint32_t last = 0;
-    std::ifstream{from / "cluster" / "last-node"} >> last;
-    if (last == 0) return fail(errc::not_found, from.string() + " is not where a cluster was made");
-    return last + 1;
+    const auto number = take_node_number(identity, node_id{1});
+    if (!number) return call.refuse(number.error());
+    return tell(call, flags, number->value, make_node(*made, number->value, flags));
 }
 
 // Into how many shards the cluster is divided, as its first node's configuration says.
@@ -131,22 +107,57 @@ exit_status run_add(invocation& call, cluster_flags flags) {
     const fs::path from = fs::absolute(flags.from), data = fs::absolute(flags.data);
     const auto by = load_authority((from / "cluster").string());
     if (!by) return call.refuse(by.error());
-    const auto number = next_number(from);
-    if (!number) return call.refuse(number.error());
     const auto shards = shards_of_cluster(from);
     if (!shards) return call.refuse(shards.error());
     flags.shards = *shards;
-    // First, so that no number is given twice, whatever fails.
-    if (auto done = write_file(from / "cluster" / "last-node", std::to_string(*number) + "\n"); !done)
-        return call.refuse(done.error());
-    const auto config = make_node(*by, *number, flags);
+    const auto number = take_node_number((from / "cluster").string(), node_id{1});
+    if (!number) return call.refuse(number.error());
+    const auto config = make_node(*by, number->value, flags);
     if (config) {
         std::error_code error;
         fs::copy(from / "keys", data / "keys", fs::copy_options::recursive, error);
         if (error)
             return call.refuse({errc::invalid_argument, (data / "keys").string() + ": " + error.message(), 0});
     }
-    return tell(call, flags, *number, config);
+    return tell(call, flags, number->value, config);
+}
+
+// ---- cluster token
+
+struct token_flags {
+    connection_flags connection;
+    output_format format = output_format::table;
+    std::string lifetime; // a duration; empty: the cluster's default
+};
+
+exit_status run_token(invocation& call, const token_flags& flags) {
+    milliseconds lifetime{0};
+    if (!flags.lifetime.empty()) {
+        const auto parsed = parse_duration(flags.lifetime);
+        if (!parsed) return call.refuse({errc::invalid_argument, "--for takes a duration, as 10m or 1d", 0});
+        lifetime = *parsed;
+    }
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    const auto made = node.make_join_token(lifetime);
+    if (!made) return call.refuse(made.error());
+    if (flags.format == output_format::json) {
+        std::string desks;
+        for (const std::string& each : made->desks)
+            desks += (desks.empty() ? "" : ",") + nlohmann::json(each).dump();
+        call.con.print(json_object{}
+                           .text("token", made->token)
+                           .text("expires", to_rfc3339(made->expires))
+                           .raw("desks", "[" + desks + "]")
+                           .done() +
+                       "\n");
+        return exit_status::ok;
+    }
+    call.con.print(made->token + "\n");
+    call.say("good once, until " + to_rfc3339(made->expires) +
+             ", and as secret as the cluster's keys; on the new "
+             "machine: coppice serve --join TOKEN --at " +
+             made->desks.front() + " --data DIR --listen HOST:7400 --peer-listen HOST:7410");
+    return exit_status::ok;
 }
 
 void add_node_flags(CLI::App& app, cluster_flags& flags) {
@@ -174,6 +185,9 @@ void add_cluster_commands(const command_registry& commands) {
                      "Into how many the tenants are divided, each led by one node at a time; for good (default: 3)")
         ->check(CLI::Range(1U, limits::cluster_shards_max));
     init->add_option("--name", first->name, "The cluster's (default: coppice)");
+    first->join_port = 7411;
+    init->add_option("--join-port", first->join_port,
+                     "Where new nodes ask to be let in (coppice cluster token); 0: nowhere (default: 7411)");
     add_node_flags(*init, *first);
     teach(*init,
           {"coppice cluster init --name oak --data ./n1 --host 10.0.0.1 --etcd http://10.0.0.9:2379",
@@ -188,6 +202,15 @@ void add_cluster_commands(const command_registry& commands) {
     add_node_flags(*add, *more);
     teach(*add, {"coppice cluster add --from ./n1 --data ./n2 --host 10.0.0.2 --etcd http://10.0.0.9:2379"}, false);
     commands.on_chosen(*add, "cluster add", [more](invocation& call) { return run_add(call, *more); });
+
+    auto token = std::make_shared<token_flags>();
+    auto* invite = cluster->add_subcommand(
+        "token", "Make a token with which one more node joins: coppice serve --join TOKEN --at HOST:PORT");
+    invite->add_option("--for", token->lifetime, "How long it is good, up to 7d (default: 1h)");
+    add_output_flag(*invite, token->format);
+    add_connection_flags(*invite, token->connection);
+    teach(*invite, {"coppice cluster token", "coppice cluster token --for 10m -o json"});
+    commands.on_chosen(*invite, "cluster token", [token](invocation& call) { return run_token(call, *token); });
 }
 
 } // namespace coppice::cli

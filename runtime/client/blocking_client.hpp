@@ -78,6 +78,9 @@ class blocking_client {
     expected<move_result> move_shard(std::uint16_t shard, std::uint32_t to) {
         return run(client_.move_shard(shard, to));
     }
+    expected<join_invitation> make_join_token(milliseconds lifetime) {
+        return run(client_.make_join_token(lifetime));
+    }
 
     // For whatever is not above: promises of the client, awaited here.
     client& async() { return client_; }

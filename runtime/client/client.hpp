@@ -98,6 +98,8 @@ class client {
     kj::Promise<expected<void>> change_node(std::uint32_t node, node_change change);
     // Asked of a node that does not lead the shard, it names the one that does.
     kj::Promise<expected<move_result>> move_shard(std::uint16_t shard, std::uint32_t to);
+    // 0: as long as the cluster's default.
+    kj::Promise<expected<join_invitation>> make_join_token(milliseconds lifetime);
 
   private:
     class waiter;

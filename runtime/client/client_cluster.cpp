@@ -58,4 +58,21 @@ kj::Promise<expected<move_result>> client::move_shard(std::uint16_t shard, std::
         });
 }
 
+// Twice makes two, of which one is never used.
+kj::Promise<expected<join_invitation>> client::make_join_token(milliseconds lifetime) {
+    return link_->call<join_invitation>(
+        repeat::safe, no_wait, [lifetime](session& s) -> kj::Promise<expected<join_invitation>> {
+            if (!s.grant.may_operate) return expected<join_invitation>(not_granted(s, "the platform"));
+            auto request = s.platform.makeJoinTokenRequest();
+            request.setLifetimeMs(static_cast<std::uint64_t>(lifetime.count()));
+            return request.send().then(
+                [](capnp::Response<api::PlatformService::MakeJoinTokenResults> r) -> expected<join_invitation> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    join_invitation made{text_of(r.getToken()), from_us(r.getExpires()), {}};
+                    for (const auto desk : r.getDesks()) made.desks.push_back(text_of(desk));
+                    return made;
+                });
+        });
+}
+
 } // namespace coppice::client

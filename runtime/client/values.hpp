@@ -223,6 +223,13 @@ struct shard_view {
 
 enum class node_change : std::uint8_t { drain = 0, resume = 1, remove = 2 };
 
+// What lets one more node into the cluster: a token, and where it is good.
+struct join_invitation {
+    std::string token; // a secret
+    instant expires{};
+    std::vector<std::string> desks; // "host:port"
+};
+
 // Where a shard stayed, and whom to ask instead, when it was not moved because another node leads it.
 struct move_result {
     bool moved = false;

@@ -94,6 +94,7 @@ void read_cluster(field_reader& fields, cluster_settings& cluster) {
     fields.integer("node", cluster.node.value, 1, std::numeric_limits<std::uint32_t>::max(), presence::required);
     fields.text("zone", cluster.zone);
     read_address(fields, "peer_listen", cluster.peer_listen, presence::required);
+    read_address(fields, "join_listen", cluster.join_listen);
     read_address(fields, "advertise_peer", cluster.advertise_peer);
     read_address(fields, "advertise_rpc", cluster.advertise_rpc);
     fields.text("certificate", cluster.certificate, presence::required);
@@ -115,6 +116,11 @@ void check_cluster(const cluster_settings& cluster, const endpoint& listen, std:
     if (cluster.peer_listen.port == 0) check.problem("peer_listen", "must name a port: other nodes dial it");
     if (cluster.peer_listen == listen && listen.port != 0)
         check.problem("peer_listen", "must be another address than listen");
+    if (!cluster.join_listen.host.empty()) {
+        if (cluster.join_listen.port == 0) check.problem("join_listen", "must name a port: new nodes dial it");
+        if (cluster.join_listen == listen || cluster.join_listen == cluster.peer_listen)
+            check.problem("join_listen", "must be another address than listen and peer_listen");
+    }
     const bool own_peer = !cluster.advertise_peer.host.empty(), own_rpc = !cluster.advertise_rpc.host.empty();
     if (own_peer || cluster.peer_listen.port != 0)
         check.advertised("advertise_peer", cluster.advertised_peer(), own_peer, "peer_listen");

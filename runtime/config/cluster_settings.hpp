@@ -33,6 +33,7 @@ struct cluster_settings {
     node_id node{};   // this one's number, from 1, its own for good
     std::string zone; // is_name; empty: a zone of its own
     endpoint peer_listen;
+    endpoint join_listen;    // where new nodes ask to be let in; without a host: not here
     endpoint advertise_peer; // where other nodes reach it; without a host: as peer_listen
     endpoint advertise_rpc;  // where clients and workers do; without a host: as `listen`
     std::string certificate; // files, for links between nodes

@@ -43,6 +43,12 @@ struct cluster_shard_row {
     bool lease_valid = false;  // this node leads it, and may read and acknowledge now
 };
 
+struct cluster_invitation {
+    std::string token; // a secret
+    instant expires{};
+    std::vector<std::string> desks; // "host:port"
+};
+
 enum class node_change : std::uint8_t { drain, resume, remove };
 
 class cluster_view {
@@ -54,6 +60,8 @@ class cluster_view {
     using change_done = std::function<void(expected<void>)>;
     using move_done = std::function<void(tl::expected<void, move_refused>)>;
 
+    using invite_done = std::function<void(expected<cluster_invitation>)>;
+
     virtual ~cluster_view() = default;
     virtual std::vector<cluster_node_row> nodes() const = 0;   // by number
     virtual std::vector<cluster_shard_row> shards() const = 0; // by number
@@ -61,6 +69,8 @@ class cluster_view {
     virtual void change_node(node_id node, node_change change, change_done done) = 0;
     // Has this node hand the shard to `to`; answered when `to` leads, or limits::hand_over_patience is over.
     virtual void move_shard(shard_id shard, node_id to, move_done done) = 0;
+    // A token for one more node.
+    virtual void invite(std::chrono::seconds lifetime, invite_done done) = 0;
 };
 
 } // namespace coppice

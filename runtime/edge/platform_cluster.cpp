@@ -135,4 +135,36 @@ kj::Promise<void> platform_service::moveShard(MoveShardContext context) {
     });
 }
 
+kj::Promise<void> platform_service::makeJoinToken(MakeJoinTokenContext context) {
+    const auto refuse = [&](const failure& f) -> kj::Promise<void> {
+        write_failure(f, context.getResults().initFailure());
+        return kj::READY_NOW;
+    };
+    if (const auto no = refused_here()) return refuse(*no);
+    const std::uint64_t asked = context.getParams().getLifetimeMs();
+    constexpr auto most = static_cast<std::uint64_t>(milliseconds{limits::join_token_lifetime_max}.count());
+    if (asked > most || (asked > 0 && asked < 1000))
+        return refuse({errc::invalid_argument,
+                       "a join token's lifetime is from 1s to " + format_duration(limits::join_token_lifetime_max),
+                       0});
+    auto call = take_call(identity_.connection);
+    if (!call) return refuse(call.error());
+    edge_.log.info("a join token is made", {{"by", identity_.who.subject}});
+    const std::chrono::seconds lifetime =
+        asked == 0 ? std::chrono::seconds{limits::join_token_lifetime_default}
+                   : std::chrono::duration_cast<std::chrono::seconds>(milliseconds{asked});
+    auto [promise, answered] = make_loop_answer<expected<cluster_invitation>>(edge_.inbox);
+    edge_.cluster->invite(lifetime, [answered = std::move(answered)](expected<cluster_invitation> made) {
+        answered->give(std::move(made));
+    });
+    return promise.then([context, call = kj::mv(call)](const expected<cluster_invitation>& made) mutable {
+        auto answer = context.getResults();
+        if (!made) return write_failure(made.error(), answer.initFailure());
+        answer.setToken(made->token.c_str());
+        answer.setExpires(to_us(made->expires));
+        auto desks = answer.initDesks(static_cast<unsigned>(made->desks.size()));
+        for (unsigned i = 0; i < desks.size(); ++i) desks.set(i, made->desks[i].c_str());
+    });
+}
+
 } // namespace coppice

@@ -20,6 +20,7 @@ class platform_service final : public api::PlatformService::Server {
     kj::Promise<void> shards(ShardsContext context) override;
     kj::Promise<void> changeNode(ChangeNodeContext context) override;
     kj::Promise<void> moveShard(MoveShardContext context) override;
+    kj::Promise<void> makeJoinToken(MakeJoinTokenContext context) override;
 
   private:
     std::optional<failure> refused_here() const;

@@ -79,9 +79,15 @@ bool belong_together(const std::string& chain_pem, const std::string& key_pem) {
     return fits;
 }
 
-expected<kj::TlsKeypair> load_keypair(const std::string& chain_path, const std::string& key_path) {
-    const auto chain = read_pem(chain_path);
+expected<kj::TlsKeypair> load_keypair(const std::string& chain_path, const std::string& key_path,
+                                      const std::string& issuer_path = {}) {
+    auto chain = read_pem(chain_path);
     if (!chain) return tl::unexpected{chain.error()};
+    if (!issuer_path.empty()) {
+        const auto issuer = read_pem(issuer_path);
+        if (!issuer) return tl::unexpected{issuer.error()};
+        *chain += '\n' + *issuer;
+    }
     auto certificate = catching(chain_path, "not a chain of one to ten certificates in PEM",
                                 [&] { return kj::TlsCertificate{pointer_to(*chain)}; });
     if (!certificate) return tl::unexpected{certificate.error()};
@@ -112,7 +118,7 @@ expected<std::shared_ptr<kj::TlsContext>> make_context(const std::string& path, 
 } // namespace
 
 expected<tls_server::context> tls_server::make(const tls_server_files& files, kj::Timer& timer) {
-    const auto keypair = load_keypair(files.certificate_chain, files.private_key);
+    const auto keypair = load_keypair(files.certificate_chain, files.private_key, files.issuer);
     if (!keypair) return tl::unexpected{keypair.error()};
     std::vector<kj::TlsCertificate> trusted;
     if (!files.client_ca.empty()) {

@@ -19,6 +19,7 @@ struct tls_server_files {
     std::string certificate_chain; // leaf first
     std::string private_key;       // not encrypted
     std::string client_ca; // empty: clients are not asked for a certificate; else they must have one of these
+    std::string issuer;    // empty, or a certificate that is shown after the chain
 };
 
 struct tls_client_files {

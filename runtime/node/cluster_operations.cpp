@@ -121,6 +121,13 @@ void cluster_operations::change_node(node_id node, node_change change, change_do
                                  });
 }
 
+void cluster_operations::invite(std::chrono::seconds lifetime, invite_done done) {
+    options_.joining->invite(lifetime, [done = std::move(done)](expected<invitation> made) {
+        if (!made) return done(tl::unexpected(made.error()));
+        done(cluster_invitation{std::move(made->token), made->expires, std::move(made->desks)});
+    });
+}
+
 // ---- shards
 
 // False: it is there already.

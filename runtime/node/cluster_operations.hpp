@@ -16,15 +16,17 @@
 #include "cluster/peers/peer_network.hpp"
 #include "cluster/replication/replica_board.hpp"
 #include "runtime/edge/cluster_view.hpp"
+#include "runtime/node/cluster_joining.hpp"
 
 namespace coppice {
 
 struct cluster_operations_options {
     node_id self{};
-    member_keeper* members = nullptr; // these three outlive it
+    member_keeper* members = nullptr; // these four outlive it
     const shard_config_keeper* configs = nullptr;
     const peer_network* network = nullptr;
     std::shared_ptr<replica_board> board;
+    const cluster_joining* joining = nullptr;
     std::function<void(shard_id, node_id)> hand_over; // an order to this node's journal
 };
 
@@ -36,6 +38,7 @@ class cluster_operations final : public cluster_view {
     std::vector<cluster_shard_row> shards() const override;
     void change_node(node_id node, node_change change, change_done done) override;
     void move_shard(shard_id shard, node_id to, move_done done) override;
+    void invite(std::chrono::seconds lifetime, invite_done done) override;
 
     // A shard's configuration may have changed: whoever waits for it is answered.
     void config_changed(shard_id shard, const shard_config& config);

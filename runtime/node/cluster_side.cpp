@@ -8,6 +8,7 @@
 #include "cluster/identity/certificate.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "persistence/secret_file.hpp"
+#include "runtime/node/own_version.hpp"
 #include "runtime/observability/replica_metrics.hpp"
 
 namespace coppice {
@@ -18,9 +19,6 @@ constexpr std::size_t log_map_bytes = std::size_t{64} << 30;
 constexpr std::size_t mirror_map_bytes = std::size_t{1} << 30;
 constexpr std::array log_tables{table::meta, table::shard_log};
 constexpr std::array mirror_tables{table::meta, table::control_mirror};
-// What this version can do that an older one cannot, and that all must be able to before any does it; is_name,
-// sorted. A feature that was once here stays, so that a version without it is known as older.
-constexpr std::array<std::string_view, 0> own_features{};
 constexpr std::uint32_t founder = 1; // the first member writes the first configurations
 
 expected<std::string> read_text(const std::string& path) {
@@ -37,13 +35,17 @@ cluster_side::cluster_side(const cluster_settings& settings, const endpoint& rpc
 
 cluster_side::~cluster_side() { stop(); }
 
-expected<std::unique_ptr<cluster_side>> cluster_side::open(const cluster_settings& settings,
-                                                           const std::filesystem::path& data, const endpoint& rpc,
-                                                           logger log) {
-    std::unique_ptr<cluster_side> side{new cluster_side(settings, rpc, std::move(log))};
+expected<std::unique_ptr<cluster_side>> cluster_side::open(const node_config& config,
+                                                           const std::filesystem::path& data, logger log) {
+    std::unique_ptr<cluster_side> side{new cluster_side(*config.cluster, config.listen, std::move(log))};
     if (auto done = side->open_stores(data); !done) return tl::unexpected(done.error());
     if (auto done = side->open_control(); !done) return tl::unexpected(done.error());
     if (auto done = side->start_links(); !done) return tl::unexpected(done.error());
+    const std::filesystem::path keys = config.auth.keys.empty() ? (data / "keys").string() : config.auth.keys;
+    auto joining = cluster_joining::make(
+        {side->control_.get(), side->members_.get(), side->settings_, keys, side->log_.named("join")});
+    if (!joining) return tl::unexpected(joining.error());
+    side->joining_ = std::move(*joining);
     return side;
 }
 
@@ -150,6 +152,7 @@ void cluster_side::make_operations() {
                                                                                   .configs = configs_.get(),
                                                                                   .network = network_.get(),
                                                                                   .board = board_,
+                                                                                  .joining = joining_.get(),
                                                                                   .hand_over = hand_over});
     const auto want_replicas = [this](shard_id shard, std::vector<node_id> replicas) {
         caf::anon_send(journal_, replicas_wanted{shard, std::move(replicas)});
@@ -315,9 +318,7 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
     me.zone = settings_.zone;
     me.state = member_state::active;
     me.fingerprint = fingerprint_;
-    me.protocol_min = peer_version_min;
-    me.protocol_max = peer_version_max;
-    me.features.assign(own_features.begin(), own_features.end());
+    write_own_version(me);
     me.first_seen = wall_clock_now();
     std::uint64_t revision = 0;
     const auto found = std::ranges::find_if(members, [&](const kept_member& m) { return m.what.number == self(); });
@@ -351,6 +352,7 @@ void cluster_side::place() {
 void cluster_side::look_again() {
     place();
     operations_->look_again();
+    joining_->announce();
 }
 
 void cluster_side::propose_config(shard_id shard, const shard_config& config) {

@@ -25,8 +25,8 @@ namespace coppice {
 class cluster_side {
   public:
     // Opens the node's stores and files; waits for no other machine.
-    static expected<std::unique_ptr<cluster_side>>
-    open(const cluster_settings& settings, const std::filesystem::path& data, const endpoint& rpc, logger log);
+    static expected<std::unique_ptr<cluster_side>> open(const node_config& config,
+                                                        const std::filesystem::path& data, logger log);
     ~cluster_side();
 
     // Links with the peers and follows the control store; from here on journal and router hear of it.
@@ -47,6 +47,7 @@ class cluster_side {
     control_store& control() { return *control_; }
     const std::shared_ptr<control_rows>& rows() const { return rows_; }
     const std::vector<shard_id>& shards() const { return shards_; }
+    const cluster_joining& joining() const { return *joining_; }
     cluster_view* operations() { return operations_.get(); } // after `start`
     // It is no member any more, or another one than the cluster knows.
     std::optional<failure> why_stopped() const;
@@ -85,6 +86,7 @@ class cluster_side {
     std::shared_ptr<peer_outbox> outbox_;
     std::shared_ptr<replica_board> board_;
     std::unique_ptr<peer_network> network_;
+    std::unique_ptr<cluster_joining> joining_;
     std::unique_ptr<cluster_placer> placer_;
     std::unique_ptr<cluster_operations> operations_;
     std::function<void()> on_stop_;

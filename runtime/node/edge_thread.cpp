@@ -11,10 +11,12 @@ kj::Own<kj::ConnectionReceiver> bind(kj::AsyncIoContext& io, const endpoint& whe
     return address->listen();
 }
 
+bool joins(const node_config& config) { return config.cluster && !config.cluster->join_listen.host.empty(); }
+
 } // namespace
 
-edge_thread::edge_thread(edge_context& edge, const node_config& config, metrics_routes routes)
-    : edge_(edge), config_(config), routes_(std::move(routes)) {}
+edge_thread::edge_thread(edge_context& edge, const node_config& config, metrics_routes routes, join_admit admit)
+    : edge_(edge), config_(config), routes_(std::move(routes)), admit_(std::move(admit)) {}
 
 expected<bound_ports> edge_thread::start() {
     std::promise<expected<bound_ports>> bound;
@@ -27,13 +29,29 @@ void edge_thread::reload_certificate() {
     edge_.inbox->post([this] { reload_now(); });
 }
 
+expected<void> edge_thread::load_certificates(kj::Timer& timer) {
+    const auto load = [&timer](tls_server_files files, std::optional<tls_server>& into) -> expected<void> {
+        auto loaded = tls_server::load(std::move(files), timer);
+        if (!loaded) return tl::unexpected(loaded.error());
+        into.emplace(std::move(*loaded));
+        return {};
+    };
+    if (config_.tls.enabled())
+        if (auto done = load({config_.tls.certificate, config_.tls.key, {}, {}}, tls_); !done) return done;
+    if (!joins(config_)) return {};
+    const cluster_settings& cluster = *config_.cluster;
+    return load({cluster.certificate, cluster.key, {}, cluster.ca}, join_tls_);
+}
+
 void edge_thread::reload_now() {
-    if (!tls_) return;
-    if (const auto done = tls_->reload(); !done)
-        edge_.log.error("the certificate was not reloaded; the former one stays",
-                        {{"why", to_string(done.error())}});
-    else
-        edge_.log.info("the certificate was reloaded");
+    for (auto* each : {&tls_, &join_tls_}) {
+        if (!*each) continue;
+        if (const auto done = (*each)->reload(); !done)
+            edge_.log.error("the certificate was not reloaded; the former one stays",
+                            {{"why", to_string(done.error())}});
+        else
+            edge_.log.info("the certificate was reloaded");
+    }
 }
 
 void edge_thread::stop() {
@@ -66,7 +84,7 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
     kj::Timer& timer = io.provider->getTimer();
     rpc_server rpc{edge_, timer};
     metrics_server metrics{timer, routes_};
-    kj::Maybe<kj::Own<kj::ConnectionReceiver>> rpc_port, metrics_port;
+    kj::Maybe<kj::Own<kj::ConnectionReceiver>> rpc_port, metrics_port, join_port;
     std::string where;
     try {
         where = to_string(config_.listen);
@@ -77,12 +95,12 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
         auto http = bind(io, config_.metrics_listen);
         ports.metrics = static_cast<std::uint16_t>(http->getPort());
         metrics_port = kj::mv(http);
-        if (config_.tls.enabled()) {
-            auto loaded = tls_server::load({config_.tls.certificate, config_.tls.key, {}}, timer);
-            if (!loaded) return bound.set_value(tl::unexpected(loaded.error()));
-            tls_.emplace(std::move(*loaded));
-            rpc.use_tls(*tls_);
+        if (joins(config_)) {
+            where = to_string(config_.cluster->join_listen);
+            join_port = bind(io, config_.cluster->join_listen);
         }
+        if (auto loaded = load_certificates(timer); !loaded) return bound.set_value(tl::unexpected(loaded.error()));
+        if (tls_) rpc.use_tls(*tls_);
         bound.set_value(ports);
     } catch (const kj::Exception& e) {
         return bound.set_value(
@@ -95,14 +113,28 @@ void edge_thread::run(std::promise<expected<bound_ports>> bound) {
         metrics.listen(kj::mv(KJ_ASSERT_NONNULL(metrics_port))).eagerlyEvaluate([this](kj::Exception&& e) {
             edge_.log.error("the metrics port failed", {{"why", std::string{e.getDescription().cStr()}}});
         });
-    close_ports_ = [&serving, &measuring] {
+    kj::Maybe<kj::Own<join_desk>> desk;
+    kj::Promise<void> joining = nullptr;
+    KJ_IF_MAYBE (port, join_port) {
+        auto made =
+            kj::heap<join_desk>(join_desk_options{admit_, edge_.inbox, edge_.log.named("join")}, *join_tls_, timer);
+        joining = made->serve(kj::mv(*port)).eagerlyEvaluate([this](kj::Exception&& e) {
+            edge_.log.error("the join port failed", {{"why", std::string{e.getDescription().cStr()}}});
+        });
+        desk = kj::mv(made);
+    }
+    close_ports_ = [&] {
         serving = nullptr;
         measuring = nullptr;
+        joining = nullptr;
     };
     timer_ = &timer;
     edge_.inbox->run().wait(io.waitScope);
     stopping_ = nullptr;
-    tls_.reset(); // holds the loop's timer
+    joining = nullptr;
+    desk = nullptr;
+    join_tls_.reset(); // these two hold the loop's timer
+    tls_.reset();
 }
 
 } // namespace coppice

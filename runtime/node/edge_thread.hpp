@@ -1,4 +1,5 @@
-// The thread that talks to the world: a KJ event loop with the RPC port and the metrics port.
+// The thread that talks to the world: a KJ event loop with the RPC port, the metrics port and, where new nodes are
+// let in, the port for those.
 #pragma once
 
 #include <future>
@@ -8,6 +9,7 @@
 #include "runtime/config/node_config.hpp"
 #include "runtime/edge/edge_context.hpp"
 #include "runtime/edge/tls.hpp"
+#include "runtime/joining/join_desk.hpp"
 #include "runtime/observability/metrics_server.hpp"
 
 namespace coppice {
@@ -19,8 +21,9 @@ struct bound_ports {
 
 class edge_thread {
   public:
-    // `edge` and `routes` outlive it. Binds in the thread; `start` waits for that.
-    edge_thread(edge_context& edge, const node_config& config, metrics_routes routes);
+    // `edge` and `routes` outlive it. `admit` decides about nodes that ask to be let in, where the configuration
+    // has a port for them. Binds in the thread; `start` waits for that.
+    edge_thread(edge_context& edge, const node_config& config, metrics_routes routes, join_admit admit);
     ~edge_thread() { stop(); }
     edge_thread(const edge_thread&) = delete;
     edge_thread& operator=(const edge_thread&) = delete;
@@ -35,6 +38,7 @@ class edge_thread {
 
   private:
     void run(std::promise<expected<bound_ports>> bound);
+    expected<void> load_certificates(kj::Timer& timer);
     void reload_now();
     void stop_taking();
     kj::Promise<void> answered_all(kj::Timer& timer, kj::TimePoint end);
@@ -42,8 +46,9 @@ class edge_thread {
     edge_context& edge_;
     const node_config& config_;
     metrics_routes routes_;
+    const join_admit admit_;
     // The loop's.
-    std::optional<tls_server> tls_;
+    std::optional<tls_server> tls_, join_tls_;
     std::function<void()> close_ports_;
     kj::Timer* timer_ = nullptr;
     kj::Maybe<kj::Promise<void>> stopping_;

@@ -269,7 +269,7 @@ expected<void> run_node(const node_config& config, bool development) {
     std::shared_ptr<declared_copy> declared;
     const auto board = std::make_shared<catalog_board>();
     if (config.cluster) {
-        auto side = cluster_side::open(*config.cluster, directory->path(), config.listen, log.named("cluster"));
+        auto side = cluster_side::open(config, directory->path(), log.named("cluster"));
         if (!side) return tl::unexpected(side.error());
         cluster = std::move(*side);
         auto copy = declared_copy::start(cluster->control(), cluster->rows());
@@ -387,7 +387,10 @@ expected<void> run_node(const node_config& config, bool development) {
                          .on_fault =
                              [log](std::string_view text) {
                                  log.error("metrics", {{"why", std::string{text}}});
-                             }}};
+                             }},
+                        [side = cluster.get()](join_request request, auto done) {
+                            side->joining().admit(std::move(request), std::move(done));
+                        }};
     const auto ports = serving.start();
     if (ports) {
         std::printf("coppice: serving on %s:%u\ncoppice: metrics on %s:%u\n", config.listen.host.c_str(),

@@ -34,7 +34,8 @@ cluster_under_test::cluster_under_test(std::size_t count, std::uint32_t shards) 
         const std::string data = (files_ / ("n" + std::to_string(i))).string();
         std::vector<std::string> argv{program(), "cluster"};
         if (i == 0)
-            argv.insert(argv.end(), {"init", "--name", "grove", "--shards", std::to_string(shards)});
+            argv.insert(argv.end(), {"init", "--name", "grove", "--shards", std::to_string(shards), "--join-port",
+                                     port_text(join_port_)});
         else
             argv.insert(argv.end(), {"add", "--from", first});
         argv.insert(argv.end(), {"--data", data, "--port", port_text(rpc), "--metrics-port", port_text(metrics),

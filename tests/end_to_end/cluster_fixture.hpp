@@ -42,6 +42,9 @@ class cluster_under_test {
     // Waits until the primaries of all shards know so many replicas in sync.
     bool all_in_sync(std::size_t count) const;
     testing::etcd_process& etcd() { return etcd_; }
+    // Where the first node lets others in.
+    std::string join_address() const { return "127.0.0.1:" + std::to_string(join_port_); }
+    const scratch_directory& files() const { return files_; }
     // What all lives of a node have logged.
     std::string log(std::size_t i) const;
 
@@ -52,6 +55,7 @@ class cluster_under_test {
         std::string earlier_log;
     };
     std::uint32_t shards_;
+    std::uint16_t join_port_ = testing::free_port();
     scratch_directory files_;
     testing::etcd_process etcd_;
     std::vector<one_node> nodes_;

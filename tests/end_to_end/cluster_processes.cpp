@@ -38,8 +38,16 @@ cluster_processes::cluster_processes(unsigned nodes) {
     };
     for (unsigned node = 1; node <= nodes; ++node)
         BOOST_REQUIRE_MESSAGE(eventually([&] { return is_whole(node); }),
-                              "node " << node << " did not get into the cluster: " << this->node(node).err());
+                              "node " << node << " did not get into the cluster: " << words_of_all());
     BOOST_REQUIRE(eventually([&] { return run({"get", "tenant", "default"}).status == 0; }));
+}
+
+std::string cluster_processes::words_of_all() const {
+    std::string words;
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+        words += "\n---- node " + std::to_string(i + 1) + (nodes_[i]->ended() ? " has ended" : "") + "\n" +
+                 nodes_[i]->out() + nodes_[i]->err();
+    return words;
 }
 
 // The nodes before etcd; a node that cannot hand over what it leads waits a while, so they are killed.
@@ -53,7 +61,7 @@ void cluster_processes::make_node(unsigned node) {
     const std::string rpc = free_local_port();
     std::vector<std::string> argv{program(), "cluster"};
     if (node == 1)
-        argv.insert(argv.end(), {"init", "--shards", "1", "--name", "oak"});
+        argv.insert(argv.end(), {"init", "--shards", "1", "--name", "oak", "--join-port", "0"});
     else
         argv.insert(argv.end(), {"add", "--from", directory_of(1).string()});
     argv.insert(argv.end(), {"--data", directory_of(node).string(), "--port", rpc, "--metrics-port",
@@ -116,6 +124,7 @@ void cluster_processes::run_a_job(const std::string& type) const {
     const outcome done = run(
         {"job", "submit", "--tenant", "default", "--type", type, "--payload", R"({"argv":["true"]})", "--wait"});
     BOOST_TEST_CONTEXT(done.err) BOOST_TEST(done.status == 0);
+    if (done.status != 0) BOOST_TEST_MESSAGE(words_of_all());
 }
 
 } // namespace coppice::end_to_end

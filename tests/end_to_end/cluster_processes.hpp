@@ -42,6 +42,8 @@ class cluster_processes {
     environment client_env(const std::string& server) const;
 
   private:
+    // For whoever looks for the reason of a failure.
+    std::string words_of_all() const;
     std::filesystem::path directory_of(unsigned node) const;
     void make_node(unsigned node);
 
