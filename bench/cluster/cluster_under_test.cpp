@@ -1,15 +1,13 @@
 #include "bench/cluster/cluster_under_test.hpp"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
 #include <thread>
 
+#include "bench/free_port.hpp"
 #include "bench/node/node_under_test.hpp"
 
 namespace coppice::bench {
@@ -18,18 +16,7 @@ namespace {
 constexpr milliseconds pause_between_looks{20};
 constexpr auto cluster_patience = std::chrono::seconds{60};
 
-std::string free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                       ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    ::close(fd);
-    if (!bound) throw std::runtime_error("no port is free");
-    return std::to_string(ntohs(address.sin_port));
-}
+std::string new_port() { return std::to_string(free_port()); }
 
 template <class Holds>
 expected<void> wait_for(const char* what, Holds holds) {
@@ -44,8 +31,8 @@ expected<void> wait_for(const char* what, Holds holds) {
 
 cluster_under_test::cluster_under_test(std::filesystem::path binary, const std::filesystem::path& where)
     : binary_(std::move(binary)), root_(make_own_directory(where)), nodes_(nodes + 1) {
-    etcd_client_ = "http://127.0.0.1:" + free_port();
-    etcd_peer_ = "http://127.0.0.1:" + free_port();
+    etcd_client_ = "http://127.0.0.1:" + new_port();
+    etcd_peer_ = "http://127.0.0.1:" + new_port();
 }
 
 cluster_under_test::~cluster_under_test() {
@@ -81,7 +68,7 @@ expected<void> cluster_under_test::restart_etcd() {
 void cluster_under_test::kill_etcd() { end_process(etcd_, SIGKILL); }
 
 expected<void> cluster_under_test::make_node(std::uint32_t node) {
-    const std::string port = free_port();
+    const std::string port = new_port();
     nodes_[node].address = "127.0.0.1:" + port;
     std::vector<std::string> argv{binary_, "cluster", node == 1 ? "init" : "add"};
     if (node == 1)
@@ -89,7 +76,7 @@ expected<void> cluster_under_test::make_node(std::uint32_t node) {
     else
         argv.insert(argv.end(), {"--from", root_ / "n1"});
     argv.insert(argv.end(), {"--data", root_ / ("n" + std::to_string(node)), "--port", port, "--metrics-port",
-                             free_port(), "--peer-port", free_port(), "--etcd", etcd_client_, "--exec-slots", "1"});
+                             new_port(), "--peer-port", new_port(), "--etcd", etcd_client_, "--exec-slots", "1"});
     if (auto made = run(argv, "make.log"); !made) return made;
     return restart(node);
 }

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench/free_port.hpp"
+
 namespace coppice::end_to_end {
 
 constexpr std::chrono::seconds patience{30};
@@ -129,8 +131,8 @@ class node {
     scratch_directory directory_;
     node_options chosen_;
     std::unique_ptr<process> process_;
-    std::string address_ = "127.0.0.1:0";
-    std::string metrics_address_ = "127.0.0.1:0";
+    std::string address_ = "127.0.0.1:" + std::to_string(bench::free_port());
+    std::string metrics_address_ = "127.0.0.1:" + std::to_string(bench::free_port());
     std::string earlier_log_;
 };
 

@@ -64,8 +64,8 @@ cluster_under_test::cluster_under_test(std::size_t count, std::uint32_t shards) 
 void cluster_under_test::start(std::size_t i) {
     nodes_.at(i).running =
         std::make_unique<process>(process::options{.argv = {program(), "serve", "--config", nodes_.at(i).config}});
-    BOOST_REQUIRE_MESSAGE(eventually([&] { return metric(i, "coppice_replica_epoch", 0).has_value(); }),
-                          "node " << i << " did not come up: " << log(i));
+    if (!eventually([&] { return metric(i, "coppice_replica_epoch", 0).has_value(); }))
+        BOOST_FAIL("node " << i << " did not come up: " << log(i));
 }
 
 int cluster_under_test::kill(std::size_t i, int signal) {

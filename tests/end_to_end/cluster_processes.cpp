@@ -37,8 +37,8 @@ cluster_processes::cluster_processes(unsigned nodes) {
         return shard.is_object() && shard["in_sync"].size() == nodes && !shard["primary"].is_null();
     };
     for (unsigned node = 1; node <= nodes; ++node)
-        BOOST_REQUIRE_MESSAGE(eventually([&] { return is_whole(node); }),
-                              "node " << node << " did not get into the cluster: " << words_of_all());
+        if (!eventually([&] { return is_whole(node); }))
+            BOOST_FAIL("node " << node << " did not get into the cluster: " << words_of_all());
     BOOST_REQUIRE(eventually([&] { return run({"get", "tenant", "default"}).status == 0; }));
 }
 

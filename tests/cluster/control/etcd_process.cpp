@@ -1,14 +1,12 @@
 #include "tests/cluster/control/etcd_process.hpp"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
 #include <sstream>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,14 +14,6 @@
 
 namespace coppice::testing {
 namespace {
-
-sockaddr_in local_address(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
 
 // What was written to `file` from `from` on.
 std::string text_of(const std::string& file, std::size_t from) {
@@ -33,16 +23,6 @@ std::string text_of(const std::string& file, std::size_t from) {
 }
 
 } // namespace
-
-std::uint16_t free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = local_address(0);
-    socklen_t size = sizeof address;
-    BOOST_REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    BOOST_REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    ::close(fd);
-    return ntohs(address.sin_port);
-}
 
 etcd_process::etcd_process(std::string scheme, std::vector<std::string> more)
     : scheme_(std::move(scheme)), more_(std::move(more)) {

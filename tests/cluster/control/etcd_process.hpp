@@ -6,12 +6,12 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "bench/free_port.hpp"
 #include "tests/persistence/store_fixture.hpp"
 
 namespace coppice::testing {
 
-// A port of 127.0.0.1 that nobody has at the moment.
-std::uint16_t free_port();
+using bench::free_port;
 
 class etcd_process {
   public:
