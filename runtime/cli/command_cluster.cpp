@@ -8,6 +8,7 @@
 #include "runtime/auth/key_file.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/joining/node_files.hpp"
+#include "runtime/node/control_file.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -160,6 +161,29 @@ exit_status run_token(invocation& call, const token_flags& flags) {
     return exit_status::ok;
 }
 
+// ---- cluster migrate
+
+struct migrate_flags {
+    output_format format = output_format::table;
+    std::string from, config;
+};
+
+exit_status run_migrate(invocation& call, const migrate_flags& flags) {
+    const auto config = load_node_config(flags.config);
+    if (!config) return call.refuse(to_failure(config.error()));
+    if (!config->cluster)
+        return call.refuse({errc::invalid_argument, flags.config + " is not of a node of a cluster", 0});
+    const auto done = migrate_node(fs::absolute(flags.from), *config->cluster);
+    if (!done) return call.refuse(done.error());
+    if (flags.format == output_format::json) {
+        call.con.print(json_object{}.number("copied", done->copied).number("present", done->present).done() + "\n");
+        return exit_status::ok;
+    }
+    call.con.print(std::to_string(done->copied + done->present) + " records are the cluster's now\n");
+    call.say("the jobs of " + flags.from + " stay there: let them end before, or serve it until they have");
+    return exit_status::ok;
+}
+
 void add_node_flags(CLI::App& app, cluster_flags& flags) {
     app.add_option("--data", flags.data, "The node's data directory, to be made")->required();
     app.add_option("--host", flags.host, "Where the others reach the node (default: 127.0.0.1)");
@@ -211,6 +235,17 @@ void add_cluster_commands(const command_registry& commands) {
     add_connection_flags(*invite, token->connection);
     teach(*invite, {"coppice cluster token", "coppice cluster token --for 10m -o json"});
     commands.on_chosen(*invite, "cluster token", [token](invocation& call) { return run_token(call, *token); });
+
+    auto move = std::make_shared<migrate_flags>();
+    auto* migrate = cluster->add_subcommand(
+        "migrate", "Copy what a node alone has declared into a cluster that was made and not started yet");
+    migrate->add_option("--from", move->from, "The data directory of the node, which is stopped")->required();
+    migrate->add_option("--config", move->config, "The configuration of a node of the cluster")->required();
+    add_output_flag(*migrate, move->format);
+    teach(*migrate, {"coppice cluster init --name oak --data ./n1 --host 10.0.0.1 --etcd http://10.0.0.9:2379",
+                     "coppice cluster migrate --from ./coppice-data --config ./n1/node.yaml"},
+          false);
+    commands.on_chosen(*migrate, "cluster migrate", [move](invocation& call) { return run_migrate(call, *move); });
 }
 
 } // namespace coppice::cli

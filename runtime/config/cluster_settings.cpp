@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "cluster/control/etcd_client.hpp"
 #include "cluster/membership/host.hpp"
+#include "persistence/secret_file.hpp"
 #include "runtime/config/node_config.hpp"
 #include "schema/names.hpp"
 
@@ -88,6 +88,20 @@ void check_etcd(const etcd_settings& etcd, checking& check) {
 }
 
 } // namespace
+
+expected<etcd_options> options_of(const etcd_settings& etcd) {
+    etcd_options options;
+    options.endpoints = etcd.endpoints;
+    options.prefix = etcd.prefix;
+    options.tls.ca = etcd.ca;
+    options.tls.certificate = etcd.certificate;
+    options.tls.key = etcd.key;
+    options.user = etcd.user;
+    if (etcd.password_file.empty()) return options;
+    if (const auto mode = read_small_file(etcd.password_file, limits::tls_file_size_max, options.password); !mode)
+        return tl::unexpected(mode.error());
+    return options;
+}
 
 void read_cluster(field_reader& fields, cluster_settings& cluster) {
     fields.text("name", cluster.name, presence::required);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/control/etcd_client.hpp"
 #include "runtime/config/field_reader.hpp"
 #include "runtime/config/quantities.hpp"
 #include "schema/ids.hpp"
@@ -49,6 +50,9 @@ struct cluster_settings {
 
     const endpoint& advertised_peer() const { return advertise_peer.host.empty() ? peer_listen : advertise_peer; }
 };
+
+// For a client of that etcd. Reads the password's file: errors name it.
+expected<etcd_options> options_of(const etcd_settings& etcd);
 
 void read_cluster(field_reader& fields, cluster_settings& cluster);
 // What is wrong with the section as a whole; paths begin with "cluster.". `listen`: the node's own.

@@ -62,19 +62,9 @@ expected<void> cluster_side::open_stores(const std::filesystem::path& data) {
 }
 
 expected<void> cluster_side::open_control() {
-    etcd_options etcd;
-    etcd.endpoints = settings_.etcd.endpoints;
-    etcd.prefix = settings_.etcd.prefix;
-    etcd.tls.ca = settings_.etcd.ca;
-    etcd.tls.certificate = settings_.etcd.certificate;
-    etcd.tls.key = settings_.etcd.key;
-    etcd.user = settings_.etcd.user;
-    if (!settings_.etcd.password_file.empty()) {
-        auto password = read_text(settings_.etcd.password_file);
-        if (!password) return tl::unexpected(password.error());
-        etcd.password = std::move(*password);
-    }
-    auto made = make_etcd_control_store(std::move(etcd));
+    auto etcd = options_of(settings_.etcd);
+    if (!etcd) return tl::unexpected(etcd.error());
+    auto made = make_etcd_control_store(std::move(*etcd));
     if (!made) return tl::unexpected(made.error());
     control_ = std::move(*made);
     const auto refused = [log = log_](const std::string& key, const failure& why) {

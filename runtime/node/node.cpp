@@ -14,6 +14,7 @@
 #include "runtime/auth/key_file.hpp"
 #include "runtime/config/specs.hpp"
 #include "runtime/node/cluster_side.hpp"
+#include "runtime/node/control_file.hpp"
 #include "runtime/node/edge_thread.hpp"
 #include "runtime/node/heap_keeper.hpp"
 #include "runtime/node/node_tree.hpp"
@@ -27,8 +28,6 @@ constexpr std::uint32_t format_version = 1;
 constexpr std::size_t scheduler_threads = 2;
 constexpr milliseconds stop_wait{30'000};
 constexpr milliseconds leadership_patience{5'000}; // for others to take over what this node leads
-constexpr std::size_t control_map_bytes = std::size_t{1} << 30;
-constexpr std::array control_tables{table::meta, table::declared};
 constexpr std::array data_tables{table::meta,    table::tenants,  table::types,      table::counters,
                                  table::jobs,    table::payloads, table::results,    table::queue,
                                  table::running, table::timers,   table::dependents, table::idempotency,
@@ -42,7 +41,7 @@ struct stores {
 
 expected<stores> open_stores(const std::filesystem::path& directory, std::size_t map_bytes) {
     stores s;
-    auto control = open_lmdb_store({directory / "control.mdb", control_map_bytes, control_tables, format_version});
+    auto control = open_control_file(directory);
     if (!control) return tl::unexpected(control.error());
     auto data = open_lmdb_store({directory / "data.mdb", map_bytes, data_tables, format_version});
     if (!data) return tl::unexpected(data.error());

@@ -123,6 +123,42 @@ BOOST_AUTO_TEST_CASE(strangers_at_the_join_port_are_hung_up_on_and_the_rest_goes
     BOOST_TEST(eventually([&] { return std::filesystem::exists(node.data + "/node.yaml"); }), joined->err());
 }
 
+BOOST_AUTO_TEST_CASE(what_a_node_alone_has_declared_becomes_the_clusters) {
+    const scratch_directory files;
+    testing::etcd_process etcd;
+    const std::string config = (files / "n1" / "node.yaml").string();
+    nlohmann::json before;
+    {
+        node alone{{.data = files / "alone"}};
+        const std::string more = files.write("more.yaml", "kind: Tenant\nmetadata: {name: acme}\nspec: {types: [exec]}\n");
+        BOOST_REQUIRE(alone.run({"apply", "-f", more}).status == 0);
+        before = nlohmann::json::parse(alone.run({"get", "tenant", "acme", "-o", "json"}).out);
+        process made{{.argv = {program(), "cluster", "init", "--name", "grove", "--shards", "1", "--data",
+                               (files / "n1").string(), "--port", std::to_string(testing::free_port()),
+                               "--metrics-port", std::to_string(testing::free_port()), "--peer-port",
+                               std::to_string(testing::free_port()), "--join-port", "0", "--etcd", etcd.endpoint()}}};
+        BOOST_REQUIRE(made.wait() == 0);
+        process refused{{.argv = {program(), "cluster", "migrate", "--from", (files / "alone").string(), "--config",
+                                  config}}};
+        BOOST_TEST(refused.wait() == 1);
+        BOOST_TEST(contains(refused.err(), "data_directory_locked"), refused.err());
+        alone.stop();
+    }
+    process moved{{.argv = {program(), "cluster", "migrate", "--from", (files / "alone").string(), "--config", config}}};
+    BOOST_TEST_CONTEXT(moved.err()) BOOST_REQUIRE(moved.wait() == 0);
+    process serving{{.argv = {program(), "serve", "--config", config, "--dev"}}};
+    const std::string token = (files / "n1" / "operator.token").string();
+    BOOST_REQUIRE(eventually([&] { return contains(serving.out(), "metrics on"); }));
+    const std::string address = first_line(serving.out()).substr(std::string{"coppice: serving on "}.size());
+    const auto get = [&] {
+        process asked{{.argv = {program(), "get", "tenant", "acme", "-o", "json"},
+                       .env = {{"COPPICE_SERVER", address}, {"COPPICE_TOKEN_FILE", token}}}};
+        return asked.wait() == 0 ? nlohmann::json::parse(asked.out()) : nlohmann::json{};
+    };
+    BOOST_REQUIRE(eventually([&] { return get().is_object(); }));
+    BOOST_TEST(get() == before); // its version and who declared it, too
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace coppice::end_to_end
