@@ -1,4 +1,6 @@
-// coppice tree [PATH] [--watch]
+// coppice tree [PATH] [--all] [--watch]
+#include <algorithm>
+
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/tree_output.hpp"
 #include "schema/limits.hpp"
@@ -14,6 +16,7 @@ struct tree_flags {
     std::string path;
     std::uint32_t limit = limits::page_size_max;
     bool watch = false;
+    bool all = false; // nodes of the cluster
 };
 
 void print(invocation& call, const client::tree_page& page, const tree_flags& flags) {
@@ -31,7 +34,56 @@ void print(invocation& call, const client::tree_page& page, const tree_flags& fl
     call.con.flush();
 }
 
+// Whom to ask with --all: what to call it, and where. One without a name when the node is alone.
+struct asked_node {
+    std::string name;
+    std::string server;
+};
+expected<std::vector<asked_node>> nodes_of(const tree_flags& flags) {
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    const auto nodes = node.nodes();
+    if (!nodes && nodes.error().code == errc::invalid_argument) return std::vector<asked_node>{{}};
+    if (!nodes) return tl::unexpected(nodes.error());
+    std::vector<asked_node> asked;
+    for (const client::node_view& each : *nodes)
+        if (each.state != "removed") asked.push_back({each.name, each.rpc});
+    return asked;
+}
+
+expected<client::tree_page> tree_of(const tree_flags& flags, const asked_node& whom) {
+    auto options = connect_options(flags.connection, patience::none);
+    if (!whom.server.empty()) options.server = whom.server;
+    client::blocking_client node(std::move(options));
+    auto page = node.tree(flags.path, flags.limit);
+    if (!page || whom.name.empty()) return page;
+    for (client::tree_row& row : page->rows) // "node/..." of each, told apart
+        row.path.replace(0, std::min(row.path.find('/'), row.path.size()), whom.name);
+    return page;
+}
+
+exit_status run_all(invocation& call, const tree_flags& flags) {
+    const auto nodes = nodes_of(flags);
+    if (!nodes) return call.refuse(nodes.error());
+    client::tree_page all;
+    std::vector<std::string> silent;
+    for (const asked_node& each : *nodes) {
+        auto page = tree_of(flags, each);
+        if (!page) {
+            silent.push_back(each.name + " at " + each.server + ": " + to_string(page.error()));
+            continue;
+        }
+        all.cut = all.cut || page->cut;
+        std::ranges::move(page->rows, std::back_inserter(all.rows));
+    }
+    if (all.rows.empty() && silent.empty())
+        return call.refuse({errc::not_found, "no actor at \"" + flags.path + "\" of any node", 0});
+    print(call, all, flags);
+    for (const std::string& each : silent) call.say(each);
+    return silent.empty() ? exit_status::ok : exit_status::failed;
+}
+
 exit_status run_tree(invocation& call, const tree_flags& flags) {
+    if (flags.all) return run_all(call, flags);
     if (flags.watch)
         if (const auto there = try_login(flags.connection); !there) return call.refuse(there.error());
     client::blocking_client node(connect_options(flags.connection, flags.watch ? patience::kept : patience::none));
@@ -54,12 +106,14 @@ void add_tree_command(const command_registry& commands) {
     auto* app = commands.root.add_subcommand(
         "tree", "Show the supervision tree: every actor, its state, mailbox, restarts, last failure");
     app->add_option("PATH", flags->path, "This actor and what is below it, such as node/shards");
-    app->add_flag("--watch", flags->watch, "Again every second");
+    auto* watch = app->add_flag("--watch", flags->watch, "Again every second");
+    app->add_flag("--all", flags->all, "Of every node of the cluster, one after the other; 1 when one is silent")
+        ->excludes(watch);
     app->add_option("--limit", flags->limit, "At most so many rows (default 1000)")
         ->check(CLI::Range(std::uint32_t{1}, static_cast<std::uint32_t>(limits::page_size_max)));
     add_output_flag(*app, flags->format);
     add_connection_flags(*app, flags->connection);
-    teach(*app, {"coppice tree", "coppice tree node/shards --watch"});
+    teach(*app, {"coppice tree", "coppice tree node/shards --watch", "coppice tree --all"});
     commands.on_chosen(*app, "tree", [flags](invocation& call) { return run_tree(call, *flags); });
 }
 

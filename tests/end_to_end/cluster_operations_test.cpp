@@ -162,6 +162,25 @@ BOOST_AUTO_TEST_CASE(a_worker_that_knows_all_nodes_goes_on_when_its_own_is_kille
     cluster.run_a_job("noop");
 }
 
+BOOST_AUTO_TEST_CASE(the_actors_of_all_nodes_are_seen_and_a_silent_node_is_named) {
+    const cluster_processes cluster;
+    const outcome all = cluster.run({"tree", "--all", "-o", "json"});
+    require_done(all);
+    for (const char* root : {"node-1", "node-2", "node-3"}) {
+        BOOST_TEST(contains(all.out, std::string{"\"path\":\""} + root + "\""), all.out.substr(0, 400));
+        BOOST_TEST(contains(all.out, std::string{root} + "/journal"));
+    }
+    const outcome part = cluster.run({"tree", "node/journal", "--all"});
+    require_done(part);
+    BOOST_TEST(contains(part.out, "node-3/journal"), part.out);
+    BOOST_TEST(cluster.run({"tree", "node/nothing", "--all"}).status == 1);
+    cluster.node(2).kill(SIGKILL);
+    const outcome rest = cluster.run({"tree", "--all"});
+    BOOST_TEST(rest.status == 1);
+    BOOST_TEST(contains(rest.err, "node-2 at " + cluster.address(2)), rest.err);
+    BOOST_TEST(contains(rest.out, "node-3"));
+}
+
 BOOST_AUTO_TEST_CASE(a_node_alone_says_that_it_is_not_part_of_a_cluster) {
     const node alone;
     for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
