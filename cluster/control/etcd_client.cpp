@@ -127,7 +127,8 @@ void etcd_client::call(etcd_call call) {
     const milliseconds patience = patience_of(call);
     pending& p = pending_[own];
     p.call = std::move(call);
-    p.deadline = http_loop::clock::now() + patience;
+    p.begun = http_loop::clock::now();
+    p.deadline = p.begun + patience;
     p.timer = loop_.after(patience, [this, own] { out_of_time(own); });
     step(own);
 }
@@ -231,6 +232,8 @@ void etcd_client::answer(id own, etcd_result result) {
     }
     loop_.cancel(p.timer);
     loop_.cancel(p.retry);
+    const bool well = result || (result.error().what != kind::not_sent && result.error().what != kind::broken);
+    if (options_.meter) options_.meter->answered(http_loop::clock::now() - p.begun, well);
     p.call.done(std::move(result));
 }
 

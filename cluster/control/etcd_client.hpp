@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cluster/control/control_meter.hpp"
 #include "cluster/control/etcd_endpoints.hpp"
 #include "cluster/control/http_loop.hpp"
 
@@ -25,7 +26,8 @@ struct etcd_options {
     milliseconds try_timeout = limits::control_try_timeout;
     milliseconds call_timeout = limits::control_call_timeout;
     milliseconds probe_interval = limits::control_probe_interval;
-    std::uint64_t seed = 0; // of the jitter; 0: drawn
+    std::uint64_t seed = 0;               // of the jitter; 0: drawn
+    std::shared_ptr<control_meter> meter; // null: nobody counts
 };
 
 expected<void> check_etcd_options(const etcd_options& options);
@@ -86,7 +88,7 @@ class etcd_client {
     using id = std::uint64_t;
     struct pending {
         etcd_call call;
-        http_loop::clock::time_point deadline;
+        http_loop::clock::time_point begun, deadline;
         std::optional<etcd_trouble> last; // of an endpoint that did not serve it
         http_loop::id request = 0;        // 0: not in flight
         std::size_t endpoint = 0;         // of the request in flight

@@ -17,6 +17,7 @@ struct replica_face {
     std::atomic<std::uint64_t> last{0};
     std::atomic<std::uint64_t> committed{0}; // what this node knows to be committed, or as primary has under way
     std::atomic<std::uint64_t> takeovers{0}; // how often this node began to serve
+    std::atomic<std::uint64_t> snapshots_sent{0}, snapshots_installed{0};
     std::atomic<std::uint64_t> epoch{0};
     std::atomic<std::uint32_t> leader{0}; // node; 0: not known
     std::atomic<replica_role> role{replica_role::out};
@@ -42,6 +43,10 @@ class replica_board {
     }
     const std::map<shard_id, replica_face>& faces() const { return faces_; }
 
+    void publish_snapshots(shard_id shard, std::uint64_t sent, std::uint64_t installed) {
+        faces_.at(shard).snapshots_sent.store(sent, std::memory_order_relaxed);
+        faces_.at(shard).snapshots_installed.store(installed, std::memory_order_relaxed);
+    }
     void publish(shard_id shard, const replica_machine& replica, instant now) {
         replica_face& f = faces_.at(shard);
         const replica_role before = f.role.exchange(replica.role(), std::memory_order_relaxed);

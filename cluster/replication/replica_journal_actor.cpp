@@ -78,7 +78,10 @@ void pump_when_ready(pointer self, const replica_journal_options& options) {
     s.gathered = 0;
     s.journal->pump();
     if (options.board)
-        for (const auto& [id, slot] : s.journal->slots()) options.board->publish(id, *slot.replica, steady_now());
+        for (const auto& [id, slot] : s.journal->slots()) {
+            options.board->publish(id, *slot.replica, steady_now());
+            options.board->publish_snapshots(id, slot.snapshots_sent, slot.snapshots_installed);
+        }
     if (!s.readers.empty()) answer_readers(s);
     if (options.on_slots) tell_slots(s, options);
     arrange_beat(self, options.flush_outbox && options.flush_outbox());

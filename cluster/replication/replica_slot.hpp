@@ -63,13 +63,14 @@ struct replica_slot {
     instant unlogged_since = never;
     instant apply_due = never; // a follower's committed entries wait to be applied
     std::map<node_id, snapshot_out> snapshots;
-    std::optional<std::pair<node_id, slice_message>> slice; // waits for the tables' transaction
+    std::uint64_t snapshots_sent = 0, snapshots_installed = 0; // in this process's life
+    std::optional<std::pair<node_id, slice_message>> slice;    // waits for the tables' transaction
     std::uint32_t slices_taken = 0;
     log_position slices_of;
-    bool installing = false;   // a snapshot was begun: the tables are no state of the shard
-    bool erase_wanted = false; // it is given up: begin with nothing, as soon as no transaction is open
+    bool installing = false;              // a snapshot was begun: the tables are no state of the shard
+    bool erase_wanted = false;            // it is given up: begin with nothing, as soon as no transaction is open
     instant erase_after = instant::min(); // it could not be erased before, and is tried again then
-    bool diverged = false;     // its tables are not the primary's: it took itself out
+    bool diverged = false;                // its tables are not the primary's: it took itself out
 
     explicit replica_slot(shard_id shard) : id(shard), machine(shard) {}
 };

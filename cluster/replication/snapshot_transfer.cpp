@@ -65,6 +65,7 @@ void replicated_journal::on_slice_ack(replica_slot& s, node_id from, const slice
     if (m.done && out.under_way.last) {
         const std::uint64_t index = out.place.at.index;
         s.snapshots.erase(found);
+        ++s.snapshots_sent;
         return s.replica->snapshot_sent(from, index);
     }
     if (m.number != out.number + 1 || out.under_way.last) return;
@@ -135,6 +136,7 @@ bool replicated_journal::take_slice(replica_slot& s) {
     s.slices_taken = m.number + 1;
     if (m.last) {
         s.installing = false;
+        ++s.snapshots_installed;
         s.place = place;
         reload(s);
         s.replica->installed(m.at, now());

@@ -64,6 +64,7 @@ expected<void> cluster_side::open_stores(const std::filesystem::path& data) {
 expected<void> cluster_side::open_control() {
     auto etcd = options_of(settings_.etcd);
     if (!etcd) return tl::unexpected(etcd.error());
+    etcd->meter = control_meter_;
     auto made = make_etcd_control_store(std::move(*etcd));
     if (!made) return tl::unexpected(made.error());
     control_ = std::move(*made);
@@ -381,6 +382,9 @@ health_answer cluster_side::ready() const {
     return judge_replicas(*board_, steady_now());
 }
 
-std::string cluster_side::metrics_text() const { return replica_metrics_text(*board_, links().size()); }
+std::string cluster_side::metrics_text() const {
+    return replica_metrics_text(*board_) + peer_metrics_text(network_->statistics()) +
+           control_metrics_text(*control_meter_);
+}
 
 } // namespace coppice

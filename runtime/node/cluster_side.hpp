@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 
+#include "cluster/control/control_meter.hpp"
 #include "cluster/control/control_mirror.hpp"
 #include "cluster/membership/member_keeper.hpp"
 #include "cluster/membership/shard_config_keeper.hpp"
@@ -80,6 +81,7 @@ class cluster_side {
     const std::vector<shard_id> shards_; // of the cluster, by number from 0
     std::unique_ptr<store> log_store_, mirror_store_;
     std::shared_ptr<control_rows> rows_;
+    std::shared_ptr<control_meter> control_meter_ = std::make_shared<control_meter>();
     std::unique_ptr<control_store> control_;
     std::unique_ptr<shard_config_keeper> configs_;
     std::unique_ptr<member_keeper> members_;

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "cluster/control/control_meter.hpp"
+#include "cluster/peers/peer_types.hpp"
 #include "cluster/replication/replica_board.hpp"
 #include "runtime/observability/metrics_server.hpp"
 
@@ -14,7 +17,8 @@ namespace coppice {
 // `now`: by the steady clock.
 health_answer judge_replicas(const replica_board& board, instant now);
 
-// `links`: to other nodes, that are up.
-std::string replica_metrics_text(const replica_board& board, std::size_t links);
+std::string replica_metrics_text(const replica_board& board);
+std::string peer_metrics_text(const std::vector<peer_statistics>& peers);
+std::string control_metrics_text(const control_meter& control);
 
 } // namespace coppice

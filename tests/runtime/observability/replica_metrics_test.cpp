@@ -57,7 +57,9 @@ BOOST_AUTO_TEST_CASE(every_number_is_told_with_its_shard) {
     leads.followers[0].match = 15;
     leads.followers[1].node = 3;
     leads.followers[1].match = 25; // it has more than this log's end, for a moment
-    const std::string page = replica_metrics_text(board, 2);
+    leads.snapshots_sent = 4;
+    follows.snapshots_installed = 1;
+    const std::string page = replica_metrics_text(board);
     BOOST_TEST(page_has(page, "coppice_replica_serving{shard=\"0\"} 1"));
     BOOST_TEST(page_has(page, "coppice_replica_serving{shard=\"1\"} 0"));
     BOOST_TEST(page_has(page, "# TYPE coppice_replica_takeovers_total counter"));
@@ -65,7 +67,30 @@ BOOST_AUTO_TEST_CASE(every_number_is_told_with_its_shard) {
     BOOST_TEST(page_has(page, "coppice_replica_lag_entries{shard=\"0\",node=\"2\"} 5"));
     BOOST_TEST(page_has(page, "coppice_replica_lag_entries{shard=\"0\",node=\"3\"} 0"));
     BOOST_TEST(page.find("coppice_replica_lag_entries{shard=\"1\"") == std::string::npos);
-    BOOST_TEST(page_has(page, "coppice_peer_links 2"));
+    BOOST_TEST(page_has(page, "coppice_replica_snapshots_sent_total{shard=\"0\"} 4"));
+    BOOST_TEST(page_has(page, "coppice_replica_snapshots_installed_total{shard=\"1\"} 1"));
+}
+
+BOOST_AUTO_TEST_CASE(every_link_is_told_with_its_node) {
+    const std::string page = peer_metrics_text({{.node = node_id{2}, .up = true, .bytes_out = 100, .flaps = 3},
+                                                {.node = node_id{3}, .bulk_in_use = 7, .failures = 5}});
+    BOOST_TEST(page_has(page, "coppice_peer_links 1"));
+    BOOST_TEST(page_has(page, "coppice_peer_up{node=\"2\"} 1"));
+    BOOST_TEST(page_has(page, "coppice_peer_up{node=\"3\"} 0"));
+    BOOST_TEST(page_has(page, "coppice_peer_flaps_total{node=\"2\"} 3"));
+    BOOST_TEST(page_has(page, "coppice_peer_failures_total{node=\"3\"} 5"));
+    BOOST_TEST(page_has(page, "coppice_peer_bytes_sent_total{node=\"2\"} 100"));
+    BOOST_TEST(page_has(page, "coppice_peer_window_bytes{node=\"3\"} 7"));
+}
+
+BOOST_AUTO_TEST_CASE(what_calls_of_the_control_store_cost_is_summed) {
+    control_meter meter;
+    meter.answered(std::chrono::milliseconds{1500}, true);
+    meter.answered(std::chrono::milliseconds{500}, false);
+    const std::string page = control_metrics_text(meter);
+    BOOST_TEST(page_has(page, "coppice_control_call_seconds_count 2"));
+    BOOST_TEST(page_has(page, "coppice_control_call_seconds_sum 2.000000"));
+    BOOST_TEST(page_has(page, "coppice_control_failures_total 1"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
