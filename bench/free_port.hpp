@@ -1,7 +1,7 @@
 // A port of this machine for a process that is to be started on it.
 //
-// Not one that the system hands out: those are also what outgoing connections are given, by anybody, until the process
-// has bound its own. Each is given once a program, from a random place on.
+// Not one that the system hands out: those are also what outgoing connections are given, by anybody, until the
+// process has bound its own. Each is given once a program, from a random place on.
 #pragma once
 
 #include <arpa/inet.h>

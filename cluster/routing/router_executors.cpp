@@ -191,8 +191,8 @@ void shard_router::remote_started(worker_id worker, const started_children& star
     attach_remote(r);
 }
 
-// Always before it is attached, and by the same actor: an executor that is given work and that the scheduler has not
-// heard of counts as gone, and its attempts as lost.
+// Always before it is attached, and by the same actor: an executor that is given work and that the scheduler has
+// not heard of counts as gone, and its attempts as lost.
 void shard_router::meet_remote(worker_id worker, remote& r) {
     self_->send(scheduler(), executor_up{worker, caf::actor_cast<executor_handle>(r.handle),
                                          std::exchange(r.holds, std::nullopt)});

@@ -242,8 +242,9 @@ void add_cluster_commands(const command_registry& commands) {
     migrate->add_option("--from", move->from, "The data directory of the node, which is stopped")->required();
     migrate->add_option("--config", move->config, "The configuration of a node of the cluster")->required();
     add_output_flag(*migrate, move->format);
-    teach(*migrate, {"coppice cluster init --name oak --data ./n1 --host 10.0.0.1 --etcd http://10.0.0.9:2379",
-                     "coppice cluster migrate --from ./coppice-data --config ./n1/node.yaml"},
+    teach(*migrate,
+          {"coppice cluster init --name oak --data ./n1 --host 10.0.0.1 --etcd http://10.0.0.9:2379",
+           "coppice cluster migrate --from ./coppice-data --config ./n1/node.yaml"},
           false);
     commands.on_chosen(*migrate, "cluster migrate", [move](invocation& call) { return run_migrate(call, *move); });
 }

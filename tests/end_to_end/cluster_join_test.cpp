@@ -130,21 +130,24 @@ BOOST_AUTO_TEST_CASE(what_a_node_alone_has_declared_becomes_the_clusters) {
     nlohmann::json before;
     {
         node alone{{.data = files / "alone"}};
-        const std::string more = files.write("more.yaml", "kind: Tenant\nmetadata: {name: acme}\nspec: {types: [exec]}\n");
+        const std::string more =
+            files.write("more.yaml", "kind: Tenant\nmetadata: {name: acme}\nspec: {types: [exec]}\n");
         BOOST_REQUIRE(alone.run({"apply", "-f", more}).status == 0);
         before = nlohmann::json::parse(alone.run({"get", "tenant", "acme", "-o", "json"}).out);
-        process made{{.argv = {program(), "cluster", "init", "--name", "grove", "--shards", "1", "--data",
-                               (files / "n1").string(), "--port", std::to_string(testing::free_port()),
-                               "--metrics-port", std::to_string(testing::free_port()), "--peer-port",
-                               std::to_string(testing::free_port()), "--join-port", "0", "--etcd", etcd.endpoint()}}};
+        process made{
+            {.argv = {program(), "cluster", "init", "--name", "grove", "--shards", "1", "--data",
+                      (files / "n1").string(), "--port", std::to_string(testing::free_port()), "--metrics-port",
+                      std::to_string(testing::free_port()), "--peer-port", std::to_string(testing::free_port()),
+                      "--join-port", "0", "--etcd", etcd.endpoint()}}};
         BOOST_REQUIRE(made.wait() == 0);
-        process refused{{.argv = {program(), "cluster", "migrate", "--from", (files / "alone").string(), "--config",
-                                  config}}};
+        process refused{
+            {.argv = {program(), "cluster", "migrate", "--from", (files / "alone").string(), "--config", config}}};
         BOOST_TEST(refused.wait() == 1);
         BOOST_TEST(contains(refused.err(), "data_directory_locked"), refused.err());
         alone.stop();
     }
-    process moved{{.argv = {program(), "cluster", "migrate", "--from", (files / "alone").string(), "--config", config}}};
+    process moved{
+        {.argv = {program(), "cluster", "migrate", "--from", (files / "alone").string(), "--config", config}}};
     BOOST_TEST_CONTEXT(moved.err()) BOOST_REQUIRE(moved.wait() == 0);
     process serving{{.argv = {program(), "serve", "--config", config, "--dev"}}};
     const std::string token = (files / "n1" / "operator.token").string();

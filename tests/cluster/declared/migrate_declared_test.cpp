@@ -85,8 +85,8 @@ BOOST_AUTO_TEST_CASE(a_migration_that_was_cut_off_goes_on_from_the_same_node_alo
     const auto source = must(list(*beside, ""));
     control_txn first;
     for (std::size_t i = 0; i < 100; ++i) first.puts.push_back({source.entries[i].key, source.entries[i].value, 0});
-    first.puts.push_back({std::string{control_migration_key},
-                          std::to_string(source.at.history) + " " + source.entries[99].key, 0});
+    first.puts.push_back(
+        {std::string{control_migration_key}, std::to_string(source.at.history) + " " + source.entries[99].key, 0});
     must(commit(*into, first));
     BOOST_TEST((migrate_declared(*other, *into).error().code == errc::already_exists));
     beside->stop();
