@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cluster/identity/identity_files.hpp"
+#include "cluster/membership/own_version.hpp"
 #include "persistence/secret_file.hpp"
 #include "runtime/config/yaml_writer.hpp"
 #include "runtime/joining/join_call.hpp"
-#include "runtime/node/own_version.hpp"
 
 namespace coppice {
 namespace {

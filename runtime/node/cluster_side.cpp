@@ -6,9 +6,9 @@
 
 #include "cluster/control/etcd_control_store.hpp"
 #include "cluster/identity/certificate.hpp"
+#include "cluster/membership/own_version.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "persistence/secret_file.hpp"
-#include "runtime/node/own_version.hpp"
 #include "runtime/observability/replica_metrics.hpp"
 
 namespace coppice {

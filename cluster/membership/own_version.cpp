@@ -1,4 +1,4 @@
-#include "runtime/node/own_version.hpp"
+#include "cluster/membership/own_version.hpp"
 
 #include <array>
 
