@@ -346,7 +346,7 @@ bool replicated_journal::flush_log() {
     }
     if (open_) drop_transaction();
     for (auto& [id, s] : slots_) { // whose positions are other than the disk's
-        if (std::ranges::none_of(changes, [&](const log_mark& mark) { return mark.of == &s; })) continue;
+        if (std::ranges::find(changes, &s, &log_mark::of) == changes.end()) continue;
         fault(s, "its log cannot be written: " + to_string(done.error()));
         open(s, true);
     }

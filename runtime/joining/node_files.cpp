@@ -159,7 +159,7 @@ expected<void> write_node_config(const node_directory& directory, node_config co
 expected<node_directory> join_cluster(const join_options& options, instant now) {
     const auto token = parse_join_token(options.token, now);
     if (!token) return tl::unexpected(token.error());
-    const auto directory = make_node_directory(options.data);
+    auto directory = make_node_directory(options.data);
     if (!directory) return directory;
     const auto key = key_in(*directory);
     if (!key) return tl::unexpected(key.error());
