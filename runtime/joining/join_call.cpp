@@ -94,8 +94,8 @@ class session_input final : public kj::InputStream {
     SSL* session_;
 };
 
-constexpr capnp::ReaderOptions hostile_message{.traversalLimitInWords = limits::join_message_size_max / 8,
-                                               .nestingLimit = 8};
+constexpr capnp::ReaderOptions hostile_answer{.traversalLimitInWords = limits::join_message_size_max / 8,
+                                              .nestingLimit = 8};
 
 expected<join_grant> converse(SSL* session, const join_request& request) {
     capnp::MallocMessageBuilder question;
@@ -107,7 +107,7 @@ expected<join_grant> converse(SSL* session, const join_request& request) {
                            "joining, remove it, and make another token");
     (void)kj::runCatchingExceptions([&] { // KJ's way to say that a message is cut off or damaged
         session_input input{session};
-        capnp::InputStreamMessageReader answer{input, hostile_message};
+        capnp::InputStreamMessageReader answer{input, hostile_answer};
         grant = read(answer.getRoot<joining::Answer>());
     });
     return grant;

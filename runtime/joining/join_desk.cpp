@@ -8,8 +8,8 @@
 namespace coppice {
 namespace {
 
-constexpr capnp::ReaderOptions hostile_message{.traversalLimitInWords = limits::join_message_size_max / 8,
-                                               .nestingLimit = 8};
+constexpr capnp::ReaderOptions hostile_question{.traversalLimitInWords = limits::join_message_size_max / 8,
+                                                .nestingLimit = 8};
 
 kj::Duration to_kj(milliseconds d) { return d.count() * kj::MILLISECONDS; }
 
@@ -64,7 +64,7 @@ void join_desk::accepted(kj::Own<kj::AsyncIoStream> stream) {
 
 kj::Promise<void> join_desk::talk(kj::Own<kj::AsyncIoStream> stream) {
     kj::AsyncIoStream& there = *stream;
-    auto talking = capnp::readMessage(there, hostile_message).then([this](kj::Own<capnp::MessageReader> message) {
+    auto talking = capnp::readMessage(there, hostile_question).then([this](kj::Own<capnp::MessageReader> message) {
         auto [promise, answered] = make_loop_answer<expected<join_grant>>(options_.inbox);
         options_.admit(
             read(message->getRoot<joining::Question>()),

@@ -2,6 +2,7 @@
 #include "cluster/membership/admission.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <set>
 #include <sys/wait.h>
 #include <unistd.h>
