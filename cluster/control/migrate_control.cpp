@@ -1,10 +1,10 @@
 #include "cluster/control/migrate_control.hpp"
 
 #include <algorithm>
-#include <future>
 #include <memory>
 
 #include "cluster/control/control_checks.hpp"
+#include "cluster/control/control_wait.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice {
@@ -12,20 +12,13 @@ namespace {
 
 using commit_result = tl::expected<std::uint64_t, control_refusal>;
 
-template <class Result, class Start>
-Result wait_for(Start&& start) {
-    // Shared: set_value may still be at it when the result is here.
-    const auto promise = std::make_shared<std::promise<Result>>();
-    start([promise](Result result) { promise->set_value(std::move(result)); });
-    return promise->get_future().get();
-}
-
 expected<control_listing> list_all(control_store& s) {
-    return wait_for<expected<control_listing>>([&](auto done) { s.list("", done); });
+    return wait_for_answer<expected<control_listing>>([&](auto done) { s.list("", done); });
 }
 
 expected<std::optional<control_entry>> read(control_store& s, std::string_view key) {
-    return wait_for<expected<std::optional<control_entry>>>([&](auto done) { s.get(std::string{key}, done); });
+    return wait_for_answer<expected<std::optional<control_entry>>>(
+        [&](auto done) { s.get(std::string{key}, done); });
 }
 
 // One migration. The marker's value: the source's history, a space, the last key that was copied.
@@ -90,7 +83,7 @@ expected<void> migration::step(std::vector<control_put> puts, std::optional<std:
         txn.puts.push_back({std::string{control_migration_key}, *value});
     else
         txn.erases.emplace_back(control_migration_key);
-    const auto done = wait_for<commit_result>([&](auto answer) { into_.commit(std::move(txn), answer); });
+    const auto done = wait_for_answer<commit_result>([&](auto answer) { into_.commit(std::move(txn), answer); });
     if (done) {
         marker_ = *done;
         return {};

@@ -1,9 +1,9 @@
 #include "cluster/declared/migrate_declared.hpp"
 
 #include <algorithm>
-#include <future>
 #include <map>
 
+#include "cluster/control/control_wait.hpp"
 #include "cluster/control/local_control_store.hpp"
 #include "cluster/declared/declared_record.hpp"
 #include "schema/limits.hpp"
@@ -31,16 +31,9 @@ expected<documents> documents_of(store& from) {
     return all;
 }
 
-template <class Result, class Start>
-Result wait_for(Start&& start) {
-    const auto promise = std::make_shared<std::promise<Result>>();
-    start([promise](Result result) { promise->set_value(std::move(result)); });
-    return promise->get_future().get();
-}
-
 // Has `beside` hold just `wanted`. What is so already stays as it is, for a migration that goes on compares it.
 expected<void> write_beside(control_store& beside, const documents& wanted) {
-    const auto there = wait_for<expected<control_listing>>([&](auto done) { beside.list("", done); });
+    const auto there = wait_for_answer<expected<control_listing>>([&](auto done) { beside.list("", done); });
     if (!there) return tl::unexpected(there.error());
     documents present;
     for (const control_entry& e : there->entries) present[e.key] = e.value;
@@ -57,7 +50,7 @@ expected<void> write_beside(control_store& beside, const documents& wanted) {
         if (!wanted.contains(key)) step().erases.push_back(key);
     for (control_txn& each : steps) {
         if (each.puts.empty() && each.erases.empty()) continue;
-        const auto done = wait_for<tl::expected<std::uint64_t, control_refusal>>(
+        const auto done = wait_for_answer<tl::expected<std::uint64_t, control_refusal>>(
             [&](auto answer) { beside.commit(std::move(each), answer); });
         if (!done) return tl::unexpected(done.error().why);
     }

@@ -72,7 +72,7 @@ void invite(control_store& store, const invitation_order& order, std::function<v
     store.list(std::string{join_desks_prefix}, [run](expected<control_listing> desks) {
         if (!desks) return run->done(tl::unexpected(desks.error()));
         run->desks = std::move(*desks);
-        run->store.list("/members/", [run](expected<control_listing> members) {
+        run->store.list(std::string{member_key_prefix}, [run](expected<control_listing> members) {
             if (!members) return run->done(tl::unexpected(members.error()));
             run->members = std::move(*members);
             run->store.list(std::string{join_tokens_prefix}, [run](const expected<control_listing>& records) {

@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::uint32_t member_format = 1;
 constexpr std::uint32_t number_max = std::numeric_limits<std::uint32_t>::max();
-constexpr std::string_view member_key_prefix = "/members/";
 
 constexpr std::array<std::string_view, member_state_count> state_names{"joining", "active", "draining", "removed"};
 

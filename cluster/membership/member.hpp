@@ -55,6 +55,7 @@ struct member {
     bool operator==(const member&) const = default;
 };
 
+inline constexpr std::string_view member_key_prefix = "/members/";
 std::string member_key(node_id number); // "/members/7"
 // The number in such a key, in its one spelling.
 std::optional<node_id> parse_member_key(std::string_view key);

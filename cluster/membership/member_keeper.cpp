@@ -8,7 +8,7 @@ expected<std::unique_ptr<member_keeper>> member_keeper::start(member_keeper_opti
     std::unique_ptr<member_keeper> keeper{new member_keeper(std::move(options))};
     auto mirror = control_mirror::start(
         {.store = keeper->options_.store,
-         .prefix = "/members/",
+         .prefix = std::string{member_key_prefix},
          .rows = keeper->options_.rows,
          .changed = [k = keeper.get()](const auto& changes, control_position) { k->changed(changes); }});
     if (!mirror) return tl::unexpected(mirror.error());

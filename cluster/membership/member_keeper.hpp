@@ -22,6 +22,13 @@ struct kept_member {
     bool operator==(const kept_member&) const = default;
 };
 
+// Without the revisions.
+inline std::vector<member> plain_members(const std::vector<kept_member>& kept) {
+    std::vector<member> members;
+    for (const kept_member& each : kept) members.push_back(each.what);
+    return members;
+}
+
 struct member_keeper_options {
     control_store* store = nullptr;                                          // outlives the keeper
     std::shared_ptr<control_rows> rows;                                      // the mirror's; null: in memory only

@@ -3,6 +3,7 @@
 #include <kj/debug.h>
 #include <sys/socket.h>
 
+#include "runtime/edge/accept_loop.hpp"
 #include "runtime/edge/guarded_stream.hpp"
 #include "runtime/edge/job_service.hpp"
 #include "runtime/edge/platform_service.hpp"
@@ -84,27 +85,14 @@ void keep_alive(kj::AsyncIoStream& stream) {
 } // namespace
 
 kj::Promise<void> rpc_server::serve(kj::Own<kj::ConnectionReceiver> listener) {
-    auto accepting = accept_next(*listener);
-    return accepting.attach(kj::mv(listener));
-}
-
-// A failure to accept passes, and must not be the last word: descriptors that ran out come back.
-kj::Promise<void> rpc_server::accept_next(kj::ConnectionReceiver& listener) {
-    // KJ's accept throws, rather than give a promise that fails.
-    return kj::evalNow([&] { return listener.accept(); })
-        .then(
-            [this, &listener](kj::Own<kj::AsyncIoStream> stream) {
-                KJ_IF_MAYBE (e, kj::runCatchingExceptions([&] { accepted(kj::mv(stream)); }))
-                    taskFailed(kj::mv(*e));
-                return accept_next(listener);
-            },
-            [this, &listener](kj::Exception&& e) {
-                edge_.log.warn("a connection could not be accepted",
-                               {{"why", std::string{e.getDescription().cStr()}}});
-                return timer_.afterDelay(to_kj(limits::rpc_accept_pause)).then([this, &listener] {
-                    return accept_next(listener);
-                });
-            });
+    return accept_loop(kj::mv(listener), timer_,
+                       {.take = [this](kj::Own<kj::AsyncIoStream> stream) { accepted(kj::mv(stream)); },
+                        .not_taken = [this](kj::Exception&& e) { taskFailed(kj::mv(e)); },
+                        .not_accepted =
+                            [this](kj::Exception&& e) {
+                                edge_.log.warn("a connection could not be accepted",
+                                               {{"why", std::string{e.getDescription().cStr()}}});
+                            }});
 }
 
 void rpc_server::accepted(kj::Own<kj::AsyncIoStream> stream) {

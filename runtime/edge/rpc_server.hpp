@@ -22,7 +22,6 @@ class rpc_server final : private kj::TaskSet::ErrorHandler {
 
   private:
     void taskFailed(kj::Exception&& exception) override;
-    kj::Promise<void> accept_next(kj::ConnectionReceiver& listener);
     void accepted(kj::Own<kj::AsyncIoStream> stream);
     kj::Promise<void> talk(kj::Own<kj::AsyncIoStream> stream, const connection_ptr& connection);
     kj::Promise<void> end_of_patience(const connection_ptr& connection);

@@ -3,6 +3,7 @@
 #include <capnp/message.h>
 #include <capnp/serialize-async.h>
 
+#include "runtime/edge/accept_loop.hpp"
 #include "runtime/edge/loop_answer.hpp"
 
 namespace coppice {
@@ -29,25 +30,11 @@ kj::Promise<void> answer(kj::AsyncIoStream& stream, const expected<join_grant>& 
 } // namespace
 
 kj::Promise<void> join_desk::serve(kj::Own<kj::ConnectionReceiver> listener) {
-    auto accepting = accept_next(*listener);
-    return accepting.attach(kj::mv(listener));
-}
-
-// A failure to accept passes, and must not be the last word: descriptors that ran out come back.
-kj::Promise<void> join_desk::accept_next(kj::ConnectionReceiver& listener) {
-    return kj::evalNow([&] { return listener.accept(); })
-        .then(
-            [this, &listener](kj::Own<kj::AsyncIoStream> stream) {
-                KJ_IF_MAYBE (e, kj::runCatchingExceptions([&] { accepted(kj::mv(stream)); }))
-                    taskFailed(kj::mv(*e));
-                return accept_next(listener);
-            },
-            [this, &listener](kj::Exception&& e) {
-                taskFailed(kj::mv(e));
-                return timer_.afterDelay(to_kj(limits::rpc_accept_pause)).then([this, &listener] {
-                    return accept_next(listener);
-                });
-            });
+    const auto failed = [this](kj::Exception&& e) { taskFailed(kj::mv(e)); };
+    return accept_loop(kj::mv(listener), timer_,
+                       {.take = [this](kj::Own<kj::AsyncIoStream> stream) { accepted(kj::mv(stream)); },
+                        .not_taken = failed,
+                        .not_accepted = failed});
 }
 
 void join_desk::accepted(kj::Own<kj::AsyncIoStream> stream) {

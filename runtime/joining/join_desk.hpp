@@ -35,7 +35,6 @@ class join_desk final : private kj::TaskSet::ErrorHandler {
 
   private:
     void taskFailed(kj::Exception&& exception) override;
-    kj::Promise<void> accept_next(kj::ConnectionReceiver& listener);
     void accepted(kj::Own<kj::AsyncIoStream> stream);
     kj::Promise<void> talk(kj::Own<kj::AsyncIoStream> stream);
 

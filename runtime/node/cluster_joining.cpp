@@ -46,12 +46,6 @@ expected<void> add_shared(join_grant& grant, const cluster_settings& settings, c
     return add_file(grant, place::ETCD_PASSWORD, {}, settings.etcd.password_file);
 }
 
-std::vector<member> plain(const std::vector<kept_member>& kept) {
-    std::vector<member> members;
-    for (const kept_member& each : kept) members.push_back(each.what);
-    return members;
-}
-
 } // namespace
 
 expected<std::unique_ptr<cluster_joining>> cluster_joining::make(options o) {
@@ -69,11 +63,11 @@ expected<std::unique_ptr<cluster_joining>> cluster_joining::make(options o) {
     if (!by)
         return fail(by.error().code,
                     "cluster.join_listen is for a node that has the cluster's authority: " + by.error().detail);
-    made->admission_.emplace(
-        admission::options{.store = made->options_.store,
-                           .by = std::move(*by),
-                           .members = [members = made->options_.members] { return plain(members->members()); },
-                           .number_from = [identity](node_id least) { return take_node_number(identity, least); }});
+    made->admission_.emplace(admission::options{
+        .store = made->options_.store,
+        .by = std::move(*by),
+        .members = [members = made->options_.members] { return plain_members(members->members()); },
+        .number_from = [identity](node_id least) { return take_node_number(identity, least); }});
     return made;
 }
 

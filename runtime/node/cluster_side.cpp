@@ -319,9 +319,7 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
         me.state = found->what.state == member_state::joining ? member_state::active : found->what.state;
         if (me == found->what || found->what.state == member_state::removed) return;
     }
-    std::vector<member> all;
-    for (const kept_member& m : members) all.push_back(m.what);
-    if (const auto fits = may_serve(all, me); !fits) return leave_cluster(fits.error());
+    if (const auto fits = may_serve(plain_members(members), me); !fits) return leave_cluster(fits.error());
     {
         const std::lock_guard guard{mutex_};
         if (std::exchange(registering_, true)) return;
