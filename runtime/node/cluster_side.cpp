@@ -339,6 +339,8 @@ void cluster_side::place() {
 }
 
 void cluster_side::look_again() {
+    // Its first try may have been made from a copy that did not have the record it was let in with.
+    if (!why_stopped()) make_itself_known(members_->members());
     place();
     operations_->look_again();
     joining_->announce();
