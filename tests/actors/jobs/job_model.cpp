@@ -93,13 +93,19 @@ job_model::answer job_model::on(const submit_op& o) {
     const declared_type* y = type(o.type);
     if (y == nullptr) return {errc::unknown_type, false, o.job};
     if (y->version != o.version) return {errc::unavailable, false, o.job};
-    if (find(o.job) != nullptr) return {errc::already_exists, false, o.job};
+    if (const model_job* known = find(o.job)) {
+        const bool same = known->type == o.type && known->submitter == o.submitter && known->payload == o.payload;
+        if (!same) return {errc::already_exists, false, o.job};
+        return {known->refused, known->refused == errc::ok, o.job};
+    }
 
     model_job j{.id = o.job, .tenant = t->id, .type = o.type, .priority = o.priority == 0 ? 3 : o.priority};
     const auto& allowed = t->spec.types;
     if (std::ranges::find(allowed, "*") == allowed.end() &&
         std::ranges::find(allowed, y->spec.name) == allowed.end()) {
         j.state = job_state::REJECTED;
+        j.submitter = o.submitter; // a refused job's payload is not kept
+        j.refused = errc::type_not_allowed;
         jobs_.push_back(j);
         ++evidence_;
         return {errc::type_not_allowed, false, o.job};
@@ -122,6 +128,8 @@ job_model::answer job_model::on(const submit_op& o) {
     if (o.priority > 5) return {errc::invalid_argument, false, o.job};
 
     t->refusing = false;
+    j.payload = o.payload;
+    j.submitter = o.submitter;
     if (y->spec.timeouts.job.count() > 0) j.job_due = now_ + y->spec.timeouts.job;
     if (from_us(o.not_before_us) > now_) j.due = from_us(o.not_before_us);
     j.state = !j.pending.empty() ? job_state::BLOCKED : j.due != never ? job_state::SCHEDULED : job_state::QUEUED;
@@ -139,7 +147,10 @@ job_model::answer job_model::on(const submit_op& o) {
 job_model::answer job_model::on(const refuse_op& o) {
     if (tenant(o.job.tenant()) == nullptr || type(o.type) == nullptr) return {errc::invalid_argument, false, o.job};
     if (find(o.job) != nullptr) return {errc::already_exists, false, o.job};
-    jobs_.push_back({.id = o.job, .tenant = o.job.tenant(), .type = o.type, .state = job_state::REJECTED});
+    model_job j{.id = o.job, .tenant = o.job.tenant(), .type = o.type, .state = job_state::REJECTED};
+    j.submitter = o.submitter;
+    j.refused = o.code;
+    jobs_.push_back(j);
     ++evidence_;
     return {o.code, false, o.job};
 }

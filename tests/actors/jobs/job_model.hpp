@@ -23,6 +23,8 @@ struct model_job {
     std::set<job_id> pending; // parents that have not succeeded
     worker_id worker;
     std::string result;
+    std::string payload, submitter; // by which a submission that comes once more is known
+    errc refused = errc::ok;
 };
 
 struct model_worker {

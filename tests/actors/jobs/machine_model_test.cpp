@@ -76,12 +76,25 @@ struct history {
         o.payload = std::string(one_in(4) ? 600 : below(200), 'p');
         if (one_in(4)) o.key = "key-" + std::to_string(below(8));
         o.body = below(2);
+        if (one_in(40)) be_sent_again(o);
         if (one_in(3))
             for (std::size_t n = 1 + below(3); n > 0; --n) {
                 const job_id parent = any_job();
                 if (parent.tenant() == o.job.tenant() || one_in(30)) o.after.push_back(parent);
             }
         return o;
+    }
+    // As one whose answer was lost on the way: the same job once more, or nearly so.
+    void be_sent_again(submit_op& o) {
+        o.job = any_job();
+        for (const model_job& j : model.jobs()) {
+            if (j.id != o.job) continue;
+            o.type = j.type;
+            o.version = model.type_version(o.type);
+            o.payload = j.payload;
+        }
+        if (one_in(4)) o.submitter = "another";
+        if (one_in(4)) o.payload += "p";
     }
     op a_report() {
         static constexpr std::array outcomes{outcome::SUCCEEDED, outcome::SUCCEEDED, outcome::SUCCEEDED,

@@ -32,7 +32,7 @@ void build_one(const refuse_op& o, cmd::Command::Builder to) {
     r.setTypeVersion(1);
     r.setCode(static_cast<std::uint16_t>(o.code));
     r.setDetail("at /name: a number, where the schema wants a string");
-    r.setSubmitter("someone");
+    r.setSubmitter(o.submitter.c_str());
 }
 
 void build_one(const cancel_op& o, cmd::Command::Builder to) {

@@ -35,6 +35,7 @@ struct refuse_op {
     job_id job;
     type_id type{1};
     errc code = errc::payload_invalid;
+    std::string submitter = "someone";
 };
 struct cancel_op {
     job_id job;
