@@ -14,18 +14,30 @@ namespace {
 
 struct finished_bench {
     int status = -1;
-    std::string out;
+    std::string out, said; // standard output; standard error
 };
+
+std::string read_all(FILE* from) {
+    std::string all;
+    std::array<char, 4096> some{};
+    while (const std::size_t got = std::fread(some.data(), 1, some.size(), from)) all.append(some.data(), got);
+    return all;
+}
 
 finished_bench run_bench(const std::string& arguments) {
     const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "bench";
     finished_bench done;
-    FILE* pipe = ::popen((folder.string() + "/" + arguments + " 2>/dev/null").c_str(), "r");
+    FILE* said = std::tmpfile();
+    BOOST_REQUIRE(said != nullptr);
+    const std::string command = folder.string() + "/" + arguments + " 2>&" + std::to_string(::fileno(said));
+    FILE* pipe = ::popen(command.c_str(), "r");
     BOOST_REQUIRE(pipe != nullptr);
-    std::array<char, 4096> some{};
-    while (const std::size_t got = std::fread(some.data(), 1, some.size(), pipe)) done.out.append(some.data(), got);
+    done.out = read_all(pipe);
     const int status = ::pclose(pipe);
     done.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    std::rewind(said);
+    done.said = read_all(said);
+    std::fclose(said);
     return done;
 }
 
@@ -35,7 +47,7 @@ BOOST_AUTO_TEST_SUITE(benches)
 
 BOOST_AUTO_TEST_CASE(the_node_bench_measures_every_row_of_the_promises) {
     const auto done = run_bench("node_bench --small --repetitions 1 --json");
-    BOOST_REQUIRE_EQUAL(done.status, 0);
+    BOOST_REQUIRE_MESSAGE(done.status == 0, done.said);
     const auto report = nlohmann::json::parse(done.out);
     std::map<int, int> promises;
     for (const auto& figure : report.at("figures")) {
@@ -47,7 +59,7 @@ BOOST_AUTO_TEST_CASE(the_node_bench_measures_every_row_of_the_promises) {
 
 BOOST_AUTO_TEST_CASE(the_node_bench_measures_the_rows_asked_for_and_no_others) {
     const auto done = run_bench("node_bench --small --repetitions 1 --json --rows 3");
-    BOOST_REQUIRE_EQUAL(done.status, 0);
+    BOOST_REQUIRE_MESSAGE(done.status == 0, done.said);
     const auto printed = nlohmann::json::parse(done.out);
     for (const auto& figure : printed.at("figures")) BOOST_CHECK_EQUAL(figure.at("row").get<int>(), 3);
 }
@@ -56,7 +68,7 @@ BOOST_AUTO_TEST_CASE(the_node_bench_measures_the_rows_asked_for_and_no_others) {
 BOOST_AUTO_TEST_CASE(the_cluster_bench_measures_every_row_of_the_promises,
                      *boost::unit_test::enable_if<!coppice::end_to_end::sanitized>()) {
     const auto done = run_bench("cluster_bench --small --json");
-    BOOST_REQUIRE_EQUAL(done.status, 0);
+    BOOST_REQUIRE_MESSAGE(done.status == 0, done.said);
     const auto printed = nlohmann::json::parse(done.out);
     std::map<int, int> rows;
     for (const auto& figure : printed.at("figures")) ++rows[figure.at("row").get<int>()];
@@ -66,8 +78,10 @@ BOOST_AUTO_TEST_CASE(the_cluster_bench_measures_every_row_of_the_promises,
 BOOST_AUTO_TEST_CASE(the_other_benches_run_small) {
     for (const char* bench : {"supervision_bench --small --sharing", "store_bench 1000 1000 100",
                               "client_worker_bench 10000", "json_schema_bench 1000", "metrics_bench 20",
-                              "exec_bench 20", "machine_bench --jobs 1000 --backlog 1000"})
-        BOOST_CHECK_MESSAGE(run_bench(bench).status == 0, bench << " failed");
+                              "exec_bench 20", "machine_bench --jobs 1000 --backlog 1000"}) {
+        const auto done = run_bench(bench);
+        BOOST_CHECK_MESSAGE(done.status == 0, bench << " failed: " << done.said);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
