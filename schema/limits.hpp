@@ -406,6 +406,8 @@ inline constexpr std::size_t declare_attempts_max =
 inline constexpr auto declare_patience = 30s;       // for one apply to be committed and in force: two elections
 inline constexpr auto declare_retry_pause = 200ms;  // before a shard that could not take it is told again
 inline constexpr auto declare_tick_interval = 50ms; // how late a pause's or a deadline's end is seen
+inline constexpr auto declared_wait_max = 2s;       // for a name that another node may have heard of just now
+inline constexpr std::size_t declared_questions_max = 16 * 1024;  // calls of one node that wait for that at a time
 inline constexpr std::size_t declarations_per_proposal_max = 256; // some 100 KiB, and a pause of a ms for others
 
 // ---- cluster: clients and operators

@@ -237,7 +237,8 @@ void control::look_at_committed() {
 
 void control::changed() {
     s_.change_under_way->store(false);
-    auto read = s_.catalog->take(options_->copy->listing());
+    const control_listing listing = options_->copy->listing();
+    auto read = s_.catalog->take(listing);
     for (const auto& [key, why] : read.refused)
         if (options_->refused) options_->refused(key, why);
     s_.card.state(s_.catalog->refused() == 0
@@ -245,6 +246,7 @@ void control::changed() {
                       : std::to_string(s_.catalog->refused()) + " documents are not in force; the log says why");
     for (shard_teller& teller : s_.tellers) teller.want(*read.all);
     options_->board->set(std::move(read.all));
+    if (options_->refresh) options_->refresh->in_force(listing.at.revision);
     tell_shards();
     if (s_.current) go_on();
     look_at_committed();

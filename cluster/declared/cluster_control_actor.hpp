@@ -14,6 +14,7 @@
 #include <list>
 
 #include "actors/governance/control_actor.hpp"
+#include "cluster/declared/catalog_refresh.hpp"
 #include "cluster/declared/declare_plan.hpp"
 #include "cluster/declared/declared_catalog.hpp"
 #include "cluster/declared/declared_copy.hpp"
@@ -50,7 +51,8 @@ struct cluster_control_options {
     control_store* store = nullptr; // outlives the actor
     std::shared_ptr<declared_copy> copy;
     std::shared_ptr<catalog_board> board;
-    journal_port journal; // carries a proposal to the shard that it names
+    std::shared_ptr<catalog_refresh> refresh; // hears what is on the board; may be null
+    journal_port journal;                     // carries a proposal to the shard that it names
     spec_readers readers;
     std::vector<shard_id> shards{shard_id{0}};
     std::function<instant()> clock = wall_clock_now;

@@ -2,10 +2,14 @@
 // is written into an answer.
 #pragma once
 
+#include <algorithm>
+#include <kj/time.h>
+
 #include "runtime/auth/roles.hpp"
 #include "runtime/edge/connection.hpp"
 #include "runtime/edge/edge_context.hpp"
 #include "schema/api.capnp.h"
+#include "schema/limits.hpp"
 
 namespace coppice {
 
@@ -37,6 +41,12 @@ inline std::optional<failure> denied(const session_identity& identity, permissio
                        std::string{to_string(wanted)} +
                        (tenant.empty() ? std::string{} : " of tenant \"" + std::string{tenant} + "\""),
                    0};
+}
+
+// How long a call that waits for something may be kept.
+inline kj::Duration bounded_wait(std::uint32_t timeout_ms) {
+    const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max).count();
+    return std::min<std::int64_t>(timeout_ms, most) * kj::MILLISECONDS;
 }
 
 inline std::string_view view_of(capnp::Text::Reader text) { return {text.begin(), text.size()}; }

@@ -32,6 +32,9 @@ struct edge_context {
     // What is declared, of one kind or (empty) of all: from the node's own store, or from its copy of the
     // cluster's.
     std::function<std::vector<declared_row>(std::string_view kind)> declared;
+    // `done` is called once, on any thread, when the board holds what had been declared anywhere before. Empty on a
+    // node alone, whose board always does.
+    std::function<void(std::function<void()> done)> refresh_declared;
     journal_port journal;
     executor_port shard_actor; // where workers are introduced
     control_handle control_actor;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/job_views.hpp"
 #include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
@@ -14,11 +15,6 @@ failure no_such_job(const job_id& id) { return {errc::not_found, "no job " + to_
 
 void write_result_failure(const command_result& r, api::Failure::Builder to) {
     write_failure({r.code, r.detail, r.retry_after_ms}, to);
-}
-
-kj::Duration bounded_wait(std::uint32_t timeout_ms) {
-    const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max).count();
-    return std::min<std::int64_t>(timeout_ms, most) * kj::MILLISECONDS;
 }
 
 template <class Context>
@@ -36,26 +32,14 @@ struct submit_plan {
     std::vector<slot> slots;
 };
 
-void write_place(const watch_hub::place& place, capnp::List<std::uint64_t>::Builder to) {
-    for (unsigned i = 0; i < to.size(); ++i) to.set(i, place[i]);
-}
-
-void write_events(const catalog& declared, const std::vector<std::pair<std::uint64_t, bytes>>& rows,
-                  capnp::List<api::Event>::Builder to) {
-    record_reader<rec::EventRow> reader;
-    for (unsigned i = 0; i < to.size(); ++i) {
-        const auto row = reader.read(rows[i].second);
-        to[i].setSequence(rows[i].first);
-        to[i].setAtUs(row.getAtUs());
-        to[i].setJob(row.getJob());
-        if (const auto* type = declared.type(type_id{row.getType()})) to[i].setType(type->spec.name.c_str());
-        to[i].setState(row.getState());
-        to[i].setAttempt(row.getAttempt());
-        to[i].setCode(row.getCode());
-    }
-}
-
 } // namespace
+
+bool job_service::knows(const job_id& id) const {
+    const catalog_ptr declared = edge_.board->get();
+    // To the callers of a tenant there are no others, declared or not.
+    if (identity_.who.tenant) return declared->tenant(*identity_.who.tenant) != nullptr;
+    return declared->tenant(id.tenant()) != nullptr;
+}
 
 std::optional<failure> job_service::barred(const job_id& id, permission wanted) const {
     const catalog_ptr declared = edge_.board->get();
@@ -65,6 +49,18 @@ std::optional<failure> job_service::barred(const job_id& id, permission wanted) 
         (identity_.who.tenant && *identity_.who.tenant != tenant->spec.name))
         return no_such_job(id);
     return denied(identity_, wanted, tenant->spec.name, edge_.clock());
+}
+
+// Calls `go` when the caller may touch the job; refuses the call otherwise.
+template <class Context, class Go>
+kj::Promise<void> job_service::with_job(Context context, const job_id& id, permission wanted, Go go) {
+    return when_declared(edge_, timer_, knows(id),
+                         [this, context, id, wanted, go = std::move(go)]() mutable -> kj::Promise<void> {
+                             const auto no = barred(id, wanted);
+                             if (!no) return go();
+                             write_failure(*no, context.getResults().initFailure());
+                             return kj::READY_NOW;
+                         });
 }
 
 kj::Promise<void> job_service::submit(SubmitContext context) {
@@ -86,16 +82,28 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
         write_failure(call.error(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    return submit_declared(context, kj::mv(*call), true);
+}
+
+// `may_wait`: a tenant or type that is not known here may yet turn out to be declared.
+kj::Promise<void> job_service::submit_declared(SubmitContext context, call_place call, bool may_wait) {
+    const auto jobs = context.getParams().getJobs();
     const catalog_ptr declared = edge_.board->get();
     shard_entries entries{jobs.size()};
     submission_builder builder{identity_, *declared, minter_, edge_.shards, edge_.clock()};
     submit_plan plan;
     plan.slots.resize(jobs.size());
+    bool all_known = true;
     for (unsigned i = 0; i < jobs.size(); ++i) {
         auto& slot = plan.slots[i];
         slot.command = entries.size();
         slot.refused = builder.build(jobs[i], entries, slot.evidence);
+        all_known = all_known && !(slot.refused && is_undeclared(slot.refused->code));
     }
+    if (may_wait && !all_known && edge_.refresh_declared)
+        return when_declared(edge_, timer_, false, [this, context, call = kj::mv(call)]() mutable {
+            return submit_declared(context, kj::mv(call), false);
+        });
     auto pending = entries.propose(edge_, true);
     context.releaseParams();
     return pending.then(
@@ -118,20 +126,19 @@ kj::Promise<void> job_service::submit(SubmitContext context) {
 
 kj::Promise<void> job_service::get(GetContext context) {
     const job_id id = read_id(context.getParams().getId());
-    if (const auto no = barred(id, permission::read_jobs)) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
-    auto read = [this, context, id]() mutable {
-        const auto tables = edge_.data->begin_read();
-        const auto stored = tables->get(table::jobs, keys::job(id));
-        record_reader<rec::JobRow> reader;
-        if (!stored)
-            write_failure(no_such_job(id), context.getResults().initFailure());
-        else
-            write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true, context.getResults().initJob());
-    };
-    return when_readable(edge_, {id.shard()}, context.getParams().getStaleOk(), read, refusing(context));
+    return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {
+        auto read = [this, context, id]() mutable {
+            const auto tables = edge_.data->begin_read();
+            const auto stored = tables->get(table::jobs, keys::job(id));
+            record_reader<rec::JobRow> reader;
+            if (!stored)
+                write_failure(no_such_job(id), context.getResults().initFailure());
+            else
+                write_job(*tables, *edge_.board->get(), id, reader.read(*stored), true,
+                          context.getResults().initJob());
+        };
+        return when_readable(edge_, {id.shard()}, context.getParams().getStaleOk(), read, refusing(context));
+    });
 }
 
 std::optional<failure> job_service::list_filter(ListParams::Reader params, const catalog& declared,
@@ -156,6 +163,13 @@ std::optional<failure> job_service::list_filter(ListParams::Reader params, const
 }
 
 kj::Promise<void> job_service::list(ListContext context) {
+    job_filter unused;
+    const auto no = list_filter(context.getParams(), *edge_.board->get(), unused);
+    return when_declared(edge_, timer_, !no || !is_undeclared(no->code),
+                         [this, context] { return list_known(context); });
+}
+
+kj::Promise<void> job_service::list_known(ListContext context) {
     job_filter filter;
     if (const auto no = list_filter(context.getParams(), *edge_.board->get(), filter)) {
         write_failure(*no, context.getResults().initFailure());
@@ -195,6 +209,15 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
         write_failure(call.error(), context.getResults().initFailure());
         return kj::READY_NOW;
     }
+    bool all_known = true;
+    for (const auto id : ids) all_known = all_known && knows(read_id(id));
+    return when_declared(edge_, timer_, all_known, [this, context, call = kj::mv(*call)]() mutable {
+        return cancel_known(context, kj::mv(call));
+    });
+}
+
+kj::Promise<void> job_service::cancel_known(CancelContext context, call_place call) {
+    const auto ids = context.getParams().getIds();
     const auto reason = view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max);
     shard_entries entries{ids.size()};
     std::vector<std::optional<failure>> refused(ids.size());
@@ -223,13 +246,11 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
 
 kj::Promise<void> job_service::logs(LogsContext context) {
     const job_id id = read_id(context.getParams().getId());
-    if (const auto no = barred(id, permission::read_jobs)) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
-    return when_readable(
-        edge_, {id.shard()}, context.getParams().getStaleOk(), [this, context]() mutable { read_logs(context); },
-        refusing(context));
+    return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {
+        return when_readable(
+            edge_, {id.shard()}, context.getParams().getStaleOk(),
+            [this, context]() mutable { read_logs(context); }, refusing(context));
+    });
 }
 
 void job_service::read_logs(LogsContext& context) {
@@ -263,13 +284,11 @@ void job_service::read_logs(LogsContext& context) {
 
 kj::Promise<void> job_service::result(ResultContext context) {
     const job_id id = read_id(context.getParams().getId());
-    if (const auto no = barred(id, permission::read_jobs)) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
-    return when_readable(
-        edge_, {id.shard()}, context.getParams().getStaleOk(), [this, context]() mutable { read_result(context); },
-        refusing(context));
+    return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {
+        return when_readable(
+            edge_, {id.shard()}, context.getParams().getStaleOk(),
+            [this, context]() mutable { read_result(context); }, refusing(context));
+    });
 }
 
 void job_service::read_result(ResultContext& context) {
@@ -312,10 +331,10 @@ bool job_service::answer_watch(WatchContext& context, const job_id& id, bool wha
 
 kj::Promise<void> job_service::watch(WatchContext context) {
     const job_id id = read_id(context.getParams().getId());
-    if (const auto no = barred(id, permission::read_jobs)) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    return with_job(context, id, permission::read_jobs, [this, context, id] { return watch_known(context, id); });
+}
+
+kj::Promise<void> job_service::watch_known(WatchContext context, const job_id& id) {
     auto call = take_call(identity_.connection, call_kind::waits);
     if (!call) {
         write_failure(call.error(), context.getResults().initFailure());
@@ -343,100 +362,6 @@ kj::Promise<void> job_service::watch(WatchContext context) {
                 .then([this, id, look, refuse, call = kj::mv(call)]() mutable {
                     return when_readable(
                         edge_, {id.shard()}, false, [look]() mutable { look(true); }, refuse);
-                });
-        });
-}
-
-expected<std::optional<tenant_id>> job_service::feed_tenant() const {
-    const std::string_view name =
-        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
-    if (const auto no = denied(identity_, permission::read_jobs, name, edge_.clock())) return tl::unexpected(*no);
-    if (name.empty()) return std::optional<tenant_id>{};
-    const catalog_ptr declared = edge_.board->get();
-    const declared_tenant* tenant = declared->tenant(name);
-    if (tenant == nullptr) return fail(errc::unknown_tenant, "no tenant \"" + std::string{name} + "\"");
-    return std::optional{tenant->id};
-}
-
-// Where the caller is in the feed, with a sequence for each shard.
-expected<watch_hub::place> job_service::place_of(FollowParams::Reader params) const {
-    const auto given = params.getAfter();
-    if (given.size() > edge_.shards)
-        return fail(errc::invalid_argument,
-                    "a place in this feed has at most " + std::to_string(edge_.shards) + " sequences, one a shard");
-    watch_hub::place after(edge_.shards);
-    for (unsigned i = 0; i < given.size(); ++i) after[i] = given[i];
-    return after;
-}
-
-bool job_service::answer_follow(FollowContext& context, const feed_question& asked, bool whatever) {
-    const auto params = context.getParams();
-    const std::size_t wanted = std::min<std::size_t>(
-        params.getLimit() == 0 ? limits::page_size_default : params.getLimit(), limits::page_size_max);
-    auto answer = context.getResults();
-    watch_hub::place last = asked.after;
-    std::vector<std::pair<std::uint64_t, bytes>> found;
-    {
-        const auto tables = edge_.data->begin_read();
-        for (const shard_id shard : asked.shards) {
-            if (found.size() == wanted) break;
-            event_rows page = read_events(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
-            if (page.expired) {
-                write_failure({errc::cursor_expired,
-                               "events after " + std::to_string(last[shard.value]) + " of shard " +
-                                   std::to_string(shard.value) + " were pruned",
-                               0},
-                              answer.initFailure());
-                return true;
-            }
-            last[shard.value] = page.last;
-            std::ranges::move(page.rows, std::back_inserter(found));
-        }
-    }
-    // Events of others move the cursor, so that the next call does not look at them again.
-    if (found.empty() && !whatever && last == asked.after) return false;
-    write_place(last, answer.initLast(static_cast<unsigned>(last.size())));
-    write_events(*edge_.board->get(), found, answer.initEvents(static_cast<unsigned>(found.size())));
-    return true;
-}
-
-kj::Promise<void> job_service::follow(FollowContext context) {
-    const auto refuse_now = [&](const failure& f) -> kj::Promise<void> {
-        write_failure(f, context.getResults().initFailure());
-        return kj::READY_NOW;
-    };
-    const auto tenant = feed_tenant();
-    if (!tenant) return refuse_now(tenant.error());
-    if (context.getParams().getNewest()) {
-        const auto newest = edge_.hub->newest();
-        write_place(newest, context.getResults().initLast(static_cast<unsigned>(newest.size())));
-        return kj::READY_NOW;
-    }
-    auto after = place_of(context.getParams());
-    if (!after) return refuse_now(after.error());
-    const feed_question asked{*tenant, shards_of(edge_, *tenant), std::move(*after)};
-    auto call = take_call(identity_.connection, call_kind::waits);
-    if (!call) return refuse_now(call.error());
-    const auto wait = bounded_wait(context.getParams().getTimeoutMs());
-    context.allowCancellation();
-    const auto answered = std::make_shared<bool>(false);
-    auto refuse = [context, answered](const failure& f) mutable {
-        *answered = true;
-        write_failure(f, context.getResults().initFailure());
-    };
-    auto look = [this, context, asked, answered](bool whatever) mutable {
-        *answered = answer_follow(context, asked, whatever);
-    };
-    return when_readable(
-               edge_, asked.shards, false,
-               [look, at_once = wait == 0 * kj::MILLISECONDS]() mutable { look(at_once); }, refuse)
-        .then([this, asked, wait, answered, look, refuse, call = kj::mv(call)]() mutable -> kj::Promise<void> {
-            if (*answered) return kj::READY_NOW;
-            return edge_.hub->event_after(asked.after, asked.shards)
-                .exclusiveJoin(timer_.afterDelay(wait))
-                .then([this, asked, look, refuse, call = kj::mv(call)]() mutable {
-                    return when_readable(
-                        edge_, asked.shards, false, [look]() mutable { look(true); }, refuse);
                 });
         });
 }

@@ -24,6 +24,15 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> follow(FollowContext context) override;
 
   private:
+    // The same calls once what they name is declared here, or is not declared at all.
+    kj::Promise<void> submit_declared(SubmitContext context, call_place call, bool may_wait);
+    kj::Promise<void> list_known(ListContext context);
+    kj::Promise<void> cancel_known(CancelContext context, call_place call);
+    kj::Promise<void> watch_known(WatchContext context, const job_id& id);
+    kj::Promise<void> follow_known(FollowContext context);
+    template <class Context, class Go>
+    kj::Promise<void> with_job(Context context, const job_id& id, permission wanted, Go go);
+    bool knows(const job_id& id) const; // the tenant of the job, as far as it is the caller's business
     // Why the caller may not touch this job: no such job to them, or no permission.
     std::optional<failure> barred(const job_id& id, permission wanted) const;
     std::optional<failure> list_filter(ListParams::Reader params, const catalog& declared,

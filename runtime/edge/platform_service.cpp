@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "actors/jobs/store_check.hpp"
-#include "runtime/config/documents.hpp"
+#include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/loop_answer.hpp"
 #include "runtime/edge/read_gate.hpp"
 
@@ -104,21 +104,31 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
     if (!call) return refuse(call.error());
     if (params.getFiles().size() > apply_files_max)
         return refuse({errc::invalid_argument, "at most 1000 files", 0});
-    const auto loaded = load_files(params.getFiles());
+    auto loaded = load_files(params.getFiles());
     if (!loaded) {
         write_errors(loaded.error(), answer);
         return kj::READY_NOW;
     }
-    auto request = std::make_shared<declare_documents>();
-    for (const declared_document& d : *loaded) {
+    for (const declared_document& d : *loaded)
         if (const auto no = denied(identity_, permission_to_apply(d), "", edge_.clock())) return refuse(*no);
-        request->documents.push_back({std::string{to_string(d.kind)}, d.name,
-                                      std::visit([](const auto& spec) { return to_json(spec); }, d.spec)});
-    }
-    if (const auto errors = check_whole(*loaded, *edge_.board->get()); !errors.empty()) {
-        write_errors(errors, answer);
+    const bool whole = check_whole(*loaded, *edge_.board->get()).empty();
+    return when_declared(edge_, timer_, whole,
+                         [this, context, documents = std::move(*loaded), call = kj::mv(*call)]() mutable {
+                             return apply_known(context, std::move(documents), kj::mv(call));
+                         });
+}
+
+kj::Promise<void> platform_service::apply_known(ApplyContext context, std::vector<declared_document> documents,
+                                                call_place call) {
+    const auto params = context.getParams();
+    if (const auto errors = check_whole(documents, *edge_.board->get()); !errors.empty()) {
+        write_errors(errors, context.getResults());
         return kj::READY_NOW;
     }
+    auto request = std::make_shared<declare_documents>();
+    for (const declared_document& d : documents)
+        request->documents.push_back({std::string{to_string(d.kind)}, d.name,
+                                      std::visit([](const auto& spec) { return to_json(spec); }, d.spec)});
     using outcome = expected<std::vector<document_change>>;
     auto [promise, answered] = make_loop_answer<outcome>(edge_.inbox);
     request->by = identity_.who.subject;
@@ -134,7 +144,6 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
 }
 
 kj::Promise<void> platform_service::get(GetContext context) {
-    const auto params = context.getParams();
     auto answer = context.getResults();
     const std::string_view own =
         identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
@@ -142,6 +151,17 @@ kj::Promise<void> platform_service::get(GetContext context) {
         write_failure(*no, answer.initFailure());
         return kj::READY_NOW;
     }
+    return when_declared(edge_, timer_, false, [this, context]() mutable -> kj::Promise<void> {
+        get_known(context);
+        return kj::READY_NOW;
+    });
+}
+
+void platform_service::get_known(GetContext& context) {
+    const auto params = context.getParams();
+    auto answer = context.getResults();
+    const std::string_view own =
+        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
     auto rows = edge_.declared(view_of(params.getKind()));
     std::erase_if(rows, [&](const declared_row& r) {
         const bool foreign = !own.empty() && r.kind == tenant_kind && r.name != own;
@@ -153,7 +173,7 @@ kj::Promise<void> platform_service::get(GetContext context) {
                            std::string{view_of(params.getName())} + "\" is declared",
                        0},
                       answer.initFailure());
-        return kj::READY_NOW;
+        return;
     }
     auto to = answer.initDocuments(static_cast<unsigned>(rows.size()));
     for (unsigned i = 0; i < to.size(); ++i) {
@@ -164,7 +184,6 @@ kj::Promise<void> platform_service::get(GetContext context) {
         to[i].setChangedUs(to_us(rows[i].changed_at));
         to[i].setChangedBy(rows[i].changed_by.c_str());
     }
-    return kj::READY_NOW;
 }
 
 kj::Promise<void> platform_service::tree(TreeContext context) {

@@ -1,13 +1,17 @@
 // PlatformService of api.capnp: declared things, the actor tree, metrics, the store check.
 #pragma once
 
+#include <kj/timer.h>
+
+#include "runtime/config/documents.hpp"
 #include "runtime/edge/call_guard.hpp"
 
 namespace coppice {
 
 class platform_service final : public api::PlatformService::Server {
   public:
-    platform_service(edge_context& edge, session_identity identity) : edge_(edge), identity_(std::move(identity)) {}
+    platform_service(edge_context& edge, kj::Timer& timer, session_identity identity)
+        : edge_(edge), timer_(timer), identity_(std::move(identity)) {}
 
   protected:
     kj::Promise<void> apply(ApplyContext context) override;
@@ -25,7 +29,12 @@ class platform_service final : public api::PlatformService::Server {
   private:
     std::optional<failure> refused_here() const;
 
+    // What `apply` and `get` do once everything that was declared elsewhere is known here.
+    kj::Promise<void> apply_known(ApplyContext context, std::vector<declared_document> documents, call_place call);
+    void get_known(GetContext& context);
+
     edge_context& edge_;
+    kj::Timer& timer_;
     session_identity identity_;
     bool checking_ = false; // one walk at a time: each is a thread
 };

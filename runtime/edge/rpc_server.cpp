@@ -44,7 +44,7 @@ class gate final : public api::Gate::Server {
         if (allows_somewhere(identity.who, permission::work))
             grant.setWorkers(kj::heap<worker_service>(edge_, timer_, workers_, identity));
         if (allows_somewhere(identity.who, permission::read_declared))
-            grant.setPlatform(kj::heap<platform_service>(edge_, identity));
+            grant.setPlatform(kj::heap<platform_service>(edge_, timer_, identity));
         return kj::READY_NOW;
     }
 

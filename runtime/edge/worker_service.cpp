@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/shard_entries.hpp"
 #include "runtime/edge/worker_link.hpp"
 #include "schema/wire_ids.hpp"
@@ -285,6 +286,17 @@ kj::Promise<void> worker_service::attach(AttachContext context) {
     if (!allows_somewhere(identity_.who, permission::work))
         return refuse({errc::permission_denied, "the token's role does not run attempts", 0});
     if (const auto wrong = out_of_bounds(params)) return refuse(*wrong);
+    return when_declared(edge_, timer_, bound_tenant().has_value(),
+                         [this, context] { return attach_known(context); });
+}
+
+kj::Promise<void> worker_service::attach_known(AttachContext context) {
+    const auto params = context.getParams();
+    auto answer = context.getResults();
+    const auto refuse = [&](failure f) -> kj::Promise<void> {
+        write_failure(f, answer.initFailure());
+        return kj::READY_NOW;
+    };
     const auto tenant = bound_tenant();
     if (!tenant) return refuse(tenant.error());
     auto session =

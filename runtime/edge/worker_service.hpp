@@ -46,6 +46,7 @@ class worker_service final : public api::WorkerService::Server {
     kj::Promise<void> attach(AttachContext context) override;
 
   private:
+    kj::Promise<void> attach_known(AttachContext context); // its tenant is declared here, or nowhere
     expected<tenant_id> bound_tenant() const;
 
     edge_context& edge_;

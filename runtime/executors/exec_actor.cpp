@@ -14,6 +14,8 @@ using options_ptr = std::shared_ptr<const exec_actor_options>;
 using reports_ptr = std::shared_ptr<std::vector<attempt_report>>;
 
 constexpr milliseconds retry_pause{200};
+constexpr milliseconds pause_for_types{50};
+constexpr milliseconds patience_for_types{10'000}; // then another node may try
 
 kj::ArrayPtr<const kj::byte> bytes_of(const std::string& text) {
     return {reinterpret_cast<const kj::byte*>(text.data()), text.size()};
@@ -68,29 +70,65 @@ void propose_reports(const reporting& with, std::vector<attempt_report> reports)
     for (const auto& [shard, of] : by_shard) propose_to_shard(with, shard, of);
 }
 
-// An attempt that could not even be started: its failure is its report.
-void report_failure(pointer self, const options_ptr& options, const attempt_ref& ref, const failure& why) {
+// An attempt that was never started ends here: its failure is its report.
+void report_end(pointer self, const options_ptr& options, const attempt_ref& ref, outcome_kind kind,
+                const failure& why) {
     std::vector<attempt_report> reports;
     attempt_outcome outcome;
-    outcome.kind =
-        why.code == errc::unavailable || why.code == errc::overloaded ? outcome_kind::lost : outcome_kind::failed;
+    outcome.kind = kind;
     outcome.error = why;
     outcome.permanent = true;
     reports.push_back({ref, {}, std::nullopt, std::move(outcome)});
     propose_reports(reporting_of(self, options), std::move(reports));
 }
 
-void start_attempt(pointer self, const options_ptr& options, const assignment& work) {
-    self->state.held->take(work.ref);
-    const catalog_ptr declared = options->board->get();
-    const declared_type* type = declared->type(work.type_number);
-    if (type == nullptr)
-        return report_failure(self, options, work.ref, {errc::unknown_type, "the job type is not declared", 0});
-    auto input = resolve_exec_input(type->spec, work.payload);
+void report_failure(pointer self, const options_ptr& options, const attempt_ref& ref, const failure& why) {
+    const bool may_yet = why.code == errc::unavailable || why.code == errc::overloaded;
+    report_end(self, options, ref, may_yet ? outcome_kind::lost : outcome_kind::failed, why);
+}
+
+void start_attempt(pointer self, const options_ptr& options, const assignment& work, const declared_type& type) {
+    auto input = resolve_exec_input(type.spec, work.payload);
     if (!input) return report_failure(self, options, work.ref, input.error());
     exec_job job{work, std::move(input->argv), std::move(input->stdin_bytes), {}, options->rlimits};
     if (auto started = self->state.runner->start(std::move(job)); !started)
         report_failure(self, options, work.ref, started.error());
+}
+
+void look_for_types(pointer self) {
+    if (!self->state.unstarted.empty()) self->delayed_send(self, pause_for_types, start_again{});
+}
+
+void take_attempt(pointer self, const options_ptr& options, const assignment& work) {
+    self->state.held->take(work.ref);
+    const catalog_ptr declared = options->board->get();
+    if (const declared_type* type = declared->type(work.type_number))
+        return start_attempt(self, options, work, *type);
+    const bool is_first = self->state.unstarted.empty();
+    self->state.unstarted.emplace(work.ref,
+                                  unstarted_attempt{work, std::chrono::steady_clock::now() + patience_for_types});
+    if (is_first) look_for_types(self);
+}
+
+void start_unstarted(pointer self, const options_ptr& options) {
+    const catalog_ptr declared = options->board->get();
+    const auto now = std::chrono::steady_clock::now();
+    for (auto& [ref, each] : std::exchange(self->state.unstarted, {})) {
+        if (const declared_type* type = declared->type(each.work.type_number))
+            start_attempt(self, options, each.work, *type);
+        else if (now >= each.give_up)
+            report_failure(self, options, ref, {errc::unavailable, "this node has not heard of the job type", 0});
+        else
+            self->state.unstarted.emplace(ref, std::move(each));
+    }
+    look_for_types(self);
+}
+
+// Whether it had not been started, and now never is.
+bool drop_unstarted(pointer self, const options_ptr& options, const attempt_ref& ref, outcome_kind kind) {
+    if (self->state.unstarted.erase(ref) == 0) return false;
+    report_end(self, options, ref, kind, {errc::cancelled, "it had not been started", 0});
+    return true;
 }
 
 } // namespace
@@ -169,6 +207,8 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
     self->state.runner = std::move(*runner);
     self->state.card.state(std::to_string(options->slots) + " slots");
     self->set_exit_handler([self, options](caf::exit_msg& message) {
+        for (const auto& [ref, each] : std::exchange(self->state.unstarted, {}))
+            report_end(self, options, ref, outcome_kind::lost, {errc::node_stopping, "this node stops", 0});
         self->state.runner->stop(options->stop_grace);
         self->quit(std::move(message.reason));
     });
@@ -177,14 +217,21 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
     return {
         [self, options](const assign& message) {
             for (const std::uint32_t i : message.indexes)
-                start_attempt(self, options, message.batch->starts[i].work);
+                take_attempt(self, options, message.batch->starts[i].work);
         },
-        [self](const cancel_attempt& message) { self->state.runner->cancel(message.ref, message.grace); },
-        [self](const revoke_attempt& message) { self->state.runner->kill(message.ref); },
+        [self, options](const cancel_attempt& message) {
+            if (!drop_unstarted(self, options, message.ref, outcome_kind::cancelled))
+                self->state.runner->cancel(message.ref, message.grace);
+        },
+        [self, options](const revoke_attempt& message) {
+            if (!drop_unstarted(self, options, message.ref, outcome_kind::lost))
+                self->state.runner->kill(message.ref);
+        },
         [held = self->state.held](const present_attempts& message) { message.done(held->of(message.shard)); },
         [self, options](const report_again& message) {
             propose_reports(reporting_of(self, options), std::move(*message.reports));
         },
+        [self, options](start_again) { start_unstarted(self, options); },
     };
 }
 

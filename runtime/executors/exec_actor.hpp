@@ -3,6 +3,8 @@
 // room for is proposed again until it has.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -37,8 +39,15 @@ class held_attempts {
     std::set<attempt_ref> refs_;
 };
 
+// Assigned, but this node has not heard yet of the type: it was declared at another node a moment ago.
+struct unstarted_attempt {
+    assignment work;
+    std::chrono::steady_clock::time_point give_up;
+};
+
 struct exec_state {
     tree_handle card;
+    std::map<attempt_ref, unstarted_attempt> unstarted;
     std::shared_ptr<held_attempts> held = std::make_shared<held_attempts>();
     std::unique_ptr<exec_runner> runner;
 };
@@ -47,7 +56,9 @@ struct exec_state {
 struct report_again {
     std::shared_ptr<std::vector<attempt_report>> reports;
 };
-using exec_handle = executor_handle::extend<caf::reacts_to<report_again>>;
+// Some types may be known by now; to itself.
+struct start_again {};
+using exec_handle = executor_handle::extend<caf::reacts_to<report_again>, caf::reacts_to<start_again>>;
 
 // Needs a thread of its own only to stop: spawn it detached.
 exec_handle::behavior_type exec_actor(exec_handle::stateful_pointer<exec_state> self, tree_handle card,
@@ -61,4 +72,6 @@ void write_report(const attempt_report& report, worker_id worker, cmd::Report::B
 namespace caf {
 template <>
 struct allowed_unsafe_message_type<coppice::report_again> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::start_again> : std::true_type {};
 } // namespace caf

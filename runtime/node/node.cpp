@@ -121,9 +121,15 @@ std::uint32_t life_of(std::uint32_t life, const cluster_side* cluster) {
     return cluster == nullptr ? life : cluster->self().value << 20 | (life & 0xfffff);
 }
 
+// What is declared in the cluster, as this node knows it; nothing on a node alone.
+struct cluster_declared {
+    std::shared_ptr<declared_copy> copy;
+    std::shared_ptr<catalog_refresh> refresh;
+};
+
 // The tree of a node in a cluster: everybody proposes to the router, and the journal hears of the peers.
 supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree_options& options,
-                                cluster_side& side, const std::shared_ptr<declared_copy>& declared,
+                                cluster_side& side, const cluster_declared& declared,
                                 const std::shared_ptr<watch_hub>& hub, const logger& log) {
     replica_journal_options journal{.journal = side.journal_options(*options.data), .board = side.board()};
     journal.journal.on_commit = options.on_commit;
@@ -150,8 +156,9 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
         .outbox = side.outbox(), .board = side.board(), .links = [&side] { return side.links(); }};
     const cluster_control_options control{
         .store = &side.control(),
-        .copy = declared,
+        .copy = declared.copy,
         .board = options.board,
+        .refresh = declared.refresh,
         .journal = port_of(addresses, options.gate),
         .readers = options.readers,
         .shards = side.shards(),
@@ -160,6 +167,11 @@ supervisor_spec grow_in_cluster(const node_addresses& addresses, const node_tree
         }};
     return cluster_tree(addresses, options, std::move(journal), std::move(router),
                         actor_of(cluster_control_actor, control));
+}
+
+std::function<void(std::function<void()>)> refreshing(const std::shared_ptr<catalog_refresh>& refresh) {
+    if (!refresh) return {};
+    return [refresh](std::function<void()> done) { refresh->ask(std::move(done)); };
 }
 
 // Reads here see what was acknowledged anywhere.
@@ -265,7 +277,7 @@ expected<void> run_node(const node_config& config, bool development) {
     auto verifier = token_verifier::make(*keys, {config.auth.audience, std::nullopt});
     if (!verifier) return tl::unexpected(verifier.error());
     std::unique_ptr<cluster_side> cluster;
-    std::shared_ptr<declared_copy> declared;
+    cluster_declared declared;
     const auto board = std::make_shared<catalog_board>();
     if (config.cluster) {
         auto side = cluster_side::open(config, directory->path(), log.named("cluster"));
@@ -273,8 +285,8 @@ expected<void> run_node(const node_config& config, bool development) {
         cluster = std::move(*side);
         auto copy = declared_copy::start(cluster->control(), cluster->rows());
         if (!copy) return tl::unexpected(copy.error());
-        declared = std::move(*copy);
-        for (const std::string& problem : load_catalog(*declared, readers(), *board))
+        declared = {std::move(*copy), std::make_shared<catalog_refresh>(cluster->control())};
+        for (const std::string& problem : load_catalog(*declared.copy, readers(), *board))
             log.error("a declaration is not in force", {{"why", problem}});
     } else if (auto loaded = load_catalog(*opened->control, readers(), *board); !loaded) {
         return loaded;
@@ -351,9 +363,10 @@ expected<void> run_node(const node_config& config, bool development) {
                       .reads = cluster ? cluster_reads(addresses, *cluster) : read_rules{},
                       .cluster = cluster ? cluster->operations() : nullptr,
                       .declared =
-                          [control = opened->control.get(), declared](std::string_view kind) {
-                              return declared ? declared->rows(kind) : declared_rows(*control->begin_read(), kind);
+                          [control = opened->control.get(), copy = declared.copy](std::string_view kind) {
+                              return copy ? copy->rows(kind) : declared_rows(*control->begin_read(), kind);
                           },
+                      .refresh_declared = refreshing(declared.refresh),
                       .journal = port_of(addresses, gate),
                       .shard_actor = executor_port_of(addresses, cluster != nullptr),
                       .control_actor = addresses.control.as<control_handle>(),

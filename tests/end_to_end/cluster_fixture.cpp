@@ -1,6 +1,7 @@
 #include "tests/end_to_end/cluster_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <sstream>
 
 namespace coppice::end_to_end {
@@ -56,9 +57,6 @@ cluster_under_test::cluster_under_test(std::size_t count, std::uint32_t shards) 
     BOOST_REQUIRE(all_in_sync(count));
     const auto applied = run(0, {"apply", "-f", files_.write("platform.yaml", documents)});
     BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
-    // What one node declared is in force at all.
-    for (std::size_t i = 0; i < count; ++i)
-        BOOST_REQUIRE(eventually([&] { return run(i, {"get", "tenant", "acme"}).status == 0; }));
 }
 
 void cluster_under_test::start(std::size_t i) {
@@ -74,6 +72,16 @@ int cluster_under_test::kill(std::size_t i, int signal) {
     n.earlier_log += n.running->err();
     n.running.reset();
     return status;
+}
+
+void cluster_under_test::restart_with_etcd_at(std::size_t i, const std::string& endpoint) {
+    kill(i, SIGTERM);
+    std::string text = read_file(config(i));
+    const auto at = text.find(etcd_.endpoint());
+    BOOST_REQUIRE(at != std::string::npos);
+    text.replace(at, etcd_.endpoint().size(), endpoint);
+    std::ofstream{config(i)} << text;
+    start(i);
 }
 
 void cluster_under_test::signal(std::size_t i, int signal) const { nodes_.at(i).running->signal(signal); }

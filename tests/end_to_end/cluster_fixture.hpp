@@ -19,6 +19,8 @@ class cluster_under_test {
     std::size_t size() const { return nodes_.size(); }
     void start(std::size_t i);
     int kill(std::size_t i, int signal); // and waits for its end
+    // Its way to etcd is another from now on.
+    void restart_with_etcd_at(std::size_t i, const std::string& endpoint);
     void signal(std::size_t i, int signal) const;
     bool runs(std::size_t i) const { return nodes_.at(i).running != nullptr; }
     const std::string& config(std::size_t i) const { return nodes_.at(i).config; }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/end_to_end/cluster_fixture.hpp"
+#include "tests/end_to_end/slow_line.hpp"
 
 namespace coppice::end_to_end {
 namespace {
@@ -24,14 +25,24 @@ spec: {executor: exec, argv: [sh, -c, "echo begun >&2; sleep 3"], attempts_max: 
 )";
 const std::vector<std::string> tenants{"acme", "bolt", "cork"};
 
+// A tenant and a job type of that name.
+std::string declared_as(const std::string& name) {
+    return "kind: Tenant\nmetadata: {name: " + name +
+           "}\nspec: {types: ['*']}\n---\nkind: JobType\nmetadata: {name: " + name +
+           "}\nspec: {executor: exec, argv: [sleep, '0.1']}\n";
+}
+
+template <class T>
+std::string why_not(const expected<T>& outcome) {
+    return outcome ? "" : to_string(outcome.error());
+}
+
 class grove {
   public:
     grove() {
         const scratch_directory files;
         const auto applied = c.run(0, {"apply", "-f", files.write("more.yaml", more_tenants)});
         BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
-        for (std::size_t i = 0; i < c.size(); ++i)
-            BOOST_REQUIRE(eventually([&] { return c.run(i, {"get", "tenant", "cork"}).status == 0; }));
     }
     std::string submit(std::size_t at, const std::string& tenant, const std::string& type) const {
         const auto ran = c.run(at, {"job", "submit", "--tenant", tenant, "--type", type, "--payload", "\"x\""});
@@ -160,6 +171,52 @@ BOOST_AUTO_TEST_CASE(a_node_that_believes_in_another_number_of_shards_does_not_s
     BOOST_TEST(wrong.wait() == 1);
     BOOST_TEST(wrong.err().find("the cluster was founded with 3") != std::string::npos, wrong.err());
     BOOST_TEST(c.run(0, {"shard", "list", "-o", "json"}).out.find("\"shard\":3") == std::string::npos);
+}
+
+// The last node hears of everything late, and nobody waits for it.
+BOOST_AUTO_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_once) {
+    cluster_under_test c;
+    slow_line line(c.etcd().endpoint());
+    c.restart_with_etcd_at(2, line.endpoint());
+    BOOST_REQUIRE(c.all_in_sync(3));
+    client::blocking_client first(c.client_of(0));
+    client::client last{first.io(), c.client_of(2)};
+    line.delay_answers(std::chrono::milliseconds{300});
+    for (int round = 0; round < 3; ++round) {
+        const std::string name = "new-" + std::to_string(round);
+        const auto applied = first.apply({{"new.yaml", declared_as(name)}});
+        BOOST_REQUIRE_MESSAGE(applied, why_not(applied));
+        if (round == 0) {
+            const auto listed = first.run(last.get_declared("Tenant", name));
+            BOOST_CHECK_MESSAGE(listed, why_not(listed));
+        } else {
+            const auto taken =
+                first.run(last.submit(client::job_spec{.tenant = name, .type = name, .payload = "{}"}));
+            BOOST_CHECK_MESSAGE(taken, why_not(taken));
+        }
+    }
+    const auto unknown = first.run(last.submit(client::job_spec{.tenant = "nobody", .type = "echo"}));
+    BOOST_TEST((!unknown && unknown.error().code == errc::unknown_tenant));
+}
+
+// Its executor is given work of a type that it has not heard of yet.
+BOOST_AUTO_TEST_CASE(an_executor_that_hears_late_of_a_type_runs_its_jobs_when_it_has) {
+    cluster_under_test c;
+    slow_line line(c.etcd().endpoint());
+    c.restart_with_etcd_at(2, line.endpoint());
+    BOOST_REQUIRE(c.all_in_sync(3));
+    client::blocking_client at(c.client_of(0));
+    line.delay_answers(std::chrono::milliseconds{300});
+    BOOST_REQUIRE(at.apply({{"new.yaml", declared_as("late")}}));
+    // More than the others have slots for.
+    const std::vector<client::job_spec> wanted(8, {.tenant = "late", .type = "late", .payload = "{}"});
+    for (const auto& taken : at.submit(wanted)) {
+        BOOST_REQUIRE_MESSAGE(taken, why_not(taken));
+        BOOST_TEST(eventually([&] {
+            const auto job = at.get(taken->id);
+            return job && job->state == job_state::SUCCEEDED && job->attempts == 1;
+        }));
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -79,6 +79,7 @@ declaring_node::declaring_node(caf::actor_system& system, const etcd_options& et
     cluster_control_options options{.store = store.get(),
                                     .copy = copy,
                                     .board = board,
+                                    .refresh = refresh,
                                     .journal = shard.port(),
                                     .readers = readers,
                                     .refused = [noted = noted_](const std::string& key, const failure&) {

@@ -80,6 +80,7 @@ class declaring_node {
     std::unique_ptr<lossy_store> store;
     std::shared_ptr<declared_copy> copy;
     std::shared_ptr<catalog_board> board = std::make_shared<catalog_board>();
+    std::shared_ptr<catalog_refresh> refresh = std::make_shared<catalog_refresh>(*store);
 
   private:
     struct noted {
