@@ -54,7 +54,7 @@ cluster_under_test::cluster_under_test(std::size_t count, std::uint32_t shards) 
     BOOST_REQUIRE_EQUAL(token.wait(), 0);
     token_file_ = files_.write("token", token.out());
     for (std::size_t i = 0; i < count; ++i) start(i);
-    BOOST_REQUIRE(all_in_sync(count));
+    require_all_in_sync(*this, count);
     const auto applied = run(0, {"apply", "-f", files_.write("platform.yaml", documents)});
     BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
 }
@@ -89,6 +89,21 @@ void cluster_under_test::signal(std::size_t i, int signal) const { nodes_.at(i).
 std::string cluster_under_test::log(std::size_t i) const {
     const one_node& n = nodes_.at(i);
     return n.running ? n.earlier_log + n.running->err() : n.earlier_log;
+}
+
+std::string cluster_under_test::account() const {
+    constexpr std::size_t log_end = 4000;
+    std::string text;
+    for (std::size_t i = 0; i < size(); ++i) {
+        text += "\n---- node " + std::to_string(i + 1) + (runs(i) ? "" : ", not running") + "\n";
+        if (runs(i)) {
+            const auto said = run(i, {"shard", "list"});
+            text += said.out + said.err;
+        }
+        const std::string logged = log(i);
+        text += logged.substr(logged.size() - std::min(logged.size(), log_end));
+    }
+    return text;
 }
 
 client::options cluster_under_test::client_of(std::size_t i) const {
@@ -206,6 +221,18 @@ std::chrono::milliseconds steady_client::longest_gap() const {
 bool steady_client::more(std::size_t count) const {
     const std::size_t before = acknowledged().size();
     return eventually([&] { return acknowledged().size() >= before + count; });
+}
+
+void require_all_in_sync(const cluster_under_test& cluster, std::size_t count) {
+    if (!cluster.all_in_sync(count)) BOOST_FAIL("not all are in sync" << cluster.account());
+}
+
+void require_more(const cluster_under_test& cluster, const steady_client& client, std::size_t count) {
+    if (client.more(count)) return;
+    const auto refused = client.refused();
+    BOOST_FAIL("too few submits were acknowledged; "
+               << refused.size() << " were refused"
+               << (refused.empty() ? "" : ", last: " + to_string(refused.back())) << cluster.account());
 }
 
 void require_all_there(const cluster_under_test& cluster, const std::vector<job_id>& jobs) {

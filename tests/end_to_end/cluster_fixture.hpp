@@ -49,6 +49,8 @@ class cluster_under_test {
     const scratch_directory& files() const { return files_; }
     // What all lives of a node have logged.
     std::string log(std::size_t i) const;
+    // What each node says of its shards, and the end of its log: for whoever reads why a test failed.
+    std::string account() const;
 
   private:
     struct one_node {
@@ -90,6 +92,10 @@ class steady_client {
     std::atomic<bool> stopping_{false};
     std::thread thread_;
 };
+
+// all_in_sync and more, or the test ends and tells what each node had to say.
+void require_all_in_sync(const cluster_under_test& cluster, std::size_t count);
+void require_more(const cluster_under_test& cluster, const steady_client& client, std::size_t count);
 
 // Every one of these jobs is there, as each running node tells it.
 void require_all_there(const cluster_under_test& cluster, const std::vector<job_id>& jobs);

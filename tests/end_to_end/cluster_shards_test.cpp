@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_on
     cluster_under_test c;
     slow_line line(c.etcd().endpoint());
     c.restart_with_etcd_at(2, line.endpoint());
-    BOOST_REQUIRE(c.all_in_sync(3));
+    require_all_in_sync(c, 3);
     client::blocking_client first(c.client_of(0));
     client::client last{first.io(), c.client_of(2)};
     line.delay_answers(std::chrono::milliseconds{300});
@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(an_executor_that_hears_late_of_a_type_runs_its_jobs_when_it
     cluster_under_test c;
     slow_line line(c.etcd().endpoint());
     c.restart_with_etcd_at(2, line.endpoint());
-    BOOST_REQUIRE(c.all_in_sync(3));
+    require_all_in_sync(c, 3);
     client::blocking_client at(c.client_of(0));
     line.delay_answers(std::chrono::milliseconds{300});
     BOOST_REQUIRE(at.apply({{"new.yaml", declared_as("late")}}));

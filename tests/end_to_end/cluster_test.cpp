@@ -40,19 +40,19 @@ BOOST_AUTO_TEST_CASE(a_primary_that_is_killed_is_followed_and_nothing_acknowledg
     cluster_under_test c;
     std::vector<job_id> acknowledged;
     for (std::size_t round = 0; round < rounds(); ++round) {
-        BOOST_REQUIRE(c.all_in_sync(3));
+        require_all_in_sync(c, 3);
         const std::size_t victim = c.primary();
         steady_client client{c, other_than(victim)};
-        BOOST_REQUIRE(client.more(50));
+        require_more(c, client, 50);
         c.kill(victim, SIGKILL);
-        BOOST_REQUIRE(client.more(50));
+        require_more(c, client, 50);
         client.stop();
         say("a primary killed: gap " + std::to_string(client.longest_gap().count()) + " ms");
         for (const failure& f : client.refused()) BOOST_ERROR("refused: " << to_string(f));
         for (const job_id& id : client.acknowledged()) acknowledged.push_back(id);
         c.start(victim);
     }
-    BOOST_REQUIRE(c.all_in_sync(3));
+    require_all_in_sync(c, 3);
     require_all_there(c, acknowledged);
 }
 
@@ -60,19 +60,19 @@ BOOST_AUTO_TEST_CASE(a_secondary_that_is_killed_is_left_behind_and_comes_back) {
     cluster_under_test c;
     std::vector<job_id> acknowledged;
     for (std::size_t round = 0; round < rounds(); ++round) {
-        BOOST_REQUIRE(c.all_in_sync(3));
+        require_all_in_sync(c, 3);
         const std::size_t primary = c.primary(), victim = (primary + 1) % 3;
         steady_client client{c, primary};
-        BOOST_REQUIRE(client.more(50));
+        require_more(c, client, 50);
         c.kill(victim, SIGKILL);
-        BOOST_REQUIRE(client.more(50));
+        require_more(c, client, 50);
         client.stop();
         say("a secondary killed: gap " + std::to_string(client.longest_gap().count()) + " ms");
         for (const failure& f : client.refused()) BOOST_ERROR("refused: " << to_string(f));
         for (const job_id& id : client.acknowledged()) acknowledged.push_back(id);
         c.start(victim);
     }
-    BOOST_REQUIRE(c.all_in_sync(3));
+    require_all_in_sync(c, 3);
     require_all_there(c, acknowledged);
 }
 
@@ -80,17 +80,17 @@ BOOST_AUTO_TEST_CASE(a_frozen_primary_is_followed_and_steps_down_when_it_wakes) 
     cluster_under_test c{3, 1}; // one shard: nothing moves for the sake of evenness
     const std::size_t frozen = c.primary();
     steady_client client{c, other_than(frozen)};
-    BOOST_REQUIRE(client.more(20));
+    require_more(c, client, 20);
     c.signal(frozen, SIGSTOP);
     const std::size_t next = c.primary(frozen);
-    BOOST_REQUIRE(client.more(20));
+    require_more(c, client, 20);
     c.signal(frozen, SIGCONT);
     // It says what the new primary knows, or nothing.
     const auto newest = client.acknowledged().back();
     BOOST_TEST(c.run(frozen, {"job", "get", to_string(newest)}).status == 0);
     BOOST_TEST(eventually([&] { return c.metric(frozen, "coppice_replica_serving", 0) == 0.0; }));
     BOOST_TEST(c.primary() == next);
-    BOOST_REQUIRE(c.all_in_sync(3));
+    require_all_in_sync(c, 3);
     client.stop();
     require_all_there(c, client.acknowledged());
 }
@@ -99,14 +99,14 @@ BOOST_AUTO_TEST_CASE(a_rolling_restart_under_load_fails_no_request) {
     cluster_under_test c;
     std::vector<job_id> acknowledged;
     for (std::size_t i = 0; i < c.size(); ++i) {
-        BOOST_REQUIRE(c.all_in_sync(3));
+        require_all_in_sync(c, 3);
         steady_client client{c.client_of_all(i)}; // its own node is the first to stop
-        BOOST_REQUIRE(client.more(50));
+        require_more(c, client, 50);
         BOOST_TEST(c.kill(i, SIGTERM) == 0);
-        BOOST_REQUIRE(client.more(50));
+        require_more(c, client, 50);
         c.start(i);
-        BOOST_REQUIRE(c.all_in_sync(3));
-        BOOST_REQUIRE(client.more(50));
+        require_all_in_sync(c, 3);
+        require_more(c, client, 50);
         client.stop();
         say("restarted node " + std::to_string(i) + ": gap " + std::to_string(client.longest_gap().count()) +
             " ms");
@@ -119,22 +119,22 @@ BOOST_AUTO_TEST_CASE(a_rolling_restart_under_load_fails_no_request) {
 BOOST_AUTO_TEST_CASE(all_nodes_killed_and_restarted_go_on_with_everything) {
     cluster_under_test c;
     steady_client client{c, 0};
-    BOOST_REQUIRE(client.more(100));
+    require_more(c, client, 100);
     for (std::size_t i = 0; i < c.size(); ++i) c.signal(i, SIGKILL);
     for (std::size_t i = 0; i < c.size(); ++i) c.kill(i, SIGKILL);
     for (std::size_t i = 0; i < c.size(); ++i) c.start(i);
-    BOOST_REQUIRE(client.more(50));
+    require_more(c, client, 50);
     client.stop();
-    BOOST_REQUIRE(c.all_in_sync(3));
+    require_all_in_sync(c, 3);
     require_all_there(c, client.acknowledged());
 }
 
 BOOST_AUTO_TEST_CASE(while_etcd_is_away_everything_runs_but_changes_of_the_set) {
     cluster_under_test c;
     steady_client client{c, 0};
-    BOOST_REQUIRE(client.more(50));
+    require_more(c, client, 50);
     c.etcd().kill();
-    BOOST_REQUIRE(client.more(500));
+    require_more(c, client, 500);
     client.stop();
     BOOST_TEST(client.refused().empty());
     c.etcd().start();
