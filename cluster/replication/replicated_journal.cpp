@@ -84,8 +84,9 @@ void replicated_journal::propose(const proposal_ptr& p) {
         return p->refuse({errc::not_primary,
                           "shard " + std::to_string(p->shard().value) + " is led by another node",
                           not_primary_retry_ms});
+    // By whoever leads it a moment later it may be taken: the router tries again.
     if (p->grows() && !s->replica->enough_in_sync())
-        return p->refuse({errc::unavailable,
+        return p->refuse({errc::not_primary,
                           "shard " + std::to_string(s->id.value) + " has too few replicas in sync to take new work",
                           not_primary_retry_ms});
     s->waiting.push_back(p);

@@ -24,7 +24,7 @@ void shard_router::propose(const proposal_ptr& p) {
     if (routing_.size() >= limits::routed_proposals_max)
         return p->refuse({errc::overloaded, "too much waits for the shard's primary", overloaded_retry_ms});
     const std::uint64_t id = s().next_id++;
-    auto& r = routing_[id] = {p, until, never, {}, false};
+    auto& r = routing_[id] = {p, until, never, {}, false, {}};
     try_again(id, r);
     keep_ticking();
 }
@@ -42,10 +42,13 @@ void shard_router::pass_here(const proposal_ptr& p, instant until) {
 }
 
 void shard_router::rescue(const proposal_rescued& m) {
-    if (steady_now() >= m.until) return m.what->refuse(m.why);
+    if (steady_now() >= m.until)
+        return give_up({m.what, m.until, never, {}, m.why.code == errc::unknown_outcome, m.why.detail});
+    if (routing_.size() >= limits::routed_proposals_max) return m.what->refuse(m.why);
     const std::uint64_t id = s().next_id++;
     routing_[id] = {
-        m.what, m.until, steady_now() + limits::route_retry_pause, {}, m.why.code == errc::unknown_outcome};
+        m.what,      m.until, steady_now() + limits::route_retry_pause, {}, m.why.code == errc::unknown_outcome,
+        m.why.detail};
     keep_ticking();
 }
 
@@ -86,9 +89,16 @@ void shard_router::results(node_id from, std::uint64_t id, capnp::List<route::Re
         return p->answer(all);
     }
     r.maybe = r.maybe || all.front().code == errc::unknown_outcome;
+    r.why = all.front().detail;
     r.sent_to = {};
     r.again_at = steady_now() + limits::route_retry_pause;
     keep_ticking();
+}
+
+void shard_router::give_up(const routed& r) {
+    if (r.maybe || r.sent_to != node_id{})
+        return r.what->refuse({errc::unknown_outcome, "the shard's primary went away before it answered", 0});
+    r.what->refuse({errc::unavailable, "no node serves the shard" + (r.why.empty() ? "" : ": " + r.why), 1000});
 }
 
 void shard_router::read(const read_wanted& m) {
@@ -140,11 +150,9 @@ void shard_router::tick() {
     for (auto at = routing_.begin(); at != routing_.end();) {
         auto& [id, r] = *at++;
         if (now >= r.until) {
-            const proposal_ptr p = r.what;
-            const bool maybe = r.maybe || r.sent_to != node_id{};
+            const routed over = std::move(r);
             routing_.erase(id);
-            p->refuse(maybe ? failure{errc::unknown_outcome, "the shard's primary went away before it answered", 0}
-                            : failure{errc::unavailable, "no node serves the shard", 1000});
+            give_up(over);
         } else if (r.again_at != never && now >= r.again_at) {
             try_again(id, r);
         }

@@ -50,6 +50,7 @@ class shard_router {
         instant again_at = never;
         node_id sent_to{};  // 0: nobody yet
         bool maybe = false; // it may have been done
+        std::string why;    // it was not, when somebody was asked last
     };
     struct waiting_read {
         std::function<void(expected<void>)> done;
@@ -91,6 +92,7 @@ class shard_router {
 
     void keep_ticking();
     void pass_here(const proposal_ptr& p, instant until);
+    static void give_up(const routed& r);
     bool try_again(std::uint64_t id, routed& r);
     void results(node_id from, std::uint64_t id, capnp::List<route::Result>::Reader list);
     void ask_read_point(std::uint64_t id, waiting_read& r);
