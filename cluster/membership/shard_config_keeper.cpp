@@ -152,7 +152,7 @@ std::vector<std::pair<shard_id, shard_config>> shard_config_keeper::configs() co
 void shard_config_keeper::propose(shard_id shard, const shard_config& next, answer_function done) {
     // Version 0 would ask that the key is not there, which is `create`'s.
     if (next.version == 0 || shard.value >= limits::shards_max || !validate(next))
-        return done(answer::conflict, std::nullopt);
+        return done(answer::refused, std::nullopt);
     const std::string key = shard_key(shard);
     options_.store->commit({{{key, next.version}}, {{key, encode(next)}}, {}},
                            [next, done = std::move(done)](tl::expected<std::uint64_t, control_refusal> result) {
@@ -161,9 +161,9 @@ void shard_config_keeper::propose(shard_id shard, const shard_config& next, answ
                                    there.version = *result;
                                    return done(answer::accepted, std::move(there));
                                }
-                               if (result.error().why.code == errc::unknown_outcome)
-                                   return done(answer::unknown, std::nullopt);
-                               done(answer::conflict, met(result.error()));
+                               const errc why = result.error().why.code;
+                               if (why == errc::conflict) return done(answer::conflict, met(result.error()));
+                               done(why == errc::unknown_outcome ? answer::unknown : answer::refused, std::nullopt);
                            });
 }
 

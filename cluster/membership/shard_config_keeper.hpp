@@ -55,9 +55,8 @@ class shard_config_keeper {
     control_mirror_status status() const { return mirror_->status(); }
 
     // Puts `next` in place of the version that it names; answered once, in the words of
-    // replica_machine::config_answered. accepted: with `next` at its new version. conflict: with what is there; or
-    // with nothing, when it did not happen for another reason (the store is away or full, `next` is none) or what
-    // is there cannot be read. unknown: it may have happened, or may yet.
+    // replica_machine::config_answered. accepted: with `next` at its new version. conflict: with what is there, if
+    // it can be read. refused: the store is away or full, `next` is none.
     void propose(shard_id shard, const shard_config& next, answer_function done);
 
     // Writes the first configuration of each of `shards` that has none: epoch 0, so nobody has led it; the

@@ -15,13 +15,13 @@ bool replica_machine::enter_epoch(node_id from, std::uint64_t epoch) {
 }
 
 void replica_machine::on_prepare(node_id from, const prepare_message& m) {
-    heard_stamp_ = m.stamp;
     if (is_wiped()) return send(from, mismatch_message{0, true, m.stamp});
     // What is applied is committed, and so the same in the primary's log.
     if (m.previous.index > applied_ && !log_.holds(m.previous)) {
         const std::uint64_t last = log_.last().index;
         return send(from, mismatch_message{last < m.previous.index ? last : applied_, false, m.stamp});
     }
+    heard_stamp_ = m.stamp; // only now: who promises at this stamp holds what its primary had when it said it
     append_from(m);
     verified_ = std::max(verified_, std::min(m.previous.index + m.entries.size(), log_.last().index));
     commit_ = std::max(commit_, m.commit);
@@ -67,15 +67,18 @@ void replica_machine::stored(std::uint64_t index, instant now) {
 // Never more than was verified with this epoch's primary: what the log holds beyond it may yet be cut off.
 void replica_machine::acknowledge() {
     if (leader_ == node_id{} || leader_ == self_ || is_wiped()) return;
-    // Who has proposed to take over promises nothing any more, however well it hears its primary again: the
-    // proposal may be carried out at any time until it is known that it was not. What it has on disk it may say.
-    const bool takes_over = proposed_ && proposed_->primary == self_;
-    send(leader_, ack_message{std::min(stored_, verified_), takes_over ? never : heard_stamp_});
+    // Who has proposed to take over, or was asked to, promises nothing: it may lead as soon as it is told. When
+    // nobody could tell it what came of that, it promises again, and keeps that promise even if it won. What it has
+    // on disk it may say.
+    const bool promises = in_doubt_ || !(is_taking_over() || asked_to_take_over_);
+    if (promises && is_taking_over()) promised_at_ = now_;
+    send(leader_, ack_message{std::min(stored_, verified_), promises ? heard_stamp_ : never});
 }
 
 void replica_machine::on_hand_over(const hand_over_message& m) {
     if (role_ != replica_role::secondary || m.last != log_.last() || stored_ != m.last.index) return;
     asked_to_take_over_ = true;
+    asked_at_ = now_;
     consider_takeover();
 }
 

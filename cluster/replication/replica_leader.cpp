@@ -8,6 +8,7 @@ namespace coppice {
 // A new primary marks its epoch with an entry of its own: once that is committed, so is the tail that it took over.
 void replica_machine::lead() {
     stopped_at_ = never;
+    handed_over_ = false;
     asked_to_take_over_ = false;
     leader_ = self_;
     commit_ = cleared_ = applied_;
@@ -193,6 +194,9 @@ instant replica_machine::lease_until() const {
         const auto found = followers_.find(node);
         until = std::min(until, found == followers_.end() ? never : found->second.lease_until);
     }
+    // Who is being admitted may be in the set already, and take over.
+    for (const auto& [node, f] : followers_)
+        if (f.counts) until = std::min(until, f.lease_until);
     return until;
 }
 
@@ -258,6 +262,7 @@ bool replica_machine::hand_over(node_id to, instant now) {
     if (cleared_ != log_.last().index || applied_ != cleared_ || f->match != log_.last().index) return false;
     send(to, hand_over_message{log_.last()});
     resign(now);
+    handed_over_ = true;
     return true;
 }
 
@@ -265,6 +270,7 @@ void replica_machine::resign(instant now) {
     now_ = now;
     if (!leads()) return;
     stopped_at_ = now;
+    handed_over_ = false;
     step_down();
 }
 

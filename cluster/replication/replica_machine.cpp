@@ -58,15 +58,16 @@ void replica_machine::configured(const shard_config& config, instant now) {
     bool ours = false;
     if (proposed_ && config.version > proposed_->version) {
         ours = same_but_version(*proposed_, config);
-        proposed_.reset();
-        propose_again_at_ = never;
+        drop_proposal();
     }
     follow_config(ours);
 }
 
 void replica_machine::follow_config(bool ours) {
     if (config_.primary == self_ && config_.epoch == led_epoch_ && leads()) return sync_followers();
-    const bool elected = ours && config_.primary == self_ && config_.epoch > led_epoch_ && config_.epoch > epoch_;
+    // Who has promised its old primary meanwhile that it would not, leads in a later epoch, when that is over.
+    const bool elected = ours && config_.primary == self_ && config_.epoch > led_epoch_ && config_.epoch > epoch_ &&
+                         !promised_lately();
     learn_epoch(config_.epoch, config_.primary);
     if (leader_ == node_id{} && config_.epoch == epoch_) leader_ = config_.primary;
     if (elected) {
@@ -89,21 +90,28 @@ void replica_machine::step_down() {
 
 void replica_machine::config_answered(answer how, const std::optional<shard_config>& now_there, instant now) {
     now_ = now;
-    if (how == answer::unknown) {
-        // It may have been done: what it says goes on to count, and the same is asked again.
+    if (now_there) configured(*now_there, now);
+    if (!proposed_ || how == answer::accepted) return;
+    in_doubt_ = in_doubt_ || how == answer::unknown;
+    if (in_doubt_) {
+        // It may have been done: what it says goes on to count, and the same version is asked about again.
         propose_again_at_ = now + 2 * timing_.beat;
         return;
     }
-    if (now_there) configured(*now_there, now);
-    if (!proposed_ || how == answer::accepted) return;
-    proposed_.reset(); // refused, though nothing newer is known here: look again in a while
+    drop_proposal(); // it certainly was not done, though nothing newer is known here: look again in a while
     propose_again_at_ = now + timing_.beat;
     if (leads()) sync_followers();
 }
 
+void replica_machine::drop_proposal() {
+    proposed_.reset();
+    in_doubt_ = false;
+    propose_again_at_ = never;
+}
+
 void replica_machine::propose_config(shard_config next) {
     next.version = config_.version;
-    propose_again_at_ = never;
+    drop_proposal();
     proposed_ = next;
     effects_.propose = std::move(next);
 }
@@ -116,6 +124,9 @@ void replica_machine::consider_takeover() {
     if (role_ == replica_role::candidate) {
         if (stopped_at_ != never && now_ - stopped_at_ < 2 * timing_.grace)
             return; // it stopped for another to take over
+        if (promised_lately()) return;
+        // Nobody did, perhaps because nobody could be asked: its epoch is still its own.
+        if (handed_over_ && led_epoch_ == config_.epoch && epoch_ == config_.epoch) return lead();
         return propose_config(std::move(next));
     }
     if (role_ != replica_role::secondary || stored_ != log_.last().index) return;
@@ -124,6 +135,7 @@ void replica_machine::consider_takeover() {
     for (const node_id node : config_.in_sync)
         if (node < self_ && node != config_.primary) ++turn;
     const bool silent = now_ - heard_at_ > timing_.grace + turn * timing_.beat;
+    asked_to_take_over_ = asked_to_take_over_ && now_ - asked_at_ <= timing_.grace;
     if (!silent && !asked_to_take_over_) return;
     if (silent) std::erase(next.in_sync, config_.primary);
     propose_config(std::move(next));
@@ -169,7 +181,10 @@ void replica_machine::tick(instant now) {
     now_ = now;
     if (proposed_ && propose_again_at_ != never && now >= propose_again_at_) {
         propose_again_at_ = never;
-        effects_.propose = *proposed_;
+        // A takeover for which there is no reason any more is called off: the configuration that is there takes the
+        // version on which both depend, so that only one of them can happen.
+        effects_.propose =
+            is_taking_over() && role_ == replica_role::secondary && hears_its_primary() ? config_ : *proposed_;
     }
     if (!leads()) return consider_takeover();
     if (now >= beat_at_) beat();

@@ -33,7 +33,16 @@
 //     in-sync secondary has promised it the lease: from the time the prepare was *sent*, by the primary's clock,
 //     until `lease` later; a secondary that has proposed to take over promises none. It takes over only `grace`
 //     after it *heard* one, by its own clock; grace > lease, by more than two clocks drift apart in that time.
+//     A takeover of which it is not known whether it was decided may be decided for as long as the version it
+//     compares stands. Its secondary promises again when it hears its primary again (else nobody reads while the
+//     control store is away), and if it turns out to have won, it leads only `grace` after its last promise.
 //     Writes need no lease: (1) holds whatever the clocks do.
+//     A primary that hands over reads nothing from then on; who is asked promises nothing, and leads at once. When
+//     nobody took over, the old one goes on in its epoch, and reads again when each of the set has promised anew:
+//     who has, holds the mark that it began again with, and takes no notice of a hand-over from before it.
+//  7. What was proposed and may have happened goes on to count until the version has moved: no later answer about
+//  the
+//     same version, but that of a success or of another version, says that the earlier try did not happen.
 //
 // Called by replicated_journal, on one thread; by the simulation in the same way.
 #pragma once
@@ -104,7 +113,9 @@ class replica_machine {
 
     // ---- what happens; each call may leave effects
     void configured(const shard_config& config, instant now);
-    enum class answer : std::uint8_t { accepted, conflict, unknown };
+    // conflict: another version is there. refused: it did not happen for another reason, such as that nobody could
+    // be asked. unknown: it may have happened, or may yet.
+    enum class answer : std::uint8_t { accepted, conflict, refused, unknown };
     // Of the configuration proposed last. `now_there`: what the control store holds, when it said so.
     void config_answered(answer how, const std::optional<shard_config>& now_there, instant now);
     // Slices of snapshots and their answers are the caller's own affair.
@@ -203,6 +214,10 @@ class replica_machine {
     void propose_config(shard_config next);
     void consider_takeover();
     bool config_pending() const { return proposed_.has_value(); }
+    bool is_taking_over() const { return proposed_ && proposed_->primary == self_ && !leads(); }
+    bool promised_lately() const { return promised_at_ != never && now_ - promised_at_ <= timing_.grace; }
+    bool hears_its_primary() const { return now_ - heard_at_ <= timing_.grace && !asked_to_take_over_; }
+    void drop_proposal();
     void send(node_id to, decltype(replica_message::what) what);
 
     // ---- replica_leader.cpp
@@ -240,6 +255,7 @@ class replica_machine {
     replica_role role_ = replica_role::out;
     shard_config config_;
     std::optional<shard_config> proposed_;
+    bool in_doubt_ = false;            // `proposed_` may have happened
     instant propose_again_at_ = never; // the last proposal's outcome is not known, or it was refused
     std::uint64_t epoch_ = 0;          // the newest that was heard of
     std::uint64_t led_epoch_ = 0;      // that this life leads, or led last
@@ -254,7 +270,9 @@ class replica_machine {
     // of a follower
     instant heard_at_ = never;
     instant heard_stamp_ = never;
-    bool asked_to_take_over_ = false;
+    bool asked_to_take_over_ = false; // its primary stopped for it, at this time
+    instant asked_at_ = never;
+    instant promised_at_ = never; // the lease, though its own takeover was in doubt
     // of the primary
     std::map<node_id, follower> followers_;
     std::uint64_t cleared_ = 0;
@@ -263,6 +281,7 @@ class replica_machine {
     std::vector<node_id> wanted_replicas_;
     std::uint64_t digest_at_ = 0, digest_ = 0;
     instant stopped_at_ = never; // it handed over, or resigned, and still is the one that is named
+    bool handed_over_ = false;   // the former: its log and tables were sound
 
     replica_effects effects_;
 };

@@ -240,9 +240,12 @@ void require_all_there(const cluster_under_test& cluster, const std::vector<job_
         if (!cluster.runs(i)) continue;
         client::blocking_client as{cluster.client_of(i)};
         std::size_t missing = 0;
+        std::string first;
         for (const job_id& id : jobs)
-            if (const auto got = as.get(id); !got) ++missing;
-        BOOST_TEST(missing == 0U, "node " << i << " misses " << missing << " of " << jobs.size());
+            if (const auto got = as.get(id); !got && missing++ == 0) first = to_string(got.error());
+        if (missing > 0)
+            BOOST_ERROR("node " << i + 1 << " misses " << missing << " of " << jobs.size() << ", first: " << first
+                                << cluster.account());
     }
 }
 

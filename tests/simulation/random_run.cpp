@@ -154,7 +154,7 @@ class faulty_world {
         const node_id victim{static_cast<std::uint32_t>(c_.between({1, nodes}))};
         const node_id other{victim.value % static_cast<std::uint32_t>(nodes) + 1};
         const auto later = c_.between({50'000, 3 * one_second});
-        switch (c_.between({0, 12})) {
+        switch (c_.between({0, 15})) {
         case 0:
         case 1:
             c_.crash(victim);
@@ -188,6 +188,14 @@ class faulty_world {
             return fill_disk(victim, later);
         case 11:
             return leave_out(victim, later);
+        case 12:
+            c_.cut_control(victim);
+            return c_.after(later, [this, victim] { c_.heal_control(victim); });
+        case 13:
+            return hand_over(victim);
+        case 14:
+            isolate(victim);
+            return c_.after(later, [this] { c_.heal_all(), c_.control_back(); });
         default:
             // One disk is lost at a time, and only of a whole set: more is more than two copies can bear.
             if (!may_lose_a_copy()) return;
@@ -216,6 +224,18 @@ class faulty_world {
         };
         set(true);
         c_.after(later, [set] { set(false); });
+    }
+    // From everybody and from the control store: it does not hear that it was followed.
+    void isolate(node_id victim) {
+        c_.cut_control(victim);
+        for (auto& each : c_.nodes())
+            if (each.first != victim) c_.cut(victim, each.first), c_.cut(each.first, victim);
+    }
+    // As the placement and a node that is drained do.
+    void hand_over(node_id to) {
+        for (const shard_id shard : c_.shards())
+            if (auto* primary = c_.primary_of(shard); primary != nullptr && primary->id != to)
+                primary->journal->want_hand_over(shard, to);
     }
     // Membership changes under fire: a replica goes, and comes back with nothing.
     void leave_out(node_id victim, std::int64_t later) {

@@ -143,11 +143,13 @@ void sim_cluster::start(node_id id) {
         if (on_killed) on_killed(id);
         return;
     }
-    for (const shard_id shard : shards_)
-        after(between(faults.control_delay), [this, id, life, shard] {
-            in_node(id, life,
-                    [this, shard](replicated_journal& j) { j.configured(shard, control.configs.at(shard)); });
-        });
+    for (const shard_id shard : shards_) {
+        if (const auto known = n.copy.find(shard); known != n.copy.end())
+            after(0, [this, id, life, shard, config = known->second] {
+                in_node(id, life, [shard, config](replicated_journal& j) { j.configured(shard, config); });
+            });
+        tell_watcher(id, shard);
+    }
     for (auto& [other, o] : nodes_)
         if (other != id && o.journal) connect(id, other);
     wake(id);
@@ -169,6 +171,7 @@ void sim_cluster::crash(node_id id) {
 void sim_cluster::wipe(node_id id) {
     crash(id);
     make_disks(at(id));
+    at(id).copy.clear();
 }
 
 void sim_cluster::freeze(node_id id) { at(id).frozen = true; }
@@ -244,51 +247,66 @@ bool sim_cluster::transmit(node_id from, node_id to, bytes frame) {
 // --------------------------------------------------------------------------------------------------
 
 void sim_cluster::propose_config(node_id from, shard_id shard, const shard_config& proposed) {
+    using answer = replica_machine::answer;
     const std::uint64_t life = at(from).life;
-    const auto tell = [this, from, life, shard](replica_machine::answer how, std::optional<shard_config> there) {
-        after(between(faults.control_delay), [this, from, life, shard, how, there] {
-            in_node(from, life,
-                    [shard, how, there](replicated_journal& j) { j.config_answered(shard, how, there); });
+    const answer doubted = doubt_is_denied ? answer::refused : answer::unknown;
+    const auto tell = [this, from, life, shard, doubted](answer how, std::optional<shard_config> there) {
+        after(between(faults.control_delay), [this, from, life, shard, doubted, how, there] {
+            const bool comes_through = hears_control(from) || !there;
+            in_node(from, life, [=](replicated_journal& j) {
+                j.config_answered(shard, comes_through ? how : doubted, comes_through ? there : std::nullopt);
+            });
         });
     };
     if (told_too_early && told_too_early(control.configs.at(shard), proposed)) {
         shard_config soon = proposed;
         ++soon.version;
         after(0, [this, from, life, shard, soon] {
-            in_node(from, life, [shard, soon](replicated_journal& j) {
-                j.config_answered(shard, replica_machine::answer::accepted, soon);
-            });
+            in_node(from, life,
+                    [shard, soon](replicated_journal& j) { j.config_answered(shard, answer::accepted, soon); });
         });
     }
-    if (faults.control_away) return tell(replica_machine::answer::unknown, std::nullopt);
-    after(between(faults.control_delay), [this, shard, proposed, tell] {
+    // Nobody took it; or it is not known whether somebody did.
+    if (!hears_control(from)) return tell(chance(faults.control_doubt) ? doubted : answer::refused, std::nullopt);
+    after(between(faults.control_delay), [this, from, shard, proposed, tell, doubted] {
         shard_config& there = control.configs.at(shard);
-        const bool unknown = chance(faults.control_unknown);
-        if (faults.control_away || there.version != proposed.version)
-            return tell(faults.control_away || unknown ? replica_machine::answer::unknown
-                                                       : replica_machine::answer::conflict,
-                        faults.control_away || unknown ? std::nullopt : std::optional{there});
-        there = proposed;
-        ++there.version;
-        control.history.emplace_back(shard, there);
-        tell_watchers(shard);
-        tell(unknown ? replica_machine::answer::unknown : replica_machine::answer::accepted,
-             unknown ? std::nullopt : std::optional{there});
+        const bool is_first = there.version == proposed.version;
+        // What is on its way when the line breaks may yet come through.
+        if (faults.control_away || (!hears_control(from) && chance(0.5))) return tell(doubted, std::nullopt);
+        if (is_first) {
+            there = proposed;
+            ++there.version;
+            control.history.emplace_back(shard, there);
+            tell_watchers(shard);
+        }
+        if (chance(faults.control_unknown)) return tell(doubted, std::nullopt);
+        tell(is_first ? answer::accepted : answer::conflict, there);
     });
 }
 
 void sim_cluster::control_back() {
     faults.control_away = false;
+    control_cut_.clear();
     for (const shard_id shard : shards_) tell_watchers(shard);
 }
 
+void sim_cluster::heal_control(node_id node) {
+    control_cut_.erase(node);
+    for (const shard_id shard : shards_) tell_watcher(node, shard);
+}
+
 void sim_cluster::tell_watchers(shard_id shard) {
-    for (auto& each : nodes_)
-        after(between(faults.control_delay), [this, id = each.first, life = each.second.life, shard] {
-            if (faults.control_away) return;
-            in_node(id, life,
-                    [this, shard](replicated_journal& j) { j.configured(shard, control.configs.at(shard)); });
+    for (auto& each : nodes_) tell_watcher(each.first, shard);
+}
+
+void sim_cluster::tell_watcher(node_id node, shard_id shard) {
+    after(between(faults.control_delay), [this, node, life = at(node).life, shard] {
+        if (!hears_control(node)) return;
+        in_node(node, life, [this, node, shard](replicated_journal& j) {
+            at(node).copy[shard] = control.configs.at(shard);
+            j.configured(shard, at(node).copy[shard]);
         });
+    });
 }
 
 // ---- looks

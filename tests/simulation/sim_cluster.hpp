@@ -25,7 +25,8 @@ struct sim_faults {
     microsecond_range delay{50, 500};
     microsecond_range control_delay{500, 5000};
     double control_unknown = 0; // of a compare-and-swap: its outcome is not told
-    bool control_away = false;  // nothing gets through to it
+    bool control_away = false;  // nothing gets through to it, or back
+    double control_doubt = 0.5; // of what is asked in vain: whether it was taken is not known
     double kill_at_commit = 0;  // of a commit of a node's: its process ends before or after it
 };
 
@@ -41,6 +42,7 @@ class sim_cluster {
         node_id id;
         std::unique_ptr<sim_disk> data, log;
         std::unique_ptr<replicated_journal> journal; // null: the process is down
+        std::map<shard_id, shard_config> copy;       // of the control store, on its disk
         std::uint64_t life = 0;                      // of the process
         double clock_rate = 1;                       // of its steady clock
         std::int64_t clock_offset_us = 0;
@@ -75,7 +77,10 @@ class sim_cluster {
     void cut(node_id from, node_id to);
     void heal(node_id from, node_id to);
     void heal_all();
-    // The control store is there again, and says what its watchers have missed.
+    // The node and the control store do not hear each other; whoever is told nothing goes on by what it knew.
+    void cut_control(node_id node) { control_cut_.insert(node); }
+    // The control store is there again, for one or all, and says what its watchers have missed.
+    void heal_control(node_id node);
     void control_back();
     sim_faults faults;
     sim_control control;
@@ -99,6 +104,7 @@ class sim_cluster {
     std::function<void(replicated_journal_options&)> on_start;
     std::function<void(node_id from, node_id to, bytes&)> on_wire;
     std::function<bool(const shard_config& from, const shard_config& to)> told_too_early;
+    bool doubt_is_denied = false; // what may have happened is told as if it had not
     std::size_t disk_forgets = 0; // sim_disk.hpp; of the logs
 
   private:
@@ -116,6 +122,8 @@ class sim_cluster {
     bool transmit(node_id from, node_id to, bytes frame);
     void propose_config(node_id from, shard_id shard, const shard_config& config);
     void tell_watchers(shard_id shard);
+    void tell_watcher(node_id node, shard_id shard);
+    bool hears_control(node_id node) const { return !faults.control_away && !control_cut_.contains(node); }
     void connect(node_id a, node_id b);
     void disconnect(node_id a, node_id b);
     bool reachable(node_id a, node_id b) const;
@@ -128,6 +136,7 @@ class sim_cluster {
     std::map<node_id, node> nodes_;
     std::vector<shard_id> shards_;
     std::set<std::pair<node_id, node_id>> cut_;
+    std::set<node_id> control_cut_;
     std::map<std::pair<node_id, node_id>, instant> last_arrival_; // order of a link
     std::map<std::pair<node_id, node_id>, std::uint64_t> link_;   // its incarnation; absent: down
     std::uint64_t links_ = 0;

@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_away_did_not_do_it_or_may_have_and_says_whi
     BOOST_REQUIRE(told.heard().size() == 1U);
     BOOST_TEST(told.heard()[0].second.version >= known.version);
     const auto refused = propose(*keeper, next_of(known, node_id{1}));
-    BOOST_TEST((refused.first == answer::conflict));
+    BOOST_TEST((refused.first == answer::refused));
     BOOST_TEST(!refused.second);
 }
 
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(a_proposal_that_is_no_configuration_does_not_reach_the_stor
     for (const shard_config& bad : {shard_config{}, shard_config{1, 1, node_id{2}, {node_id{1}}, {node_id{1}}},
                                     shard_config{0, 1, node_id{1}, {node_id{1}}, {node_id{1}}}}) {
         const auto answered = propose(*keeper, bad);
-        BOOST_TEST((answered.first == answer::conflict));
+        BOOST_TEST((answered.first == answer::refused));
         BOOST_TEST(!answered.second);
     }
     BOOST_TEST(must(list(*local, "")).entries.empty());
