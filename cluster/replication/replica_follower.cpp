@@ -76,7 +76,9 @@ void replica_machine::acknowledge() {
 }
 
 void replica_machine::on_hand_over(const hand_over_message& m) {
-    if (role_ != replica_role::secondary || m.last != log_.last() || stored_ != m.last.index) return;
+    // One that was admitted just now may not have heard of it yet.
+    const bool may = role_ == replica_role::secondary || role_ == replica_role::learner;
+    if (!may || m.last != log_.last() || stored_ != m.last.index) return;
     asked_to_take_over_ = true;
     asked_at_ = now_;
     consider_takeover();

@@ -120,6 +120,7 @@ void read_cluster(field_reader& fields, cluster_settings& cluster) {
     fields.integer("min_in_sync", cluster.min_in_sync, 1, static_cast<std::uint32_t>(limits::replicas_max));
     fields.duration("lease", cluster.lease, limits::cluster_lease_min, limits::cluster_lease_max);
     fields.duration("grace", cluster.grace, limits::cluster_lease_min, limits::cluster_grace_max);
+    fields.duration("lost_after", cluster.lost_after, std::chrono::seconds{1}, std::chrono::days{7});
 }
 
 void check_cluster(const cluster_settings& cluster, const endpoint& listen, std::vector<config_problem>& problems) {

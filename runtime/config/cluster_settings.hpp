@@ -46,6 +46,8 @@ struct cluster_settings {
     std::uint32_t min_in_sync = limits::cluster_min_in_sync_default; // fewer: a shard takes no new work
     milliseconds lease = limits::cluster_lease_default; // how long a primary may act on a secondary's answer
     milliseconds grace = limits::cluster_grace_default; // of silence, before a secondary takes over
+    // Of silence, before another node gets what a silent one holds, where there is one.
+    milliseconds lost_after = std::chrono::minutes{5};
     bool operator==(const cluster_settings&) const = default;
 
     const endpoint& advertised_peer() const { return advertise_peer.host.empty() ? peer_listen : advertise_peer; }

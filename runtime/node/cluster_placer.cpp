@@ -4,16 +4,32 @@
 
 namespace coppice {
 
+// Who is silent for long loses its copies to others, but only where there are enough of these: else nothing would
+// be won, and a node that comes back has less to catch up with while it is still a replica.
+placement_input cluster_placer::input_of(const std::vector<kept_member>& members,
+                                         const std::vector<std::pair<shard_id, shard_config>>& configs) const {
+    placement_input input;
+    const auto silences = options_.silences ? options_.silences() : std::map<node_id, milliseconds>{};
+    const auto is_lost = [&](const member& m) {
+        const auto found = silences.find(m.number);
+        return found != silences.end() && found->second >= options_.lost_after;
+    };
+    const auto others = std::ranges::count_if(
+        members, [&](const kept_member& m) { return m.what.state == member_state::active && !is_lost(m.what); });
+    const bool may_replace = others >= static_cast<std::ptrdiff_t>(input.replication_factor);
+    for (const kept_member& m : members)
+        if (m.what.state != member_state::joining)
+            input.nodes.push_back({m.what.number, m.what.zone, m.what.state, may_replace && is_lost(m.what)});
+    for (const auto& [shard, config] : configs)
+        if (config.epoch > 0) input.shards.push_back({shard, config});
+    return input;
+}
+
 void cluster_placer::place(const std::vector<kept_member>& members,
                            const std::vector<std::pair<shard_id, shard_config>>& configs) {
     const auto led = [this](const auto& each) { return each.second.primary == options_.self; };
     if (std::ranges::none_of(configs, led)) return;
-    placement_input input;
-    for (const kept_member& m : members)
-        if (m.what.state != member_state::joining)
-            input.nodes.push_back({m.what.number, m.what.zone, m.what.state, false});
-    for (const auto& [shard, config] : configs)
-        if (config.epoch > 0) input.shards.push_back({shard, config});
+    const placement_input input = input_of(members, configs);
     const std::lock_guard guard{mutex_};
     for (const placement_step& step : plan_placement(input)) {
         const auto found = std::ranges::find(input.shards, step.shard, &placed_shard::shard);

@@ -19,6 +19,9 @@ namespace coppice {
 struct cluster_placer_options {
     node_id self{};
     std::uint32_t min_in_sync = 1; // a replica goes only while so many others are in sync
+    // How long each member that is not linked now has been silent, as seen from here. Empty: nobody is.
+    std::function<std::map<node_id, milliseconds>()> silences;
+    milliseconds lost_after = std::chrono::minutes{5}; // of silence
     std::function<void(shard_id, std::vector<node_id>)> want_replicas;
     std::function<void(shard_id, node_id)> hand_over;
     logger log;
@@ -32,6 +35,8 @@ class cluster_placer {
                const std::vector<std::pair<shard_id, shard_config>>& configs);
 
   private:
+    placement_input input_of(const std::vector<kept_member>& members,
+                             const std::vector<std::pair<shard_id, shard_config>>& configs) const;
     void carry_out(const placement_step& step, const shard_config& config);
     bool is_needed(const placement_step& step, const placement_input& input, const shard_config& config) const;
     void tell(const placement_step& step);

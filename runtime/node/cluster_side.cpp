@@ -150,6 +150,8 @@ void cluster_side::make_operations() {
     };
     placer_ = std::make_unique<cluster_placer>(cluster_placer_options{.self = self(),
                                                                       .min_in_sync = settings_.min_in_sync,
+                                                                      .silences = [this] { return silences(); },
+                                                                      .lost_after = settings_.lost_after,
                                                                       .want_replicas = want_replicas,
                                                                       .hand_over = hand_over,
                                                                       .log = log_});
@@ -336,6 +338,15 @@ void cluster_side::make_itself_known(const std::vector<kept_member>& members) {
 void cluster_side::place() {
     if (why_stopped()) return;
     placer_->place(members_->members(), configs_->configs());
+}
+
+// Who was never heard in this life counts from its beginning.
+std::map<node_id, milliseconds> cluster_side::silences() const {
+    std::map<node_id, milliseconds> silent;
+    const auto life = std::chrono::duration_cast<milliseconds>(steady_now() - began_);
+    for (const peer_statistics& peer : network_->statistics())
+        if (!peer.up) silent[peer.node] = peer.last_heard_age.count() < 0 ? life : peer.last_heard_age;
+    return silent;
 }
 
 void cluster_side::look_again() {

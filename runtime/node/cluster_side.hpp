@@ -6,6 +6,7 @@
 // on the threads of network and control store.
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -69,6 +70,7 @@ class cluster_side {
     void leave_cluster(const failure& why);
     void must_stop(const failure& why);
     void place();
+    std::map<node_id, milliseconds> silences() const;
     void found_cluster();
     void frame_arrived(peer_frame frame);
     void link_changed(node_id node, bool up, std::string_view why);
@@ -76,6 +78,7 @@ class cluster_side {
     bool is_member(node_id node) const;
 
     const cluster_settings settings_;
+    const instant began_ = steady_now();
     const endpoint rpc_;
     const logger log_;
     const std::vector<shard_id> shards_; // of the cluster, by number from 0

@@ -19,8 +19,8 @@ class cluster_under_test {
     std::size_t size() const { return nodes_.size(); }
     void start(std::size_t i);
     int kill(std::size_t i, int signal); // and waits for its end
-    // Its way to etcd is another from now on.
-    void restart_with_etcd_at(std::size_t i, const std::string& endpoint);
+    // Ends in peace, and begins again with another text for the first `from` of its configuration.
+    void restart_with(std::size_t i, const std::string& from, const std::string& to);
     void signal(std::size_t i, int signal) const;
     bool runs(std::size_t i) const { return nodes_.at(i).running != nullptr; }
     const std::string& config(std::size_t i) const { return nodes_.at(i).config; }

@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_believes_in_another_number_of_shards_does_not_s
 BOOST_AUTO_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_once) {
     cluster_under_test c;
     slow_line line(c.etcd().endpoint());
-    c.restart_with_etcd_at(2, line.endpoint());
+    c.restart_with(2, c.etcd().endpoint(), line.endpoint());
     require_all_in_sync(c, 3);
     client::blocking_client first(c.client_of(0));
     client::client last{first.io(), c.client_of(2)};
@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_on
 BOOST_AUTO_TEST_CASE(an_executor_that_hears_late_of_a_type_runs_its_jobs_when_it_has) {
     cluster_under_test c;
     slow_line line(c.etcd().endpoint());
-    c.restart_with_etcd_at(2, line.endpoint());
+    c.restart_with(2, c.etcd().endpoint(), line.endpoint());
     require_all_in_sync(c, 3);
     client::blocking_client at(c.client_of(0));
     line.delay_answers(std::chrono::milliseconds{300});
@@ -217,6 +217,20 @@ BOOST_AUTO_TEST_CASE(an_executor_that_hears_late_of_a_type_runs_its_jobs_when_it
             return job && job->state == job_state::SUCCEEDED && job->attempts == 1;
         }));
     }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_node_held_that_is_silent_for_too_long_is_held_by_another) {
+    cluster_under_test c{4};
+    for (std::size_t i = 0; i < c.size(); ++i) {
+        c.restart_with(i, "min_in_sync:", "lost_after: 2s\n  min_in_sync:");
+        require_all_in_sync(c, 3);
+    }
+    const std::size_t lost = c.primary(); // it holds one shard at least, and of three nodes each held all
+    c.kill(lost, SIGKILL);
+    require_all_in_sync(c, 3);
+    const auto worked = c.run(
+        lost == 0 ? 1 : 0, {"job", "submit", "--tenant", "acme", "--type", "echo", "--payload", "\"x\"", "--wait"});
+    BOOST_TEST(worked.status == 0, worked.err);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

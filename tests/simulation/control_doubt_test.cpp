@@ -64,6 +64,24 @@ BOOST_AUTO_TEST_CASE(a_hand_over_that_nobody_can_decide_is_taken_back) {
     }
 }
 
+// It is in the set, but the control store has not told it yet when it is asked.
+BOOST_AUTO_TEST_CASE(a_hand_over_to_one_that_was_admitted_just_now_takes_no_grace) {
+    three_nodes w{15};
+    w.c.crash(w.third);
+    BOOST_REQUIRE(w.c.run_until([&] { return w.c.control.configs.at(shard).in_sync.size() == 2; }, 10 * second_us));
+    w.c.start(w.third);
+    BOOST_REQUIRE(w.c.run_until([&] { return w.c.slot(w.third, shard).replica->role() == replica_role::learner; },
+                                second_us));
+    w.c.cut_control(w.third);
+    BOOST_REQUIRE(w.c.run_until([&] { return all_in_sync(w.c, shard, 3); }, 10 * second_us));
+    BOOST_TEST((w.c.slot(w.third, shard).replica->role() == replica_role::learner));
+    w.c.at(w.primary).journal->want_hand_over(shard, w.third);
+    BOOST_REQUIRE(w.c.run_until([&] { return w.c.primary_of(shard) == nullptr; }, 100'000));
+    w.c.heal_control(w.third);
+    BOOST_REQUIRE(w.c.run_until([&] { return w.c.primary_of(shard) != nullptr; }, 300'000));
+    BOOST_TEST((w.c.primary_of(shard)->id == w.third));
+}
+
 // A primary that stood still is heard again, and nobody knows whether it was followed: reads go on.
 BOOST_AUTO_TEST_CASE(a_takeover_in_doubt_is_called_off_when_its_primary_is_heard_again) {
     three_nodes w{12};

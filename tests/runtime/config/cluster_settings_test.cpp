@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(what_is_left_out_has_its_default) {
 BOOST_AUTO_TEST_CASE(every_field_of_the_section_is_read) {
     const auto parsed = parse_node_config(
         section("  zone: north\n  advertise_peer: node-3.example:1\n  advertise_rpc: '[2001:db8::7]:2'\n"
-                "  shards: 7\n  min_in_sync: 1\n  lease: 2s\n  grace: 2600ms\n",
+                "  shards: 7\n  min_in_sync: 1\n  lease: 2s\n  grace: 2600ms\n  lost_after: 90s\n",
                 "    prefix: /oak/\n    ca: e.pem\n    certificate: ec.pem\n    key: ek.pem\n    user: u\n"
                 "    password_file: p\n"),
         "f");
@@ -63,6 +63,7 @@ BOOST_AUTO_TEST_CASE(every_field_of_the_section_is_read) {
     c.advertise_rpc = {"2001:db8::7", 2};
     c.shards = 7;
     c.min_in_sync = 1;
+    c.lost_after = milliseconds{90'000};
     c.lease = milliseconds{2000};
     c.grace = milliseconds{2600};
     c.etcd = {{"http://127.0.0.1:2379"}, "/oak/", "e.pem", "ec.pem", "ek.pem", "u", "p"};

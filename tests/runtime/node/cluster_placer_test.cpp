@@ -32,10 +32,14 @@ struct fixture {
     std::vector<kept_member> members{node_in(1, member_state::active), node_in(2, member_state::active),
                                      node_in(3, member_state::active)};
 
+    std::map<node_id, milliseconds> silent;
+
     cluster_placer make(std::uint32_t self) {
         return cluster_placer{
             {.self = node_id{self},
              .min_in_sync = min_in_sync,
+             .silences = [this] { return silent; },
+             .lost_after = milliseconds{60'000},
              .want_replicas =
                  [this](shard_id, std::vector<node_id> replicas) {
                      std::string text = "hold";
@@ -65,6 +69,26 @@ BOOST_FIXTURE_TEST_CASE(a_draining_primary_hands_over_first, fixture) {
     place(1);
     BOOST_REQUIRE(orders.size() == 1U);
     BOOST_TEST((orders[0] == "lead 2" || orders[0] == "lead 3"));
+}
+
+BOOST_FIXTURE_TEST_CASE(who_is_silent_for_long_is_replaced_where_there_is_another, fixture) {
+    config.in_sync = nodes({1, 2});
+    silent[node_id{3}] = milliseconds{60'000};
+    place(1);
+    BOOST_TEST(orders.empty()); // two others are not enough for three copies
+    members.push_back(node_in(4, member_state::active));
+    silent[node_id{3}] = milliseconds{59'999};
+    place(1);
+    BOOST_TEST(orders.empty());
+    silent[node_id{3}] = milliseconds{60'000};
+    place(1);
+    BOOST_REQUIRE(orders.size() == 1U);
+    BOOST_TEST(orders[0] == "hold 1 2 3 4");
+    config.replicas = nodes({1, 2, 3, 4});
+    config.in_sync = nodes({1, 2, 4});
+    place(1);
+    BOOST_REQUIRE(orders.size() == 2U);
+    BOOST_TEST(orders[1] == "hold 1 2 4");
 }
 
 BOOST_FIXTURE_TEST_CASE(only_the_primary_acts, fixture) {
