@@ -187,7 +187,7 @@ replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_h
             ready();
         },
         [self, ready](const config_settled& m) {
-            self->state.journal->config_answered(m.shard, m.how, m.there);
+            self->state.journal->config_answered(m.shard, m.how, m.asked, m.there);
             ready();
         },
         [self, ready](const applied_wanted& m) {

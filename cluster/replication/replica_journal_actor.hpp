@@ -27,6 +27,7 @@ struct config_seen {
 struct config_settled {
     shard_id shard;
     replica_machine::answer how{};
+    std::uint64_t asked = 0; // the version that the proposal compared
     std::optional<shard_config> there;
 };
 // `done` is called, on the journal's thread, as soon as the tables here have come to `index`; with `unavailable`

@@ -88,10 +88,12 @@ void replica_machine::step_down() {
     set_role(role_by_config());
 }
 
-void replica_machine::config_answered(answer how, const std::optional<shard_config>& now_there, instant now) {
+void replica_machine::config_answered(answer how, std::uint64_t asked, const std::optional<shard_config>& now_there,
+                                      instant now) {
     now_ = now;
     if (now_there) configured(*now_there, now);
-    if (!proposed_ || how == answer::accepted) return;
+    // An answer that comes late, about a version that has moved since, says nothing of what is proposed now.
+    if (!proposed_ || asked != proposed_->version || how == answer::accepted) return;
     in_doubt_ = in_doubt_ || how == answer::unknown;
     if (in_doubt_) {
         // It may have been done: what it says goes on to count, and the same version is asked about again.

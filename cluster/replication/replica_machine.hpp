@@ -116,8 +116,9 @@ class replica_machine {
     // conflict: another version is there. refused: it did not happen for another reason, such as that nobody could
     // be asked. unknown: it may have happened, or may yet.
     enum class answer : std::uint8_t { accepted, conflict, refused, unknown };
-    // Of the configuration proposed last. `now_there`: what the control store holds, when it said so.
-    void config_answered(answer how, const std::optional<shard_config>& now_there, instant now);
+    // Of a proposal that compared the version `asked`. `now_there`: what the control store holds, when it said so.
+    void config_answered(answer how, std::uint64_t asked, const std::optional<shard_config>& now_there,
+                         instant now);
     // Slices of snapshots and their answers are the caller's own affair.
     void receive(node_id from, const replica_message& message, instant now);
     void link_up(node_id node, instant now);

@@ -126,12 +126,12 @@ void replicated_journal::configured(shard_id shard, const shard_config& config) 
     s->replica->configured(config, now());
 }
 
-void replicated_journal::config_answered(shard_id shard, replica_machine::answer how,
+void replicated_journal::config_answered(shard_id shard, replica_machine::answer how, std::uint64_t asked,
                                          const std::optional<shard_config>& now_there) {
     auto* s = slot(shard);
     if (s == nullptr) return;
     if (now_there && (!s->config || s->config->version < now_there->version)) s->config = now_there;
-    s->replica->config_answered(how, now_there, now());
+    s->replica->config_answered(how, asked, now_there, now());
 }
 
 void replicated_journal::link_up(node_id node) {

@@ -59,7 +59,9 @@ class replicated_journal {
     void propose(const proposal_ptr& p);
     void receive(node_id from, bytes_view frame);
     void configured(shard_id shard, const shard_config& config);
-    void config_answered(shard_id shard, replica_machine::answer how, const std::optional<shard_config>& now_there);
+    // `asked`: the version that the proposal compared.
+    void config_answered(shard_id shard, replica_machine::answer how, std::uint64_t asked,
+                         const std::optional<shard_config>& now_there);
     void link_up(node_id node);
     void link_down(node_id node);
     void tick();

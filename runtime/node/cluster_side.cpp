@@ -359,10 +359,12 @@ void cluster_side::look_again() {
 
 void cluster_side::propose_config(shard_id shard, const shard_config& config) {
     if (why_stopped()) // as if the store had refused it
-        return caf::anon_send(journal_, config_settled{shard, replica_machine::answer::refused, std::nullopt});
+        return caf::anon_send(
+            journal_, config_settled{shard, replica_machine::answer::refused, config.version, std::nullopt});
     configs_->propose(shard, config,
-                      [journal = journal_, shard](replica_machine::answer how, std::optional<shard_config> there) {
-                          caf::anon_send(journal, config_settled{shard, how, std::move(there)});
+                      [journal = journal_, shard, asked = config.version](replica_machine::answer how,
+                                                                          std::optional<shard_config> there) {
+                          caf::anon_send(journal, config_settled{shard, how, asked, std::move(there)});
                       });
 }
 

@@ -64,6 +64,41 @@ BOOST_AUTO_TEST_CASE(a_hand_over_that_nobody_can_decide_is_taken_back) {
     }
 }
 
+// A question is asked twice, the version moves, another is asked, and only then the second answer to the first
+// comes.
+BOOST_AUTO_TEST_CASE(an_answer_about_a_version_that_has_moved_says_nothing_of_what_is_asked_now) {
+    using answer = replica_machine::answer;
+    instant now{std::chrono::seconds{1000}};
+    const auto pass = [&now](replica_machine& of, milliseconds by) {
+        now += by;
+        of.tick(now);
+        return of.take_effects().propose;
+    };
+    shard_config there{.version = 5, .epoch = 3, .primary = node_id{1}};
+    there.in_sync = there.replicas = {node_id{1}, node_id{2}};
+    replica_machine::start from;
+    from.self = node_id{2};
+    from.known = true;
+    from.log = log_positions{log_position{3, 1}};
+    from.applied = 1;
+    for (const answer late : {answer::conflict, answer::refused}) {
+        replica_machine second{from, now};
+        second.configured(there, now);
+        BOOST_REQUIRE(pass(second, milliseconds{2000}).has_value()); // its primary is silent
+        second.config_answered(answer::unknown, 5, std::nullopt, now);
+        BOOST_REQUIRE(pass(second, milliseconds{500}).has_value()); // asked again
+        shard_config moved = there;
+        moved.version = 6;
+        moved.replicas.push_back(node_id{3});
+        second.configured(moved, now);
+        BOOST_REQUIRE(pass(second, milliseconds{2000}).has_value());
+        second.config_answered(late, 5, late == answer::conflict ? std::optional{moved} : std::nullopt, now);
+        BOOST_TEST(second.awaits_config());
+        second.config_answered(late, 6, std::nullopt, now);
+        BOOST_TEST(!second.awaits_config());
+    }
+}
+
 // It is in the set, but the control store has not told it yet when it is asked.
 BOOST_AUTO_TEST_CASE(a_hand_over_to_one_that_was_admitted_just_now_takes_no_grace) {
     three_nodes w{15};

@@ -250,11 +250,13 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
     using answer = replica_machine::answer;
     const std::uint64_t life = at(from).life;
     const answer doubted = doubt_is_denied ? answer::refused : answer::unknown;
-    const auto tell = [this, from, life, shard, doubted](answer how, std::optional<shard_config> there) {
-        after(between(faults.control_delay), [this, from, life, shard, doubted, how, there] {
+    const auto tell = [this, from, life, shard, doubted,
+                       asked = proposed.version](answer how, std::optional<shard_config> there) {
+        after(between(faults.control_delay), [this, from, life, shard, doubted, asked, how, there] {
             const bool comes_through = hears_control(from) || !there;
             in_node(from, life, [=](replicated_journal& j) {
-                j.config_answered(shard, comes_through ? how : doubted, comes_through ? there : std::nullopt);
+                j.config_answered(shard, comes_through ? how : doubted, asked,
+                                  comes_through ? there : std::nullopt);
             });
         });
     };
@@ -262,8 +264,9 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
         shard_config soon = proposed;
         ++soon.version;
         after(0, [this, from, life, shard, soon] {
-            in_node(from, life,
-                    [shard, soon](replicated_journal& j) { j.config_answered(shard, answer::accepted, soon); });
+            in_node(from, life, [shard, soon](replicated_journal& j) {
+                j.config_answered(shard, answer::accepted, soon.version - 1, soon);
+            });
         });
     }
     // Nobody took it; or it is not known whether somebody did.
