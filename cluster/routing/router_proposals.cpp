@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::uint32_t overloaded_retry_ms = 50;
 
+void turn_away(const proposal_ptr& p) {
+    p->refuse({errc::overloaded, "too much waits for the shard's primary", overloaded_retry_ms});
+}
+
 bool worth_another_try(errc code) { return code == errc::not_primary || code == errc::unknown_outcome; }
 
 } // namespace
@@ -21,8 +25,7 @@ bool shard_router::send(node_id to, peer_channel channel, std::uint64_t id,
 void shard_router::propose(const proposal_ptr& p) {
     const instant until = steady_now() + limits::route_patience;
     if (serving_) return pass_here(p, until);
-    if (routing_.size() >= limits::routed_proposals_max)
-        return p->refuse({errc::overloaded, "too much waits for the shard's primary", overloaded_retry_ms});
+    if (routing_.size() >= limits::routed_proposals_max) return turn_away(p);
     const std::uint64_t id = s().next_id++;
     auto& r = routing_[id] = {p, until, never, {}, false, {}};
     try_again(id, r);
@@ -42,13 +45,12 @@ void shard_router::pass_here(const proposal_ptr& p, instant until) {
 }
 
 void shard_router::rescue(const proposal_rescued& m) {
-    if (steady_now() >= m.until)
-        return give_up({m.what, m.until, never, {}, m.why.code == errc::unknown_outcome, m.why.detail});
-    if (routing_.size() >= limits::routed_proposals_max) return m.what->refuse(m.why);
-    const std::uint64_t id = s().next_id++;
-    routing_[id] = {
-        m.what,      m.until, steady_now() + limits::route_retry_pause, {}, m.why.code == errc::unknown_outcome,
-        m.why.detail};
+    const bool maybe = m.why.code == errc::unknown_outcome;
+    routed r{m.what, m.until, steady_now() + limits::route_retry_pause, {}, maybe, m.why.detail};
+    if (steady_now() >= m.until) return give_up(r);
+    // What may have been done is not sent away: its caller could not tell what to do.
+    if (routing_.size() >= limits::routed_proposals_max && !maybe) return turn_away(m.what);
+    routing_.emplace(s().next_id++, std::move(r));
     keep_ticking();
 }
 
