@@ -77,18 +77,24 @@ bool keyed_load::more(std::size_t client, std::size_t count) const {
     return eventually([&] { return acknowledged(client) >= before + count; });
 }
 
-std::size_t keyed_load::unfinished(const std::set<job_id>& jobs, unsigned node) const {
-    std::size_t count = 0;
+std::vector<std::string> keyed_load::unfinished(const std::set<job_id>& jobs, unsigned node) const {
+    std::vector<std::string> lines;
     std::thread looking([&] {
         cluster_.among_clients();
         client::blocking_client as{cluster_.client_of({node})};
         for (const job_id& id : jobs) {
             const auto job = as.get(id);
-            count += !(job && job->state == job_state::SUCCEEDED);
+            if (job && job->state == job_state::SUCCEEDED) continue;
+            std::string line = to_string(id) + ": ";
+            if (!job) line += to_string(job.error());
+            if (job)
+                line += std::string{to_string(job->state)} + ", attempts " + std::to_string(job->attempts) + ", " +
+                        to_string(job->error);
+            lines.push_back(std::move(line));
         }
     });
     looking.join();
-    return count;
+    return lines;
 }
 
 void keyed_load::require_sound() const {
@@ -98,10 +104,12 @@ void keyed_load::require_sound() const {
         jobs.insert(ids.begin(), ids.end());
     }
     for (unsigned node = 1; node <= network_cluster::nodes; ++node) {
-        std::size_t left = 0;
-        if (!eventually([&] { return (left = unfinished(jobs, node)) == 0; }))
-            BOOST_ERROR(left << " of " << jobs.size() << " acknowledged jobs did not succeed, says node " << node
-                             << cluster_.account());
+        std::vector<std::string> left;
+        if (eventually([&] { return (left = unfinished(jobs, node)).empty(); })) continue;
+        std::string some;
+        for (std::size_t i = 0; i < std::min<std::size_t>(left.size(), 20); ++i) some += "\n" + left[i];
+        BOOST_ERROR(left.size() << " of " << jobs.size() << " acknowledged jobs did not succeed, says node " << node
+                                << some << cluster_.account());
     }
     std::istringstream marks{read_file(marks_file(cluster_))};
     std::set<std::string> seen;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "runtime/client/blocking_client.hpp"
 #include "tests/end_to_end/network_cluster.hpp"
@@ -37,7 +38,8 @@ class keyed_load {
         std::string last_refusal;
     };
     void loop(std::size_t client, const std::vector<unsigned>& known);
-    std::size_t unfinished(const std::set<job_id>& jobs, unsigned node) const;
+    // Of these, as that node says: a line each.
+    std::vector<std::string> unfinished(const std::set<job_id>& jobs, unsigned node) const;
 
     const network_cluster& cluster_;
     mutable std::mutex mutex_;
