@@ -6,8 +6,8 @@
 namespace coppice::end_to_end {
 namespace {
 
-// With as many shards as tenants, each on one of its own.
-const std::vector<std::string> tenants{"acme", "bolt", "cork"};
+// With as many shards as load_tenants, each on one of its own.
+const std::vector<std::string> load_tenants{"acme", "bolt", "cork"};
 constexpr std::chrono::milliseconds pause_between_submits{20};
 constexpr milliseconds retry_for{2000}; // then it says so, and asks again by the same key
 
@@ -20,7 +20,7 @@ void keyed_load::declare(const network_cluster& cluster) {
         "kind: JobType\nmetadata: {name: mark}\nspec: {executor: exec, attempts_max: 5, argv: [sh, -c, "
         "'echo \"$JOB_ID $JOB_ATTEMPT\" >> " +
         marks_file(cluster) + "']}\n";
-    for (const std::string& each : tenants)
+    for (const std::string& each : load_tenants)
         text += "---\nkind: Tenant\nmetadata: {name: " + each + "}\nspec: {types: [mark], queued_max: 100000}\n";
     const outcome applied = cluster.run({1, 2, 3}, {"apply", "-f", cluster.files().write("load.yaml", text)});
     BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
@@ -47,7 +47,7 @@ void keyed_load::loop(std::size_t client, const std::vector<unsigned>& known) {
     for (std::size_t number = 0; !stopping_;) {
         const std::string key = "k" + std::to_string(number);
         const auto answer = as.submit(client::job_spec{
-            .tenant = tenants[number % tenants.size()], .type = "mark", .payload = "{}", .idempotency_key = key});
+            .tenant = load_tenants[number % load_tenants.size()], .type = "mark", .payload = "{}", .idempotency_key = key});
         {
             const std::lock_guard guard{mutex_};
             if (answer) {

@@ -4,7 +4,7 @@
 namespace coppice::testing {
 namespace {
 
-struct two_nodes {
+struct asking_nodes {
     etcd_process etcd;
     system_config config{2};
     caf::actor_system system{config};
@@ -39,7 +39,7 @@ void wait_for_answer(const question& asked) {
 
 BOOST_AUTO_TEST_SUITE(catalog_refresh_suite)
 
-BOOST_FIXTURE_TEST_CASE(who_asks_is_told_when_all_that_was_declared_is_on_the_board, two_nodes) {
+BOOST_FIXTURE_TEST_CASE(who_asks_is_told_when_all_that_was_declared_is_on_the_board, asking_nodes) {
     b.store->hold_watches_up(true);
     BOOST_TEST(words(a.apply({tenant_document("acme")})) == "created");
     std::vector<question> asked;
@@ -57,7 +57,7 @@ BOOST_FIXTURE_TEST_CASE(who_asks_is_told_when_all_that_was_declared_is_on_the_bo
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_question_takes_no_part_in_a_reading_that_began_before_it, two_nodes) {
+BOOST_FIXTURE_TEST_CASE(a_question_takes_no_part_in_a_reading_that_began_before_it, asking_nodes) {
     const question before{b}; // at this moment nothing is declared
     BOOST_TEST(words(a.apply({tenant_document("acme")})) == "created");
     const question after{b};
@@ -66,7 +66,7 @@ BOOST_FIXTURE_TEST_CASE(a_question_takes_no_part_in_a_reading_that_began_before_
     BOOST_TEST(after.found());
 }
 
-BOOST_FIXTURE_TEST_CASE(while_the_control_store_is_away_what_is_known_here_must_do, two_nodes) {
+BOOST_FIXTURE_TEST_CASE(while_the_control_store_is_away_what_is_known_here_must_do, asking_nodes) {
     BOOST_TEST(words(a.apply({tenant_document("acme")})) == "created");
     const question first{b};
     wait_for_answer(first);
