@@ -225,7 +225,12 @@ void shard_machine::retry_or_fail(cell& c, cmd::Report::Reader r, bool permanent
         delay = milliseconds{std::min<std::int64_t>(
             r.getRetryAfterMs(), std::chrono::duration_cast<milliseconds>(limits::delay_max).count())};
     c.row.setReadyUs(0);
+    put_off(c, delay);
+}
+
+void shard_machine::put_off(cell& c, milliseconds delay) {
     if (delay.count() == 0) return enter(c, job_state::QUEUED);
+    c.row.setReadyUs(0);
     c.row.setDueUs(to_us(now_ + delay));
     enter(c, job_state::SCHEDULED);
 }
@@ -237,7 +242,8 @@ void shard_machine::lose_attempt(cell& c, const ending& e) {
         return enter(c, job_state::CANCELLED);
     }
     record_attempt_end(c, e);
-    enter(c, c.row.getLost() > limits::attempts_lost_max ? job_state::FAILED : job_state::QUEUED);
+    if (c.row.getLost() > limits::attempts_lost_max) return enter(c, job_state::FAILED);
+    put_off(c, lost_pause(c.row.getLost())); // at once: with the place that it had
 }
 
 void shard_machine::end_effect_of(cell& c, worker_id worker, std::uint32_t attempt, errc code, bool revoke) {

@@ -16,6 +16,15 @@ inline milliseconds backoff_ceiling(milliseconds base, milliseconds max, std::ui
     return milliseconds{base.count() << doublings};
 }
 
+// How long a job waits whose attempts were lost with their worker `lost` times. Workers are few and die seldom, so
+// the first times it goes to another at once; a job that loses every attempt is waited with, so that a fault of
+// ours or of the network, which may take a minute, does not use up limits::attempts_lost_max in one.
+inline milliseconds lost_pause(std::uint32_t lost) {
+    constexpr std::uint32_t at_once = 2;
+    if (lost <= at_once) return milliseconds{0};
+    return backoff_ceiling(milliseconds{100}, milliseconds{10'000}, lost - at_once);
+}
+
 // `random`: any 64 bits.
 inline milliseconds full_jitter(milliseconds ceiling, std::uint64_t random) {
     if (ceiling.count() <= 0) return milliseconds{0};

@@ -139,6 +139,7 @@ class shard_machine {
     void record_attempt_end(cell& c, const ending& e);
     void note_attempt_end(cell& c, const ending& e);
     void retry_or_fail(cell& c, cmd::Report::Reader r, bool permanent);
+    void put_off(cell& c, milliseconds delay); // queued again then, or at once
     void end_effect_of(cell& c, worker_id worker, std::uint32_t attempt, errc code, bool revoke);
     void cancel(cmd::Cancel::Reader c, command_result& result);
     void adopt(cmd::Adopt::Reader a, command_result& result);

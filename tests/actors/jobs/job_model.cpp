@@ -241,7 +241,7 @@ job_model::answer job_model::on(const report_op& o) {
         else if (j->lost > 20)
             end(o.job, job_state::FAILED);
         else
-            queue(*j);
+            put_off(*j, lost_pause(j->lost));
         break;
     case outcome::FAILED:
     case outcome::TIMED_OUT:
@@ -260,7 +260,12 @@ void job_model::fail(const job_id& id, bool permanent, std::int64_t retry_after_
         full_jitter(backoff_ceiling(spec.retry.base, spec.retry.max, j.tries), attempt_random(id, j.attempt));
     if (retry_after_ms >= 0) delay = milliseconds{retry_after_ms};
     j.ready = never;
+    put_off(j, delay);
+}
+
+void job_model::put_off(model_job& j, milliseconds delay) {
     if (delay.count() == 0) return queue(j);
+    j.ready = never;
     j.due = now_ + delay;
     j.state = job_state::SCHEDULED;
 }

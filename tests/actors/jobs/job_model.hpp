@@ -115,6 +115,7 @@ class job_model {
     bool before(const model_job& a, const model_job& b) const;
 
     void queue(model_job& j);
+    void put_off(model_job& j, milliseconds delay);
     void end(const job_id& id, job_state how);
     void tell_children(const job_id& parent, job_state how);
     void fail(const job_id& id, bool permanent, std::int64_t retry_after_ms);

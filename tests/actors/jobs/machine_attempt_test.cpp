@@ -138,16 +138,25 @@ BOOST_AUTO_TEST_CASE(a_failed_attempt_waits_as_the_type_says_or_as_it_says_itsel
     BOOST_TEST(w.job(id).due_us == to_us(w.now() + limits::delay_max));
 }
 
-BOOST_AUTO_TEST_CASE(a_lost_attempt_is_no_try_and_keeps_the_jobs_place_but_not_for_ever) {
+BOOST_AUTO_TEST_CASE(a_lost_attempt_is_no_try_and_keeps_the_jobs_place_twice_and_is_not_tried_for_ever) {
     at_work w;
     const job_id id = w.submit();
     const std::int64_t place = w.job(id).ready_us;
     for (std::uint32_t n = 1; n <= limits::attempts_lost_max; ++n) {
         w.pass(milliseconds{1000});
         w.report(id, outcome::LOST);
-        BOOST_TEST((w.job(id).state == job_state::RUNNING));
-        BOOST_TEST(w.job(id).ready_us == place);
         BOOST_TEST(w.out().ends.at(0).revoke);
+        if (n <= 2) {
+            BOOST_TEST(w.job(id).ready_us == place);
+        } else { // it is waited with
+            BOOST_TEST((w.job(id).state == job_state::SCHEDULED));
+            const milliseconds pause =
+                std::chrono::duration_cast<milliseconds>(from_us(w.job(id).due_us) - w.now());
+            BOOST_TEST(pause.count() == std::min(100LL << (n - 3), 10'000LL));
+            w.pass(pause);
+            w.one(tick_op{});
+        }
+        BOOST_TEST((w.job(id).state == job_state::RUNNING));
     }
     BOOST_TEST(w.job(id).tries == 0U);
     BOOST_TEST(w.job(id).lost == limits::attempts_lost_max);
