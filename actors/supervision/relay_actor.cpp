@@ -42,6 +42,7 @@ void relay::open(const caf::actor& incarnation) {
     const std::unique_lock guard{lock_};
     incarnation_ = caf::actor_cast<caf::strong_actor_ptr>(incarnation);
     ended_ = false;
+    if (!incarnation_) return;
     for (auto& message : stash_) incarnation_->enqueue(std::move(message), nullptr);
     stash_.clear();
 }

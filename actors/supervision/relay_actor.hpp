@@ -37,7 +37,7 @@ class relay final : public caf::monitorable_actor {
     const char* name() const override { return "relay"; }
     void on_destroy() override;
 
-    // For the supervisor. `open` delivers the stash to the new incarnation, then lets messages through.
+    // For the supervisor. `open` gives the new incarnation the stash, then what comes; without one, it is awaited.
     void open(const caf::actor& incarnation);
     // No incarnation any more; nothing happens if `incarnation` is not the present one.
     void close(const caf::actor_control_block* incarnation);

@@ -94,6 +94,18 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_child_that_ended_for_good_is_refused) {
     BOOST_TEST(!node.ask<std::string>(node.address.handle(), std::string{"ping"}).has_value());
 }
 
+// A tree that is grown again at the same addresses starts its children in its own time.
+BOOST_AUTO_TEST_CASE(messages_wait_for_a_child_that_is_coming_though_the_last_one_ended_for_good) {
+    waiting_child node{when_down::stash};
+    node.stop();
+    node.tell(node.address.handle(), "1");
+    BOOST_TEST(node.address->refused_sends() == 1U);
+    node.address->open({});
+    node.tell(node.address.handle(), "2");
+    BOOST_TEST(node.address->refused_sends() == 1U);
+    BOOST_TEST(node.address->stashed() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(messages_wait_through_a_restart_of_the_supervisor_itself) {
     virtual_node node;
     const relay_ptr address = make_relay(node.system, when_down::stash);
