@@ -7,7 +7,7 @@ namespace {
 const shard_id shard{0};
 
 struct three_nodes {
-    explicit three_nodes(std::uint64_t seed) : c{seed, 3, 1}, client{c, shard, {}, {}, {}} {
+    explicit three_nodes(std::uint64_t seed) : client{c, shard, {}, {}, {}}, c{seed, 3, 1} {
         c.start_all();
         BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
         client.declare();
@@ -34,8 +34,8 @@ struct three_nodes {
     }
     std::uint64_t epoch() { return c.control.configs.at(shard).epoch; }
 
+    sim_client client; // outlives the cluster, whose end answers what is under way
     sim_cluster c;
-    sim_client client;
     node_id primary, other, third;
 };
 
