@@ -46,8 +46,10 @@ void keyed_load::loop(std::size_t client, const std::vector<unsigned>& known) {
     client::blocking_client as{std::move(options)};
     for (std::size_t number = 0; !stopping_;) {
         const std::string key = "k" + std::to_string(number);
-        const auto answer = as.submit(client::job_spec{
-            .tenant = load_tenants[number % load_tenants.size()], .type = "mark", .payload = "{}", .idempotency_key = key});
+        const auto answer = as.submit(client::job_spec{.tenant = load_tenants[number % load_tenants.size()],
+                                                       .type = "mark",
+                                                       .payload = "{}",
+                                                       .idempotency_key = key});
         {
             const std::lock_guard guard{mutex_};
             if (answer) {
