@@ -192,6 +192,10 @@ expected<void> stop_and_wait(caf::actor_system& system, const caf::actor& superv
 
 start_function supervisor_of(supervisor_spec spec) {
     return [spec = std::move(spec)](supervised_context& context) -> start_result {
+        // It starts its children in its own time, and their addresses may have ended with an earlier tree. Whoever
+        // hears that this one is there may write to them at once: from here on, that waits for them.
+        for (const child_spec& child : spec.children)
+            if (child.address) child.address->open({});
         return context.spawn_class<fixed_supervisor>(context.environment(), context.node(), context.path(), spec);
     };
 }

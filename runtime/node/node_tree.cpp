@@ -90,15 +90,8 @@ supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_op
         const auto scheduler = addresses.shard[shard.value].scheduler.as<shard_handle>();
         journal.shards.emplace(shard, scheduler);
         router.schedulers.push_back(scheduler);
-        // The scheduler's address may have ended with an earlier tree. Whoever hears that there is a tree again may
-        // write to it at once, though the tree starts its children in its own time: from here on, all that waits
-        // for them.
-        trees.push_back([tree = supervisor_of(
-                             tree_of_shard(addresses, options, shard, replicas, limits::worker_reattach_grace)),
-                         address = addresses.shard[shard.value].scheduler](supervised_context& context) {
-            address->open({});
-            return tree(context);
-        });
+        trees.push_back(
+            supervisor_of(tree_of_shard(addresses, options, shard, replicas, limits::worker_reattach_grace)));
     }
     router.journal = addresses.replicas.as<replica_journal_handle>();
     router.shards = addresses.shards.handle();

@@ -106,6 +106,27 @@ BOOST_AUTO_TEST_CASE(messages_wait_for_a_child_that_is_coming_though_the_last_on
     BOOST_TEST(node.address->stashed() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_tree_that_is_grown_again_gets_what_was_said_before_it_started_its_children) {
+    virtual_node node;
+    const relay_ptr address = make_relay(node.system, when_down::stash);
+    const auto tree =
+        supervisor_of(supervisor_spec{.children = {{.id = "a", .start = node.child("a"), .address = address}}});
+    node.grow(dynamic_spec{.start = dynamic_start<int>([tree, address](supervised_context& context, int) {
+                               auto started = tree(context);
+                               caf::anon_send(address.handle(),
+                                              std::string{"hello"}); // as one who hears of it at once
+                               return started;
+                           })});
+    for (int round = 1; round <= 2; ++round) {
+        const auto started = node.ask<started_children>(node.root, start_children{{{"tree", std::any{round}}}});
+        BOOST_TEST(node.book->take() == "+a hello");
+        caf::anon_send(node.root, stop_children{{started.value().results.front().key}});
+        node.pass(1s);
+        BOOST_TEST(node.book->take() == "-a");
+    }
+    BOOST_TEST(address->refused_sends() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(messages_wait_through_a_restart_of_the_supervisor_itself) {
     virtual_node node;
     const relay_ptr address = make_relay(node.system, when_down::stash);
