@@ -5,7 +5,7 @@
 // One reading of the store is under way at a time, however many ask: who comes while it is takes part in the next
 // one, for the answer of this one may be older than their question.
 //
-// Used by the edge and the executor of a node in a cluster, one a node. Threads: any.
+// Used by the edge of a node in a cluster, one a node. Threads: any.
 #pragma once
 
 #include <functional>

@@ -21,7 +21,7 @@ struct cluster_placer_options {
     std::uint32_t min_in_sync = 1; // a replica goes only while so many others are in sync
     // How long each member that is not linked now has been silent, as seen from here. Empty: nobody is.
     std::function<std::map<node_id, milliseconds>()> silences;
-    milliseconds lost_after = std::chrono::minutes{5}; // of silence
+    milliseconds lost_after{}; // of silence
     std::function<void(shard_id, std::vector<node_id>)> want_replicas;
     std::function<void(shard_id, node_id)> hand_over;
     logger log;
