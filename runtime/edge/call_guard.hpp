@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <kj/async.h>
 #include <kj/time.h>
 
 #include "runtime/auth/roles.hpp"
@@ -41,6 +42,18 @@ inline std::optional<failure> denied(const session_identity& identity, permissio
                        std::string{to_string(wanted)} +
                        (tenant.empty() ? std::string{} : " of tenant \"" + std::string{tenant} + "\""),
                    0};
+}
+
+// Ends a call whose answer may be a failure with one.
+template <class Context>
+kj::Promise<void> refuse(Context context, const failure& f) {
+    write_failure(f, context.getResults().initFailure());
+    return kj::READY_NOW;
+}
+
+// Whose token it is; empty: the platform's.
+inline std::string_view tenant_of(const session_identity& identity) {
+    return identity.who.tenant ? std::string_view{*identity.who.tenant} : std::string_view{};
 }
 
 // How long a call that waits for something may be kept.

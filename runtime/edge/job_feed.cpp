@@ -29,8 +29,7 @@ void write_events(const catalog& declared, const std::vector<std::pair<std::uint
 } // namespace
 
 expected<std::optional<tenant_id>> job_service::feed_tenant() const {
-    const std::string_view name =
-        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
+    const std::string_view name = tenant_of(identity_);
     if (const auto no = denied(identity_, permission::read_jobs, name, edge_.clock())) return tl::unexpected(*no);
     if (name.empty()) return std::optional<tenant_id>{};
     const catalog_ptr declared = edge_.board->get();
@@ -88,22 +87,18 @@ kj::Promise<void> job_service::follow(FollowContext context) {
 }
 
 kj::Promise<void> job_service::follow_known(FollowContext context) {
-    const auto refuse_now = [&](const failure& f) -> kj::Promise<void> {
-        write_failure(f, context.getResults().initFailure());
-        return kj::READY_NOW;
-    };
     const auto tenant = feed_tenant();
-    if (!tenant) return refuse_now(tenant.error());
+    if (!tenant) return refuse(context, tenant.error());
     if (context.getParams().getNewest()) {
         const auto newest = edge_.hub->newest();
         write_place(newest, context.getResults().initLast(static_cast<unsigned>(newest.size())));
         return kj::READY_NOW;
     }
     auto after = place_of(context.getParams());
-    if (!after) return refuse_now(after.error());
+    if (!after) return refuse(context, after.error());
     const feed_question asked{*tenant, shards_of(edge_, *tenant), std::move(*after)};
     auto call = take_call(identity_.connection, call_kind::waits);
-    if (!call) return refuse_now(call.error());
+    if (!call) return refuse(context, call.error());
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
     context.allowCancellation();
     const auto answered = std::make_shared<bool>(false);

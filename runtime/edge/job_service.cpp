@@ -54,34 +54,24 @@ std::optional<failure> job_service::barred(const job_id& id, permission wanted) 
 // Calls `go` when the caller may touch the job; refuses the call otherwise.
 template <class Context, class Go>
 kj::Promise<void> job_service::with_job(Context context, const job_id& id, permission wanted, Go go) {
+    if (!barred(id, wanted)) return go();
     return when_declared(edge_, timer_, knows(id),
                          [this, context, id, wanted, go = std::move(go)]() mutable -> kj::Promise<void> {
-                             const auto no = barred(id, wanted);
-                             if (!no) return go();
-                             write_failure(*no, context.getResults().initFailure());
-                             return kj::READY_NOW;
+                             if (const auto no = barred(id, wanted)) return refuse(context, *no);
+                             return go();
                          });
 }
 
 kj::Promise<void> job_service::submit(SubmitContext context) {
     const auto jobs = context.getParams().getJobs();
-    if (jobs.size() > limits::submit_batch_max || jobs.size() == 0) {
-        write_failure({errc::invalid_argument,
-                       "a submit has 1 to " + std::to_string(limits::submit_batch_max) + " jobs, not " +
-                           std::to_string(jobs.size()),
-                       0},
-                      context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
-    if (const auto over = expired(identity_, edge_.clock())) {
-        write_failure(*over, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (jobs.size() > limits::submit_batch_max || jobs.size() == 0)
+        return refuse(context, {errc::invalid_argument,
+                                "a submit has 1 to " + std::to_string(limits::submit_batch_max) + " jobs, not " +
+                                    std::to_string(jobs.size()),
+                                0});
+    if (const auto over = expired(identity_, edge_.clock())) return refuse(context, *over);
     auto call = take_call(identity_.connection);
-    if (!call) {
-        write_failure(call.error(), context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (!call) return refuse(context, call.error());
     return submit_declared(context, kj::mv(*call), true);
 }
 
@@ -171,10 +161,7 @@ kj::Promise<void> job_service::list(ListContext context) {
 
 kj::Promise<void> job_service::list_known(ListContext context) {
     job_filter filter;
-    if (const auto no = list_filter(context.getParams(), *edge_.board->get(), filter)) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = list_filter(context.getParams(), *edge_.board->get(), filter)) return refuse(context, *no);
     return when_readable(
         edge_, shards_of(edge_, filter.tenant), context.getParams().getStaleOk(),
         [this, context, filter]() mutable { read_list(context, filter); }, refusing(context));
@@ -199,16 +186,10 @@ void job_service::read_list(ListContext& context, const job_filter& filter) {
 
 kj::Promise<void> job_service::cancel(CancelContext context) {
     const auto ids = context.getParams().getIds();
-    if (ids.size() == 0 || ids.size() > limits::submit_batch_max) {
-        write_failure({errc::invalid_argument, "a cancel names 1 to 1000 jobs", 0},
-                      context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (ids.size() == 0 || ids.size() > limits::submit_batch_max)
+        return refuse(context, {errc::invalid_argument, "a cancel names 1 to 1000 jobs", 0});
     auto call = take_call(identity_.connection);
-    if (!call) {
-        write_failure(call.error(), context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (!call) return refuse(context, call.error());
     bool all_known = true;
     for (const auto id : ids) all_known = all_known && knows(read_id(id));
     return when_declared(edge_, timer_, all_known, [this, context, call = kj::mv(*call)]() mutable {
@@ -336,10 +317,7 @@ kj::Promise<void> job_service::watch(WatchContext context) {
 
 kj::Promise<void> job_service::watch_known(WatchContext context, const job_id& id) {
     auto call = take_call(identity_.connection, call_kind::waits);
-    if (!call) {
-        write_failure(call.error(), context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (!call) return refuse(context, call.error());
     const auto wait = bounded_wait(context.getParams().getTimeoutMs());
     context.allowCancellation(); // who has gone is not waited for
     // Registered before the read, so that no change falls between.

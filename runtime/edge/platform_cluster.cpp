@@ -66,10 +66,7 @@ std::optional<failure> platform_service::refused_here() const {
 
 kj::Promise<void> platform_service::nodes(NodesContext context) {
     auto answer = context.getResults();
-    if (const auto no = refused_here()) {
-        write_failure(*no, answer.initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = refused_here()) return refuse(context, *no);
     const auto rows = edge_.cluster->nodes();
     auto to = answer.initNodes(static_cast<unsigned>(rows.size()));
     for (unsigned i = 0; i < to.size(); ++i) write(to[i], rows[i]);
@@ -78,10 +75,7 @@ kj::Promise<void> platform_service::nodes(NodesContext context) {
 
 kj::Promise<void> platform_service::shards(ShardsContext context) {
     auto answer = context.getResults();
-    if (const auto no = refused_here()) {
-        write_failure(*no, answer.initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = refused_here()) return refuse(context, *no);
     const auto rows = edge_.cluster->shards();
     auto to = answer.initShards(static_cast<unsigned>(rows.size()));
     for (unsigned i = 0; i < to.size(); ++i) write(to[i], rows[i]);
@@ -89,17 +83,12 @@ kj::Promise<void> platform_service::shards(ShardsContext context) {
 }
 
 kj::Promise<void> platform_service::changeNode(ChangeNodeContext context) {
-    auto answer = context.getResults();
     const auto params = context.getParams();
-    const auto refuse = [&](const failure& f) -> kj::Promise<void> {
-        write_failure(f, answer.initFailure());
-        return kj::READY_NOW;
-    };
-    if (const auto no = refused_here()) return refuse(*no);
+    if (const auto no = refused_here()) return refuse(context, *no);
     const auto change = read(params.getChange());
-    if (!change) return refuse({errc::invalid_argument, "this node does not know that change", 0});
+    if (!change) return refuse(context, {errc::invalid_argument, "this node does not know that change", 0});
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(call.error());
+    if (!call) return refuse(context, call.error());
     edge_.log.info("a node is ordered to change", {{"node", std::uint64_t{params.getNode()}},
                                                    {"change", std::string{to_string(*change)}},
                                                    {"by", identity_.who.subject}});
@@ -112,15 +101,10 @@ kj::Promise<void> platform_service::changeNode(ChangeNodeContext context) {
 }
 
 kj::Promise<void> platform_service::moveShard(MoveShardContext context) {
-    auto answer = context.getResults();
     const auto params = context.getParams();
-    const auto refuse = [&](const failure& f) -> kj::Promise<void> {
-        write_failure(f, answer.initFailure());
-        return kj::READY_NOW;
-    };
-    if (const auto no = refused_here()) return refuse(*no);
+    if (const auto no = refused_here()) return refuse(context, *no);
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(call.error());
+    if (!call) return refuse(context, call.error());
     edge_.log.info("a shard is ordered to move", {{"shard", std::uint64_t{params.getShard()}},
                                                   {"to", std::uint64_t{params.getTo()}},
                                                   {"by", identity_.who.subject}});
@@ -136,19 +120,16 @@ kj::Promise<void> platform_service::moveShard(MoveShardContext context) {
 }
 
 kj::Promise<void> platform_service::makeJoinToken(MakeJoinTokenContext context) {
-    const auto refuse = [&](const failure& f) -> kj::Promise<void> {
-        write_failure(f, context.getResults().initFailure());
-        return kj::READY_NOW;
-    };
-    if (const auto no = refused_here()) return refuse(*no);
+    if (const auto no = refused_here()) return refuse(context, *no);
     const std::uint64_t asked = context.getParams().getLifetimeMs();
     constexpr auto most = static_cast<std::uint64_t>(milliseconds{limits::join_token_lifetime_max}.count());
     if (asked > most || (asked > 0 && asked < 1000))
-        return refuse({errc::invalid_argument,
+        return refuse(context,
+                      {errc::invalid_argument,
                        "a join token's lifetime is from 1s to " + format_duration(limits::join_token_lifetime_max),
                        0});
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(call.error());
+    if (!call) return refuse(context, call.error());
     edge_.log.info("a join token is made", {{"by", identity_.who.subject}});
     const std::chrono::seconds lifetime =
         asked == 0 ? std::chrono::seconds{limits::join_token_lifetime_default}

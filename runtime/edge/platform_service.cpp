@@ -94,23 +94,21 @@ void write_changes(const std::vector<document_change>& changes, api::PlatformSer
 kj::Promise<void> platform_service::apply(ApplyContext context) {
     const auto params = context.getParams();
     auto answer = context.getResults();
-    const auto refuse = [&](const failure& f) -> kj::Promise<void> {
-        write_failure(f, answer.initFailure());
-        return kj::READY_NOW;
-    };
     // Asked before the files are read: who may apply nothing costs nothing, and learns nothing.
-    if (const auto no = denied(identity_, permission::apply_declared, "", edge_.clock())) return refuse(*no);
+    if (const auto no = denied(identity_, permission::apply_declared, "", edge_.clock()))
+        return refuse(context, *no);
     auto call = take_call(identity_.connection);
-    if (!call) return refuse(call.error());
+    if (!call) return refuse(context, call.error());
     if (params.getFiles().size() > apply_files_max)
-        return refuse({errc::invalid_argument, "at most 1000 files", 0});
+        return refuse(context, {errc::invalid_argument, "at most 1000 files", 0});
     auto loaded = load_files(params.getFiles());
     if (!loaded) {
         write_errors(loaded.error(), answer);
         return kj::READY_NOW;
     }
     for (const declared_document& d : *loaded)
-        if (const auto no = denied(identity_, permission_to_apply(d), "", edge_.clock())) return refuse(*no);
+        if (const auto no = denied(identity_, permission_to_apply(d), "", edge_.clock()))
+            return refuse(context, *no);
     const bool whole = check_whole(*loaded, *edge_.board->get()).empty();
     return when_declared(edge_, timer_, whole,
                          [this, context, documents = std::move(*loaded), call = kj::mv(*call)]() mutable {
@@ -144,13 +142,9 @@ kj::Promise<void> platform_service::apply_known(ApplyContext context, std::vecto
 }
 
 kj::Promise<void> platform_service::get(GetContext context) {
-    auto answer = context.getResults();
-    const std::string_view own =
-        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
-    if (const auto no = denied(identity_, permission::read_declared, own, edge_.clock())) {
-        write_failure(*no, answer.initFailure());
-        return kj::READY_NOW;
-    }
+    const std::string_view own = tenant_of(identity_);
+    if (const auto no = denied(identity_, permission::read_declared, own, edge_.clock()))
+        return refuse(context, *no);
     return when_declared(edge_, timer_, false, [this, context]() mutable -> kj::Promise<void> {
         get_known(context);
         return kj::READY_NOW;
@@ -160,8 +154,7 @@ kj::Promise<void> platform_service::get(GetContext context) {
 void platform_service::get_known(GetContext& context) {
     const auto params = context.getParams();
     auto answer = context.getResults();
-    const std::string_view own =
-        identity_.who.tenant ? std::string_view{*identity_.who.tenant} : std::string_view{};
+    const std::string_view own = tenant_of(identity_);
     auto rows = edge_.declared(view_of(params.getKind()));
     std::erase_if(rows, [&](const declared_row& r) {
         const bool foreign = !own.empty() && r.kind == tenant_kind && r.name != own;
@@ -189,10 +182,7 @@ void platform_service::get_known(GetContext& context) {
 kj::Promise<void> platform_service::tree(TreeContext context) {
     const auto params = context.getParams();
     auto answer = context.getResults();
-    if (const auto no = denied(identity_, permission::read_tree, "", edge_.clock())) {
-        write_failure(*no, answer.initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = denied(identity_, permission::read_tree, "", edge_.clock())) return refuse(context, *no);
     const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
     auto rows = edge_.tree->snapshot(view_of(params.getPath()), std::min(wanted, limits::page_size_max));
     if (!rows.empty() && rows.back().cut) {
@@ -227,15 +217,8 @@ kj::Promise<void> platform_service::metrics(MetricsContext context) {
 
 // In a thread of its own: a walk over a big store must not hold up the calls of others.
 kj::Promise<void> platform_service::check(CheckContext context) {
-    if (const auto no = denied(identity_, permission::operate, "", edge_.clock())) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
-    if (checking_) {
-        write_failure({errc::overloaded, "a check is under way on this connection", 1000},
-                      context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = denied(identity_, permission::operate, "", edge_.clock())) return refuse(context, *no);
+    if (checking_) return refuse(context, {errc::overloaded, "a check is under way on this connection", 1000});
     checking_ = true;
     auto paf = kj::newPromiseAndCrossThreadFulfiller<check_report>();
     auto walker = kj::heap<kj::Thread>(

@@ -132,19 +132,10 @@ kj::Promise<void> worker_session::watch_silence() {
 
 kj::Promise<void> worker_session::report(ReportContext context) {
     const auto reports = context.getParams().getReports();
-    if (const auto no = barred()) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
-    if (auto wrong = out_of_bounds(reports)) {
-        write_failure(*wrong, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = barred()) return refuse(context, *no);
+    if (auto wrong = out_of_bounds(reports)) return refuse(context, *wrong);
     auto call = take_call(identity_.connection);
-    if (!call) {
-        write_failure(call.error(), context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (!call) return refuse(context, call.error());
     link_->heard();
     if (reports.size() == 0) return kj::READY_NOW;
     shard_entries entries{reports.size(), reports.size() * 32 + 64};
@@ -176,16 +167,10 @@ kj::Promise<void> worker_session::report(ReportContext context) {
 }
 
 kj::Promise<void> worker_session::heartbeat(HeartbeatContext context) {
-    if (const auto no = barred()) {
-        write_failure(*no, context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (const auto no = barred()) return refuse(context, *no);
     link_->heard();
-    if (context.getParams().getAttempts().size() > limits::worker_slots_max) {
-        write_failure({errc::invalid_argument, "a worker has at most 65536 attempts", 0},
-                      context.getResults().initFailure());
-        return kj::READY_NOW;
-    }
+    if (context.getParams().getAttempts().size() > limits::worker_slots_max)
+        return refuse(context, {errc::invalid_argument, "a worker has at most 65536 attempts", 0});
     for (const auto ref : context.getParams().getAttempts()) note_alive(ref_of(ref));
     return kj::READY_NOW;
 }
@@ -277,31 +262,21 @@ expected<tenant_id> worker_service::bound_tenant() const {
 // then are its slots offered, so that it is never given more than it has.
 kj::Promise<void> worker_service::attach(AttachContext context) {
     const auto params = context.getParams();
-    auto answer = context.getResults();
-    const auto refuse = [&](failure f) -> kj::Promise<void> {
-        write_failure(f, answer.initFailure());
-        return kj::READY_NOW;
-    };
-    if (const auto over = expired(identity_, edge_.clock())) return refuse(*over);
+    if (const auto over = expired(identity_, edge_.clock())) return refuse(context, *over);
     if (!allows_somewhere(identity_.who, permission::work))
-        return refuse({errc::permission_denied, "the token's role does not run attempts", 0});
-    if (const auto wrong = out_of_bounds(params)) return refuse(*wrong);
+        return refuse(context, {errc::permission_denied, "the token's role does not run attempts", 0});
+    if (const auto wrong = out_of_bounds(params)) return refuse(context, *wrong);
     return when_declared(edge_, timer_, bound_tenant().has_value(),
                          [this, context] { return attach_known(context); });
 }
 
 kj::Promise<void> worker_service::attach_known(AttachContext context) {
     const auto params = context.getParams();
-    auto answer = context.getResults();
-    const auto refuse = [&](failure f) -> kj::Promise<void> {
-        write_failure(f, answer.initFailure());
-        return kj::READY_NOW;
-    };
     const auto tenant = bound_tenant();
-    if (!tenant) return refuse(tenant.error());
+    if (!tenant) return refuse(context, tenant.error());
     auto session =
         place::take(identity_.connection, &connection_state::sessions, limits::rpc_sessions_per_connection_max);
-    if (!session) return refuse({errc::overloaded, "a connection has at most 8 sessions of workers", 0});
+    if (!session) return refuse(context, {errc::overloaded, "a connection has at most 8 sessions of workers", 0});
     const worker_id id = make_worker_id(edge_.life, ++counter_.last, false);
     const std::string name{view_of(params.getName()).substr(0, limits::name_size_max)};
     auto link = worker_link::make(edge_, id, name, params.getWorker());
