@@ -144,6 +144,12 @@ int process::kill(int number) {
 std::string process::out() const { return read_file(files_ / "out"); }
 std::string process::err() const { return read_file(files_ / "err"); }
 
+std::string account_of(std::size_t node, const std::optional<outcome>& said, const std::string& logged) {
+    constexpr std::size_t log_end = 4000;
+    return "\n---- node " + std::to_string(node) + (said ? "\n" + said->out + said->err : ", not running\n") +
+           logged.substr(logged.size() - std::min(logged.size(), log_end));
+}
+
 std::string program() {
     if (const char* path = ::getenv("COPPICE_BIN")) return path;
     return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "coppice";

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +92,9 @@ struct outcome {
 
 // The program: COPPICE_BIN, or the one that was built with the tests.
 std::string program();
+
+// For whoever reads why a test failed: what a node says (nothing: it does not run), and the end of its log.
+std::string account_of(std::size_t node, const std::optional<outcome>& said, const std::string& logged);
 
 struct node_options {
     bool development = true;        // --dev

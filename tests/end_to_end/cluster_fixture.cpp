@@ -93,17 +93,9 @@ std::string cluster_under_test::log(std::size_t i) const {
 }
 
 std::string cluster_under_test::account() const {
-    constexpr std::size_t log_end = 4000;
     std::string text;
-    for (std::size_t i = 0; i < size(); ++i) {
-        text += "\n---- node " + std::to_string(i + 1) + (runs(i) ? "" : ", not running") + "\n";
-        if (runs(i)) {
-            const auto said = run(i, {"shard", "list"});
-            text += said.out + said.err;
-        }
-        const std::string logged = log(i);
-        text += logged.substr(logged.size() - std::min(logged.size(), log_end));
-    }
+    for (std::size_t i = 0; i < size(); ++i)
+        text += account_of(i + 1, runs(i) ? std::optional{run(i, {"shard", "list"})} : std::nullopt, log(i));
     return text;
 }
 

@@ -37,6 +37,16 @@ std::string why_not(const expected<T>& outcome) {
     return outcome ? "" : to_string(outcome.error());
 }
 
+// What etcd says comes to the last node as late as the line is told.
+struct late_last_node {
+    late_last_node() {
+        c.restart_with(2, c.etcd().endpoint(), line.endpoint());
+        require_all_in_sync(c, 3);
+    }
+    cluster_under_test c;
+    slow_line line{c.etcd().endpoint()};
+};
+
 class grove {
   public:
     grove() {
@@ -174,11 +184,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_believes_in_another_number_of_shards_does_not_s
 }
 
 // The last node hears of everything late, and nobody waits for it.
-BOOST_AUTO_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_once) {
-    cluster_under_test c;
-    slow_line line(c.etcd().endpoint());
-    c.restart_with(2, c.etcd().endpoint(), line.endpoint());
-    require_all_in_sync(c, 3);
+BOOST_FIXTURE_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_once, late_last_node) {
     client::blocking_client first(c.client_of(0));
     client::client last{first.io(), c.client_of(2)};
     line.delay_answers(std::chrono::milliseconds{300});
@@ -200,11 +206,7 @@ BOOST_AUTO_TEST_CASE(what_was_declared_at_one_node_is_known_at_every_other_at_on
 }
 
 // Its executor is given work of a type that it has not heard of yet.
-BOOST_AUTO_TEST_CASE(an_executor_that_hears_late_of_a_type_runs_its_jobs_when_it_has) {
-    cluster_under_test c;
-    slow_line line(c.etcd().endpoint());
-    c.restart_with(2, c.etcd().endpoint(), line.endpoint());
-    require_all_in_sync(c, 3);
+BOOST_FIXTURE_TEST_CASE(an_executor_that_hears_late_of_a_type_runs_its_jobs_when_it_has, late_last_node) {
     client::blocking_client at(c.client_of(0));
     line.delay_answers(std::chrono::milliseconds{300});
     BOOST_REQUIRE(at.apply({{"new.yaml", declared_as("late")}}));

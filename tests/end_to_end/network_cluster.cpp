@@ -163,25 +163,26 @@ outcome network_cluster::run(std::vector<unsigned> known, std::vector<std::strin
     return {status, p.out(), p.err()};
 }
 
+std::vector<nlohmann::json> network_cluster::shards(std::vector<unsigned> known) const {
+    std::vector<nlohmann::json> rows;
+    std::istringstream lines{run(std::move(known), {"shard", "list", "-o", "json"}).out};
+    for (std::string line; std::getline(lines, line);)
+        if (auto row = nlohmann::json::parse(line, nullptr, false); row.is_object()) rows.push_back(std::move(row));
+    return rows;
+}
+
 unsigned network_cluster::primary(std::uint16_t shard, std::vector<unsigned> known) const {
-    const outcome said = run(std::move(known), {"shard", "list", "-o", "json"});
-    std::istringstream lines{said.out};
-    for (std::string line; std::getline(lines, line);) {
-        const auto row = nlohmann::json::parse(line, nullptr, false);
-        if (row.is_object() && row["shard"] == shard && row["primary"].is_number()) return row["primary"];
-    }
+    for (const auto& row : shards(std::move(known)))
+        if (row["shard"] == shard && row["primary"].is_number()) return row["primary"];
     return 0;
 }
 
 void network_cluster::require_whole() const {
     const auto is_whole = [&] {
         for (unsigned node = 1; node <= nodes; ++node) {
-            std::istringstream lines{run({node}, {"shard", "list", "-o", "json"}).out};
-            unsigned whole = 0;
-            for (std::string line; std::getline(lines, line);) {
-                const auto row = nlohmann::json::parse(line, nullptr, false);
-                whole += row.is_object() && row["in_sync"].size() == nodes && row["primary"].is_number();
-            }
+            const auto whole = std::ranges::count_if(shards({node}), [](const nlohmann::json& row) {
+                return row["in_sync"].size() == nodes && row["primary"].is_number();
+            });
             if (whole < nodes) return false; // as many shards as nodes
         }
         return true;
@@ -190,17 +191,10 @@ void network_cluster::require_whole() const {
 }
 
 std::string network_cluster::account() const {
-    constexpr std::size_t log_end = 4000;
     std::string text;
     for (unsigned node = 1; node <= nodes; ++node) {
-        text += "\n---- node " + std::to_string(node) + (runs(node) ? "" : ", not running") + "\n";
-        std::string logged = earlier_logs_.at(node);
-        if (runs(node)) {
-            const auto said = run({node}, {"shard", "list"});
-            text += said.out + said.err;
-            logged += running_.at(node)->err();
-        }
-        text += logged.substr(logged.size() - std::min(logged.size(), log_end));
+        const auto said = runs(node) ? std::optional{run({node}, {"shard", "list"})} : std::nullopt;
+        text += account_of(node, said, earlier_logs_.at(node) + (runs(node) ? running_.at(node)->err() : ""));
     }
     return text;
 }

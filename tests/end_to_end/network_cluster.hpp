@@ -52,6 +52,8 @@ class network_cluster {
     std::string account() const; // what each node says of its shards, and the end of its log
 
   private:
+    std::vector<nlohmann::json>
+    shards(std::vector<unsigned> known) const; // as one of them lists them; none: it does not
     std::string name_of(unsigned place) const { return prefix_ + std::to_string(place); }
     std::string data_of(unsigned node) const { return (files_ / ("n" + std::to_string(node))).string(); }
     environment client_env(const std::vector<unsigned>& known) const;
