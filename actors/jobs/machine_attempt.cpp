@@ -230,7 +230,6 @@ void shard_machine::retry_or_fail(cell& c, cmd::Report::Reader r, bool permanent
 
 void shard_machine::put_off(cell& c, milliseconds delay) {
     if (delay.count() == 0) return enter(c, job_state::QUEUED);
-    c.row.setReadyUs(0);
     c.row.setDueUs(to_us(now_ + delay));
     enter(c, job_state::SCHEDULED);
 }
