@@ -144,6 +144,24 @@ BOOST_AUTO_TEST_CASE(while_etcd_is_away_everything_runs_but_changes_of_the_set) 
     require_all_there(c, client.acknowledged());
 }
 
+// Work that comes meanwhile waits for the second replica; nobody is sent away.
+BOOST_AUTO_TEST_CASE(a_primary_that_is_alone_for_a_while_holds_new_work_back) {
+    cluster_under_test c;
+    require_all_in_sync(c, 3);
+    const std::size_t primary = c.primary();
+    steady_client client{c, primary};
+    require_more(c, client, 20);
+    for (std::size_t i = 0; i < c.size(); ++i)
+        if (i != primary) c.kill(i, SIGKILL);
+    BOOST_REQUIRE(
+        eventually([&] { return c.metric(primary, "coppice_replica_in_sync", c.shard_of_acme()) == 1.0; }));
+    for (std::size_t i = 0; i < c.size(); ++i)
+        if (i != primary) c.start(i);
+    require_more(c, client, 20);
+    client.stop();
+    for (const failure& f : client.refused()) BOOST_ERROR("refused: " << to_string(f));
+}
+
 BOOST_AUTO_TEST_CASE(a_node_that_is_left_alone_says_so_and_still_reads_what_it_has) {
     cluster_under_test c{3, 1};
     const auto ran =
