@@ -132,14 +132,16 @@ void etcd_watch::probe() {
                   .body = etcd_count_request(client_.options().prefix + below_),
                   .endpoint = endpoint_,
                   .patience = client_.options().try_timeout,
-                  .done = mine([](etcd_watch& w, const etcd_result& r) { w.probed(r); })});
+                  .done = mine([known = at_->revision](etcd_watch& w, const etcd_result& r) { w.probed(r, known); })});
 }
 
-void etcd_watch::probed(const etcd_result& result) {
+// `known` is the revision that was known when it was asked: meanwhile the stream may have brought newer changes than the
+// answer saw, and that is no etcd that has gone back in time.
+void etcd_watch::probed(const etcd_result& result, std::uint64_t known) {
     if (!result) return lost(result.error().why);
     const auto range = etcd_range_answer(*result, client_.options().prefix, below_, 0);
     if (!range) return lost(of_endpoint(range.error().code, range.error().detail));
-    if (range->at.history != at_->history || range->at.revision < at_->revision) return start_anew();
+    if (range->at.history != at_->history || range->at.revision < known) return start_anew();
     failures_ = 0;
     told_.clear();
     timer_ = loop_.after(client_.options().probe_interval, mine([](etcd_watch& w) { w.probe(); }));

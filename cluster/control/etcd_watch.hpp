@@ -35,7 +35,7 @@ class etcd_watch : public std::enable_shared_from_this<etcd_watch> {
     void message(etcd_watch_message m);
     void stream_ended(const http_result& result);
     void probe();
-    void probed(const etcd_result& result);
+    void probed(const etcd_result& result, std::uint64_t known);
     // The stream is of no use any more: tells why, and begins again after a while.
     void lost(const failure& why);
     void start_anew();

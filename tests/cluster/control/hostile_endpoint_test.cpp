@@ -245,6 +245,45 @@ BOOST_AUTO_TEST_CASE(a_watch_that_lies_is_left) {
     }
 }
 
+// The stream brings a change while a sign of life is on its way: the answer saw less than what is known by now, and is
+// no etcd that went back in time.
+BOOST_AUTO_TEST_CASE(a_sign_of_life_that_the_stream_overtook_is_believed) {
+    const auto header = [](const char* revision) {
+        return R"("header":{"cluster_id":"7","revision":")" + std::string{revision} + R"("})";
+    };
+    const std::string created = R"({"result":{)" + header("20") + R"(,"created":true}})" + "\n";
+    const std::string change = R"({"result":{)" + header("30") + R"(,"events":[{"kv":{"key":")" +
+                               to_base64("/coppice/test/w/a") + R"(","mod_revision":"30"}}]}})" + "\n";
+    std::atomic<int> probes = 0;
+    std::atomic<bool> heard = false;
+    fake_endpoint endpoint{[&](const std::string& path, const auto& send) {
+        const auto wait = [&](const auto& until) {
+            while (!until() && send("")) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+        };
+        if (path == "/v3/watch") {
+            send("HTTP/1.1 200 OK\r\n\r\n" + created);
+            wait([&] { return probes > 0; });
+            send(change);
+            wait([] { return false; });
+            return;
+        }
+        const bool first = probes++ == 0;
+        wait([&] { return heard.load(); });
+        send(whole("{" + header(first ? "20" : "30") + ",\"count\":\"1\"}"));
+    }};
+    const auto watcher = std::make_shared<noting_watcher>();
+    etcd_options options = quick_options({endpoint.url()});
+    options.probe_interval = milliseconds{50};
+    const auto store = must(make_etcd_control_store(options));
+    must(store->watch("w/", control_position{7, 10}, watcher));
+    wait_until([&] { return watcher->heard().size() == 1; }, "the change");
+    heard = true;
+    wait_until([&] { return probes > 2; }, "more signs of life");
+    BOOST_TEST(watcher->resets() == 0);
+    BOOST_TEST(watcher->why() == "");
+    store->stop();
+}
+
 BOOST_AUTO_TEST_CASE(base64_is_read_as_it_is_written_and_no_other_way) {
     const std::string all{"\0\x01\xff\xfe text", 9};
     for (std::size_t i = 0; i <= all.size(); ++i) {
