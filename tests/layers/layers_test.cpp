@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/source_file.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -22,7 +24,7 @@ struct source_file {
 };
 
 std::vector<source_file> source_files() {
-    const fs::path root{COPPICE_SOURCE_DIR};
+    const fs::path root{coppice::testing::source_file("")};
     std::vector<source_file> files;
     for (const std::string_view folder : order)
         for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {

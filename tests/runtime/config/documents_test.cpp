@@ -8,6 +8,7 @@
 
 #include "schema/limits.hpp"
 #include "tests/runtime/config/config_support.hpp"
+#include "tests/source_file.hpp"
 
 namespace coppice {
 
@@ -270,7 +271,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_named) {
 }
 
 BOOST_AUTO_TEST_CASE(the_demo_platform_is_valid) {
-    const auto platform = load_documents_from(COPPICE_SOURCE_DIR "/runtime/demo/platform.yaml");
+    const auto platform = load_documents_from(testing::source_file("runtime/demo/platform.yaml"));
     BOOST_REQUIRE_MESSAGE(platform.has_value(), why_not(platform));
     std::vector<std::string> names;
     std::vector<std::string> types;

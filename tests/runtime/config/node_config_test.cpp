@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/runtime/config/config_support.hpp"
+#include "tests/source_file.hpp"
 
 namespace coppice {
 
@@ -14,7 +15,7 @@ using config_test::why_not;
 BOOST_AUTO_TEST_SUITE(node_configuration)
 
 BOOST_AUTO_TEST_CASE(the_sample_shows_the_defaults) {
-    const auto sample = load_node_config(COPPICE_SOURCE_DIR "/runtime/config/sample_node.yaml");
+    const auto sample = load_node_config(testing::source_file("runtime/config/sample_node.yaml"));
     BOOST_REQUIRE_MESSAGE(sample.has_value(), why_not(sample));
     BOOST_TEST((*sample == node_config{}));
 }

@@ -7,6 +7,7 @@
 #include "runtime/config/yaml_writer.hpp"
 #include "schema/limits.hpp"
 #include "tests/runtime/config/config_support.hpp"
+#include "tests/source_file.hpp"
 
 namespace coppice {
 
@@ -282,8 +283,8 @@ BOOST_AUTO_TEST_CASE(random_bytes_never_crash_the_readers) {
 
 BOOST_AUTO_TEST_CASE(a_good_document_mutated_is_read_back_the_same_or_refused) {
     std::mt19937_64 random{fresh_seed()};
-    const auto platform = read_text_file(COPPICE_SOURCE_DIR "/runtime/demo/platform.yaml");
-    const auto sample = read_text_file(COPPICE_SOURCE_DIR "/runtime/config/sample_node.yaml");
+    const auto platform = read_text_file(testing::source_file("runtime/demo/platform.yaml"));
+    const auto sample = read_text_file(testing::source_file("runtime/config/sample_node.yaml"));
     BOOST_REQUIRE(platform.has_value());
     BOOST_REQUIRE(sample.has_value());
     constexpr std::string_view spice = ": -\n {}[],\"'\\#&*!|>%~0\t\xff";

@@ -6,6 +6,7 @@
 #include "tests/persistence/store_fixture.hpp"
 #include "tests/runtime/observability/commit_world.hpp"
 #include "tests/runtime/observability/metrics_text.hpp"
+#include "tests/source_file.hpp"
 
 using namespace coppice;
 using namespace coppice::testing;
@@ -31,7 +32,7 @@ std::string trimmed(const std::string& text) {
 
 // Rows of the page whose first cell is a name in backticks; every cell must say something, but the labels.
 families families_of_page() {
-    std::ifstream page{std::string{COPPICE_SOURCE_DIR} + "/runtime/observability/METRICS.md"};
+    std::ifstream page{source_file("runtime/observability/METRICS.md")};
     BOOST_REQUIRE(page.is_open());
     families found;
     for (std::string line; std::getline(page, line);) {
