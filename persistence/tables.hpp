@@ -40,7 +40,7 @@ enum class table : std::uint8_t {
     jobs,           // shard, tenant, job -> JobRow
     payloads,       // shard, tenant, job -> bytes above payload_inline_max
     results,        // shard, tenant, job -> bytes above result_inline_max
-    queue,          // shard, tenant, type, rank, job -> nothing
+    queue,          // shard, tenant, type, rank, job -> nothing; of a type with concurrency: key, type's version
     running,        // shard, tenant, job -> RunningRow
     timers,         // shard, due, kind, job -> nothing
     dependents,     // shard, parent, child -> nothing
@@ -52,8 +52,11 @@ enum class table : std::uint8_t {
     control_mirror, // key -> as `control`: a node's copy of the cluster's control store
     replicas,       // shard -> ReplicaRow: how far the shard's tables have come; only in a cluster
     shard_log,      // log only: shard, index -> rep::LogEntry
+    checkpoints,    // shard, tenant, job -> bytes
+    unique,         // shard, tenant, type, 128 bits -> UniqueRow
+    graphs,         // shard, tenant, first job -> GraphRow
 };
-inline constexpr std::size_t table_count = 20;
+inline constexpr std::size_t table_count = 23;
 std::string_view to_string(table t);
 
 struct row {

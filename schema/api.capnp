@@ -53,6 +53,13 @@ struct JobSpec {
   after @5 :List(Id);         # starts when all of them succeeded; cancelled when one did not
   delayMs @6 :UInt64;
   notBeforeUs @7 :Int64;      # either delayMs or this
+  runAnyway @8 :Bool;         # starts when all in `after` have ended, however they did
+}
+
+struct GraphJob {
+  name @0 :Text;              # 1 to 63 bytes; within the graph
+  after @1 :List(Text);       # names of jobs of the graph, anywhere in the list
+  job @2 :JobSpec;            # its `after` names jobs that are there already; its idempotencyKey must be empty
 }
 
 struct Submitted {
@@ -86,6 +93,9 @@ struct JobView {
   submitter @21 :Text;
   payload @22 :Data;          # only in `get`
   history @23 :List(Records.AttemptEnd); # only in `get`
+  runAnyway @24 :Bool;
+  graph @25 :Id;              # the first job of the graph that it was submitted with; 0: of none
+  checkpointSize @26 :UInt32; # bytes that its next attempt goes on from; 0: none
 }
 
 struct LogLine {
@@ -143,6 +153,18 @@ interface JobService {
   # is the next `after`. A place in the feed is a sequence for each shard of the cluster, by number; one that is not
   # there is 0, the beginning. `newest`: answer at once with the newest place and no events, to start from now. A
   # tenant's token sees its own only. Errors: cursor_expired; invalid_argument: more places than shards.
+
+  submitGraph @8 (jobs :List(GraphJob), idempotencyKey :Text) -> (ids :List(Id), existing :Bool, failure :Failure);
+  # Jobs that depend on each other, of one tenant, all or none: at most 10,000 jobs whose `after` name 32,768 together.
+  # `ids` in the order of `jobs`. `idempotencyKey` is the whole graph's: the same one and the same graph within 24 h answer
+  # with the first one's ids, and `existing`. Errors: those of submit, with the name of the job that is refused;
+  # invalid_argument: a name twice, a name that is not there, a cycle (with its names).
+
+  graph @9 (id :Id, limit :UInt32, from :UInt32, staleOk :Bool) -> (jobs :List(JobView), size :UInt32, failure :Failure);
+  # The jobs that were submitted together with this one, parents first, from the `from`-th on; `size`: how many there are.
+
+  explain @10 (id :Id, staleOk :Bool) -> (reasons :List(Text), failure :Failure);
+  # What the job waits for, in words; for one that runs or has ended, that.
 }
 
 # ---- workers ------------------------------------------------------------------------------------------------------
@@ -157,6 +179,7 @@ struct ParentResult {
   type @1 :Text;
   result @2 :Data;
   truncated @3 :Bool;
+  state @4 :State;            # succeeded, unless the job runs however its parents end
 }
 
 struct Assignment {
@@ -170,6 +193,7 @@ struct Assignment {
   heartbeatTimeoutMs @7 :UInt64;
   cancelGraceMs @8 :UInt64;
   resultBytesMax @9 :UInt64;
+  checkpoint @10 :Data;       # what an attempt before this one left; empty: nothing
 }
 
 struct AttemptReport {
@@ -182,6 +206,7 @@ struct AttemptReport {
   error @6 :Failure;
   permanent @7 :Bool;
   retryAfterMs @8 :Int64 = -1;
+  checkpoint @9 :Data;        # at most 64 KiB; handed to the next attempt, in place of the last one. Empty: none
 
   enum Outcome {
     none @0;

@@ -26,6 +26,7 @@ struct Command {
     prune @9 :Prune;
     refuse @10 :Refuse;
     declare @11 :Declare;
+    submitGraph @12 :SubmitGraph;
   }
 }
 
@@ -43,6 +44,17 @@ struct Submit {
   bodyLow @8 :UInt64;
   after @9 :List(Id);
   submitter @10 :Text;
+  limitKey @11 :UInt64;        # as in JobRow, made by the edge from the type that it names
+  uniqueHigh @12 :UInt64;
+  uniqueLow @13 :UInt64;
+  runAnyway @14 :Bool;
+}
+
+struct SubmitGraph {
+  # Jobs that are taken all together or not at all. Each may name jobs before it in the list, by id, in `after`; the first
+  # one's id is the graph's. Only the first has an idempotency key, which is the graph's. Result: the first job's id.
+  # Errors: those of submit, with the place in the list of the job that is refused.
+  jobs @0 :List(Submit);
 }
 
 struct Refuse {
@@ -92,6 +104,7 @@ struct Report {
   permanent @9 :Bool;
   retryAfterMs @10 :Int64 = -1; # below 0: the type's backoff
   worker @11 :UInt64;          # who reports; stale unless it is the one that runs the attempt. 0: the node itself
+  checkpoint @12 :Data;        # for the next attempt, instead of the last one; empty: none
 }
 
 struct LogLine {

@@ -61,6 +61,12 @@ struct JobRow {
   idempotencyKey @31 :Text;
   submitter @32 :Text;        # `sub` of the token
   history @33 :List(AttemptEnd); # ends of the newest attempts that did not succeed, oldest first, at most 16
+  limitKey @34 :UInt64;       # hash of the payload's field that the type's concurrency went by when it was submitted
+  uniqueHigh @35 :UInt64;     # 128 bits that likes of it share; 0, 0: none was asked to be unique
+  uniqueLow @36 :UInt64;
+  runAnyway @37 :Bool;        # starts when its parents have ended, however they did
+  checkpointSize @38 :UInt32; # bytes in the table `checkpoints`, 0: none
+  graph @39 :Id;              # the first job of the graph that it was submitted with; 0: of none
 }
 
 struct AttemptEnd {
@@ -77,6 +83,7 @@ struct RunningRow {
   type @1 :UInt32;
   worker @2 :UInt64;
   startedUs @3 :Int64;
+  limitKey @4 :UInt64;       # the key under which it is counted; 0: under none
 }
 
 struct CountersRow {
@@ -101,6 +108,15 @@ struct TenantRow {
   runningMax @3 :UInt32;
   queuedMax @4 :UInt32;
   types @5 :List(Text);      # "*": every type
+  paused @6 :Bool;
+  rate @7 :RateRow;
+}
+
+struct RateRow {
+  # Starts in a time, evenly spaced but for a burst. 0 starts: no bound.
+  starts @0 :UInt32;
+  perMs @1 :UInt64;
+  burst @2 :UInt32;
 }
 
 struct TypeRow {
@@ -118,6 +134,15 @@ struct TypeRow {
   cancelGraceMs @10 :UInt64;
   resultBytesMax @11 :UInt64;
   runningMax @12 :UInt32;
+  paused @13 :Bool;
+  keyField @14 :Text;        # concurrency goes by this field of the payload; empty: there is none
+  keyRunningMax @15 :UInt32; # of one tenant and one value of it
+  keyRate @16 :RateRow;
+  keySince @17 :UInt64;      # the version that changed keyField last: what was admitted before has another key.
+                             # Kept by the shard
+  unique @18 :Bool;
+  uniqueStates @19 :UInt16;  # bit n: state n; a job in one of these answers for its likes
+  uniquePeriodMs @20 :UInt64; # after its submission; 0: as long as it is in such a state
 }
 
 struct IdempotencyRow {
@@ -125,6 +150,16 @@ struct IdempotencyRow {
   bodyHigh @1 :UInt64;       # 128 bits of the body's SHA-256
   bodyLow @2 :UInt64;
   expiresUs @3 :Int64;
+}
+
+struct GraphRow {
+  # The jobs that were submitted together, in the order in which they were named.
+  jobs @0 :List(Id);
+}
+
+struct UniqueRow {
+  # Which job answers for its likes.
+  job @0 :Id;
 }
 
 struct LogRow {

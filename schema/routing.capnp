@@ -6,7 +6,8 @@
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("coppice::route");
-using Id = import "records.capnp".Id;
+using Records = import "records.capnp";
+using Id = Records.Id;
 
 struct Message {
   shard @0 :UInt16;
@@ -116,6 +117,7 @@ struct Start {
   heartbeatTimeoutMs @12 :Int64;
   cancelGraceMs @13 :Int64;
   resultBytesMax @14 :UInt64;
+  checkpoint @15 :Data;
 }
 
 struct Parent {
@@ -123,4 +125,5 @@ struct Parent {
   type @1 :Text;
   result @2 :Data;
   truncated @3 :Bool;
+  state @4 :Records.State;
 }

@@ -8,37 +8,56 @@ namespace {
 
 std::uint64_t ms(milliseconds d) { return static_cast<std::uint64_t>(d.count()); }
 
-void write_tenant(const declared_tenant& t, cmd::DeclareTenant::Builder to) {
-    to.setTenant(t.id.value);
-    auto row = to.initRow();
-    row.setName(t.spec.name.c_str());
-    row.setVersion(t.version);
-    row.setWeight(t.spec.weight);
-    row.setRunningMax(t.spec.running_max);
-    row.setQueuedMax(t.spec.queued_max);
-    auto types = row.initTypes(static_cast<unsigned>(t.spec.types.size()));
-    for (unsigned i = 0; i < types.size(); ++i) types.set(i, t.spec.types[i].c_str());
+void write_rate(const start_rate& rate, rec::RateRow::Builder to) {
+    to.setStarts(rate.starts);
+    to.setPerMs(ms(rate.per));
+    to.setBurst(rate.burst);
 }
 
-void write_type(const declared_type& y, cmd::DeclareType::Builder to) {
-    to.setType(y.id.value);
-    auto row = to.initRow();
-    row.setName(y.spec.name.c_str());
-    row.setVersion(y.version);
-    row.setExecutor(static_cast<std::uint8_t>(y.spec.executor));
-    row.setAttemptsMax(y.spec.attempts_max);
-    row.setRetryBaseMs(ms(y.spec.retry.base));
-    row.setRetryMaxMs(ms(y.spec.retry.max));
-    row.setQueuedTimeoutMs(ms(y.spec.timeouts.queued));
-    row.setAttemptTimeoutMs(ms(y.spec.timeouts.attempt));
-    row.setJobTimeoutMs(ms(y.spec.timeouts.job));
-    row.setHeartbeatTimeoutMs(ms(y.spec.timeouts.heartbeat));
-    row.setCancelGraceMs(ms(y.spec.timeouts.cancel_grace));
-    row.setResultBytesMax(y.spec.result_bytes_max);
-    row.setRunningMax(y.spec.running_max);
+void write_unique(const unique_spec& unique, rec::TypeRow::Builder to) {
+    std::uint16_t states = 0;
+    for (const job_state s : unique.states) states = static_cast<std::uint16_t>(states | 1U << index_of(s));
+    to.setUnique(true);
+    to.setUniqueStates(states);
+    to.setUniquePeriodMs(ms(unique.period));
 }
 
 } // namespace
+
+void write_row(const tenant_spec& spec, std::uint64_t version, rec::TenantRow::Builder row) {
+    row.setName(spec.name.c_str());
+    row.setVersion(version);
+    row.setWeight(spec.weight);
+    row.setRunningMax(spec.running_max);
+    row.setQueuedMax(spec.queued_max);
+    row.setPaused(spec.paused);
+    if (spec.rate.bounds()) write_rate(spec.rate, row.initRate());
+    auto types = row.initTypes(static_cast<unsigned>(spec.types.size()));
+    for (unsigned i = 0; i < types.size(); ++i) types.set(i, spec.types[i].c_str());
+}
+
+void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::Builder row) {
+    row.setName(spec.name.c_str());
+    row.setVersion(version);
+    row.setExecutor(static_cast<std::uint8_t>(spec.executor));
+    row.setAttemptsMax(spec.attempts_max);
+    row.setRetryBaseMs(ms(spec.retry.base));
+    row.setRetryMaxMs(ms(spec.retry.max));
+    row.setQueuedTimeoutMs(ms(spec.timeouts.queued));
+    row.setAttemptTimeoutMs(ms(spec.timeouts.attempt));
+    row.setJobTimeoutMs(ms(spec.timeouts.job));
+    row.setHeartbeatTimeoutMs(ms(spec.timeouts.heartbeat));
+    row.setCancelGraceMs(ms(spec.timeouts.cancel_grace));
+    row.setResultBytesMax(spec.result_bytes_max);
+    row.setRunningMax(spec.running_max);
+    row.setPaused(spec.paused);
+    if (!spec.concurrency.by.empty()) {
+        row.setKeyField(spec.concurrency.by.c_str());
+        row.setKeyRunningMax(spec.concurrency.running_max);
+        if (spec.concurrency.rate.bounds()) write_rate(spec.concurrency.rate, row.initKeyRate());
+    }
+    if (spec.unique) write_unique(*spec.unique, row);
+}
 
 expected<tenant_ptr> read_tenant(const declared_row& row, const spec_readers& readers) {
     auto spec = readers.tenant(row.spec);
@@ -82,8 +101,16 @@ proposal_ptr make_declarations(std::span<const type_ptr> types, std::span<const 
     capnp::MallocMessageBuilder message;
     auto commands = message.initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(count));
     unsigned at = 0;
-    for (const type_ptr& type : types) write_type(*type, commands[at++].initDeclareType());
-    for (const tenant_ptr& tenant : tenants) write_tenant(*tenant, commands[at++].initDeclareTenant());
+    for (const type_ptr& type : types) {
+        auto to = commands[at++].initDeclareType();
+        to.setType(type->id.value);
+        write_row(type->spec, type->version, to.initRow());
+    }
+    for (const tenant_ptr& tenant : tenants) {
+        auto to = commands[at++].initDeclareTenant();
+        to.setTenant(tenant->id.value);
+        write_row(tenant->spec, tenant->version, to.initRow());
+    }
     return std::make_shared<proposal>(capnp::messageToFlatArray(message), count, false, std::move(done), shard);
 }
 

@@ -22,6 +22,10 @@ expected<type_ptr> read_type(const declared_row& row, const spec_readers& reader
 // A row of another kind changes nothing.
 expected<void> put_row(const declared_row& row, const spec_readers& readers, catalog& into);
 
+// A spec as a shard has it.
+void write_row(const tenant_spec& spec, std::uint64_t version, rec::TenantRow::Builder row);
+void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::Builder row);
+
 // Types first, then tenants, a command each; rows that the shard has already change nothing. At least one.
 proposal_ptr make_declarations(std::span<const type_ptr> types, std::span<const tenant_ptr> tenants, shard_id shard,
                                proposal::done_function done);

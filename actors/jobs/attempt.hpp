@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/jobs/job_state.hpp"
 #include "schema/errc.hpp"
 #include "schema/ids.hpp"
 #include "schema/time.hpp"
@@ -17,8 +18,9 @@ namespace coppice {
 struct parent_result {
     job_id job;
     std::string type;
-    std::string result;     // bytes; empty when `truncated`
-    bool truncated = false; // all parents' results together passed limits::parent_results_size_max
+    std::string result;                     // bytes; empty when `truncated`
+    bool truncated = false;                 // all parents' results together passed limits::parent_results_size_max
+    job_state state = job_state::SUCCEEDED; // another one only when the job runs however its parents end
 };
 
 struct assignment {
@@ -29,6 +31,7 @@ struct assignment {
     std::string type;
     std::string payload; // JSON
     std::vector<parent_result> parents;
+    std::string checkpoint; // bytes that an attempt before this one left; empty: none
     int priority = 3;
     milliseconds attempt_timeout{};   // from start; the node enforces it too
     milliseconds heartbeat_timeout{}; // 0: none asked for
@@ -72,6 +75,7 @@ struct attempt_report {
     std::vector<log_line> logs;
     std::optional<progress> latest_progress;
     std::optional<attempt_outcome> outcome;
+    std::string checkpoint; // bytes, kept for the next attempt instead of the last one; empty: none
 };
 
 } // namespace coppice

@@ -13,7 +13,7 @@ inline row_key tenant(shard_id s, tenant_id t) { return row_key{}.u16(s.value).u
 inline row_key type(shard_id s, type_id t) { return row_key{}.u16(s.value).u32(t.value); }
 inline row_key counters(shard_id s, tenant_id t, type_id y) { return tenant(s, t).u32(y.value); }
 
-// jobs, payloads, results, running
+// jobs, payloads, results, running, checkpoints, graphs
 inline row_key job(const job_id& id) { return tenant(id.shard(), id.tenant()).id(id); }
 
 // A waiting job's place: lower is sooner. A priority is a head start of one priority_step over the next, so ageing
@@ -27,12 +27,17 @@ inline row_key queue(const job_id& id, type_id y, std::uint64_t rank) {
     return queue_of(id.shard(), id.tenant(), y).u64(rank).id(id);
 }
 
+inline row_key unique(shard_id s, tenant_id t, type_id y, std::uint64_t high, std::uint64_t low) {
+    return counters(s, t, y).u64(high).u64(low);
+}
+
 enum class timer_kind : std::uint8_t {
     ready = 0,              // scheduled -> queued
     queued_timeout = 1,     // queued for too long
     job_timeout = 2,        // the whole job took too long
     resolve_children = 3,   // go on telling children that their parent ended
     forget_idempotency = 4, // its key's time is over
+    forget_unique = 5,      // it answers for its likes no longer
 };
 inline row_key timer(instant due, timer_kind kind, const job_id& id) {
     return shard(id.shard()).u64(static_cast<std::uint64_t>(to_us(due))).u8(static_cast<std::uint8_t>(kind)).id(id);

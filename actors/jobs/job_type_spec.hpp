@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "actors/jobs/job_state.hpp"
+#include "actors/jobs/start_rate.hpp"
 #include "schema/limits.hpp"
 #include "schema/time.hpp"
 
@@ -28,6 +31,23 @@ struct timeouts_spec {
     bool operator==(const timeouts_spec&) const = default;
 };
 
+// Bounds for each value of one field of the payload, within a tenant. Payloads without the field share a value of
+// their own.
+struct concurrency_spec {
+    std::string by;                // a name, for a field of the payload's top level; empty: none of this
+    std::uint32_t running_max = 0; // 0: no bound
+    start_rate rate;
+    bool operator==(const concurrency_spec&) const = default;
+};
+
+// A job like one that is there already is not made: the one that is there answers.
+struct unique_spec {
+    std::vector<std::string> by; // top-level fields of the payload that make jobs alike; none: the whole of it
+    std::vector<job_state> states{job_state::BLOCKED, job_state::SCHEDULED, job_state::QUEUED, job_state::RUNNING};
+    milliseconds period{}; // after the first one's submission; 0: as long as it is in one of the states
+    bool operator==(const unique_spec&) const = default;
+};
+
 struct job_type_spec {
     std::string name;
     executor_kind executor = executor_kind::worker;
@@ -40,6 +60,9 @@ struct job_type_spec {
     timeouts_spec timeouts;
     std::uint64_t result_bytes_max = 256 * 1024;
     std::uint32_t running_max = 0; // jobs of this type running at a time, over all tenants; 0: no bound
+    concurrency_spec concurrency;
+    std::optional<unique_spec> unique;
+    bool paused = false; // nothing of it starts; what runs goes on
 
     bool operator==(const job_type_spec&) const = default;
 };

@@ -29,6 +29,7 @@ errc shard_machine::start(const job_id& id, worker_id worker) {
     if (!open(id, c)) return errc::not_found;
     if (!may_move(c.row.getState(), job_state::RUNNING)) return errc::illegal_transition;
     const instant ready = from_us(c.row.getReadyUs());
+    const key_lanes::key key = key_of(c);
     c.row.setAttempt(c.row.getAttempt() + 1);
     c.row.setWorker(worker.value);
     c.row.setProgress(0);
@@ -40,7 +41,9 @@ errc shard_machine::start(const job_id& id, worker_id worker) {
     running.setType(c.type->id.value);
     running.setWorker(worker.value);
     running.setStartedUs(to_us(now_));
+    running.setLimitKey(key);
     running_row_.put(*t_, table::running, keys::job(id));
+    gates_started(c, key);
     share_.started(c.tenant->id);
     out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
     return errc::ok;
@@ -55,6 +58,7 @@ assignment shard_machine::assignment_of(cell& c) {
             .type = spec.name,
             .payload = bytes_of(table::payloads, c.id, c.row.getPayloadApart(), c.row.getPayload().asReader()),
             .parents = results_of_parents(c.row.asReader()),
+            .checkpoint = bytes_of(table::checkpoints, c.id, c.row.getCheckpointSize() > 0, {}),
             .priority = c.row.getPriority(),
             .attempt_timeout = spec.timeouts.attempt,
             .heartbeat_timeout = spec.timeouts.heartbeat,
@@ -79,6 +83,7 @@ std::vector<parent_result> shard_machine::results_of_parents(rec::JobRow::Reader
         if (!stored) continue;
         const auto parent = read_job_.read(*stored);
         if (const type_entry* y = book_.type(type_id{parent.getType()})) p.type = y->spec.name;
+        p.state = parent.getState();
         total += parent.getResultSize();
         p.truncated = total > limits::parent_results_size_max;
         if (!p.truncated) p.result = bytes_of(table::results, p.job, parent.getResultApart(), parent.getResult());
@@ -101,7 +106,11 @@ void shard_machine::report(cmd::Report::Reader r, command_result& result) {
     }
     if (r.getOutcome() > cmd::Report::Outcome::TIMED_OUT)
         return set_answer(result, errc::invalid_argument, "an outcome of no known kind");
+    if (r.getCheckpoint().size() > limits::checkpoint_size_max)
+        return set_answer(result, errc::payload_too_large,
+                          "a checkpoint has at most " + std::to_string(limits::checkpoint_size_max) + " bytes");
     write_logs(c, r.getLogs());
+    write_checkpoint(c, r.getCheckpoint());
     if (r.getProgress() >= 0 && r.getOutcome() == cmd::Report::Outcome::NONE) {
         c.row.setProgress(std::min(r.getProgress(), 1.0F));
         const auto text = view(r.getProgressText());
@@ -110,7 +119,7 @@ void shard_machine::report(cmd::Report::Reader r, command_result& result) {
     }
     if (r.getOutcome() != cmd::Report::Outcome::NONE) {
         end_attempt(c, r);
-    } else if (r.getLogs().size() > 0 || r.getProgress() >= 0) {
+    } else if (r.getLogs().size() > 0 || r.getProgress() >= 0 || r.getCheckpoint().size() > 0) {
         c.row.setRevision(c.row.getRevision() + 1);
         out_->changes.push_back({c.id, c.type->id, job_state::RUNNING, job_state::RUNNING, c.row.getRevision()});
     }
@@ -143,6 +152,19 @@ void shard_machine::write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines)
         if (!first || !has_prefix(first->key, prefix) || !too_old(sequence_of(*first))) return;
         t_->erase(table::logs, keys::log(c.id, c.row.getAttempt(), sequence_of(*first)));
     }
+}
+
+// What the next attempt goes on from; it outlives failures and lost workers, and ends with the job.
+void shard_machine::write_checkpoint(cell& c, capnp::Data::Reader checkpoint) {
+    if (checkpoint.size() == 0) return;
+    c.row.setCheckpointSize(static_cast<std::uint32_t>(checkpoint.size()));
+    t_->put(table::checkpoints, keys::job(c.id), view(checkpoint));
+}
+
+void shard_machine::forget_checkpoint(cell& c) {
+    if (c.row.getCheckpointSize() == 0) return;
+    c.row.setCheckpointSize(0);
+    t_->erase(table::checkpoints, keys::job(c.id));
 }
 
 void shard_machine::end_attempt(cell& c, cmd::Report::Reader r) {
@@ -293,6 +315,7 @@ void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     running.setAttempt(c.row.getAttempt());
     running.setType(c.type->id.value);
     running.setWorker(a.getWorker());
+    running.setLimitKey(key_of(c));
     running.setStartedUs(c.row.getStartedUs());
     running_row_.put(*t_, table::running, keys::job(c.id));
 }

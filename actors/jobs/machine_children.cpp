@@ -1,7 +1,7 @@
 // Dependencies: when a job ends, those that wait for it are told. A child starts when all its parents succeeded,
-// and is cancelled when one did not; a cancelled child's own children follow. A command tells
-// limits::children_per_step of them; the rest is left to a timer that is due at once, so one end of a job with ten
-// thousand children stalls nobody.
+// and is cancelled when one did not, unless it is to run however they end; a cancelled child's own children follow.
+// A command tells limits::children_per_step of them; the rest is left to a timer that is due at once, so one end of
+// a job with ten thousand children stalls nobody.
 #include "actors/jobs/shard_machine.hpp"
 
 namespace coppice {
@@ -27,16 +27,19 @@ bool shard_machine::resolve_some(const job_id& parent, job_state outcome, std::s
         key_reader k{link->key.subspan(prefix.view().size())};
         const job_id child = k.id();
         t_->erase(table::dependents, keys::dependent(parent, child));
-        if (outcome == job_state::SUCCEEDED)
-            parent_succeeded(child);
-        else
-            parent_ended_otherwise(child, parent, outcome);
+        parent_ended(child, parent, outcome);
     }
 }
 
-void shard_machine::parent_succeeded(const job_id& child) {
+void shard_machine::parent_ended(const job_id& child, const job_id& parent, job_state outcome) {
     cell c;
     if (!open(child, c) || c.row.getState() != job_state::BLOCKED) return;
+    if (outcome != job_state::SUCCEEDED && !c.row.getRunAnyway()) {
+        set_error(c,
+                  {errc::dependency_failed, "job " + to_string(parent) + " is " + std::string{to_string(outcome)}});
+        enter(c, job_state::CANCELLED);
+        return save(c);
+    }
     const std::uint32_t pending = c.row.getParentsPending();
     c.row.setParentsPending(pending > 0 ? pending - 1 : 0);
     if (pending <= 1) {
@@ -44,14 +47,6 @@ void shard_machine::parent_succeeded(const job_id& child) {
         if (!later) c.row.setDueUs(0);
         enter(c, later ? job_state::SCHEDULED : job_state::QUEUED);
     }
-    save(c);
-}
-
-void shard_machine::parent_ended_otherwise(const job_id& child, const job_id& parent, job_state outcome) {
-    cell c;
-    if (!open(child, c) || c.row.getState() != job_state::BLOCKED) return;
-    set_error(c, {errc::dependency_failed, "job " + to_string(parent) + " is " + std::string{to_string(outcome)}});
-    enter(c, job_state::CANCELLED);
     save(c);
 }
 

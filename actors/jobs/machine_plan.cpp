@@ -8,6 +8,8 @@ void shard_machine::plan(std::size_t most) {
     std::vector<fair_share::turn> passed_over;
     std::size_t started = 0;
     std::size_t bytes = 0;
+    gates_.plan_begins();
+    looks_left_ = limits::key_looks_max;
     while (pool_.has_free()) {
         // Those passed over are first in turn order, since nobody's turn moves forward here.
         const auto& turns = share_.turns();
@@ -30,7 +32,8 @@ void shard_machine::plan(std::size_t most) {
 }
 
 bool shard_machine::start_next(tenant_id id) {
-    const auto next = next_of(*book_.tenant(id));
+    const tenant_entry& t = *book_.tenant(id);
+    const auto next = rate_allows(t) ? next_of(t) : std::nullopt;
     const auto worker = next ? pool_.take(next->first, id) : std::nullopt;
     if (!worker) return false;
     if (start(next->second, *worker) == errc::ok) return true;
@@ -42,23 +45,27 @@ bool shard_machine::start_next(tenant_id id) {
 // The tenant's first waiting job among the types that some worker could run now and whose own bound allows one
 // more.
 std::optional<std::pair<type_id, job_id>> shard_machine::next_of(const tenant_entry& t) {
-    std::optional<std::pair<type_id, job_id>> best;
-    std::uint64_t best_rank = 0;
+    std::optional<std::pair<type_id, key_lanes::place>> best;
     for (const auto& [type, counts] : t.types) {
         if (counts.in(job_state::QUEUED) == 0 || !pool_.could_run(type, t.id)) continue;
         const type_entry* y = book_.type(type);
-        if (y == nullptr || !y->may_run_one_more()) continue;
-        const row_key prefix = keys::queue_of(shard_, t.id, type);
-        const auto head = t_->seek(table::queue, prefix);
-        if (!head || !has_prefix(head->key, prefix)) continue;
-        key_reader k{head->key.subspan(prefix.view().size())};
-        const std::uint64_t rank = k.u64();
-        const job_id id = k.id();
-        if (best && (rank > best_rank || (rank == best_rank && id > best->second))) continue;
-        best_rank = rank;
-        best = {type, id};
+        if (y == nullptr || y->spec.paused || !y->may_run_one_more()) continue;
+        const auto first = first_of(t, *y);
+        if (!first || (best && *first > best->second)) continue;
+        best = {type, *first};
     }
-    return best;
+    if (!best) return std::nullopt;
+    return std::pair{best->first, best->second.id};
+}
+
+std::optional<key_lanes::place> shard_machine::first_of(const tenant_entry& t, const type_entry& y) {
+    if (y.keyed()) return first_with_room(t, y);
+    const row_key prefix = keys::queue_of(shard_, t.id, y.id);
+    const auto head = t_->seek(table::queue, prefix);
+    if (!head || !has_prefix(head->key, prefix)) return std::nullopt;
+    key_reader k{head->key.subspan(prefix.view().size())};
+    const std::uint64_t rank = k.u64();
+    return key_lanes::place{rank, k.id()};
 }
 
 shard_machine::waiting_work shard_machine::unserved(std::size_t tenants_max) const {
@@ -67,10 +74,12 @@ shard_machine::waiting_work shard_machine::unserved(std::size_t tenants_max) con
     for (const auto& turn : share_.turns()) {
         if (looked_at++ == tenants_max) break;
         const auto t = book_.tenants().find(turn.tenant);
-        if (t == book_.tenants().end()) continue;
+        if (t == book_.tenants().end() || gates_.free_at(turn.tenant, t->second.spec.rate) > now_) continue;
         for (const auto& [type, counts] : t->second.types) {
             const auto y = book_.types().find(type);
-            if (counts.in(job_state::QUEUED) > 0 && y != book_.types().end() && y->second.may_run_one_more())
+            if (y == book_.types().end() || y->second.spec.paused || !y->second.may_run_one_more()) continue;
+            const key_lanes* lanes = y->second.keyed() ? gates_.find(turn.tenant, type) : nullptr;
+            if (counts.in(job_state::QUEUED) > (lanes != nullptr ? lanes->shut_out() : 0))
                 found.emplace_back(turn.tenant, type);
         }
     }

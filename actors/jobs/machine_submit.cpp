@@ -20,31 +20,62 @@ int priority_of(cmd::Submit::Reader s) {
 
 void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
     result.job = read_id(s.getJob());
-    tenant_entry* t = book_.tenant(result.job.tenant());
-    if (t == nullptr || result.job.shard() != shard_)
-        return set_answer(result, errc::unknown_tenant, "no such tenant here");
-    if (s.getIdempotencyKey().size() > limits::idempotency_key_size_max)
-        return set_answer(result, errc::invalid_argument, "an idempotency key has at most 255 bytes");
-    if (answer_known_key(s, t->id, result)) return;
-    type_entry* y = book_.type(type_id{s.getType()});
-    if (y == nullptr) return set_answer(result, errc::unknown_type, "no such job type here");
-    if (y->version != s.getTypeVersion()) {
-        result.retry_after_ms = 1;
-        return set_answer(result, errc::unavailable,
-                          "job type \"" + y->spec.name + "\" was changed meanwhile; submit again");
-    }
+    tenant_entry* t = tenant_of(s, result);
+    if (t == nullptr || answer_known_key(s, t->id, result)) return;
+    type_entry* y = current_type(s, result);
+    if (y == nullptr) return;
     if (const auto stored = t_->get(table::jobs, keys::job(result.job))) return answer_same_job(s, *stored, result);
+    if (const auto like = like_job(s, *y)) {
+        result.job = *like;
+        result.existing = true;
+        return;
+    }
     if (const auto why = refusal(s, *t, *y))
         return write_rejected(result.job, *t, *y, view(s.getSubmitter()), *why, result);
     if (t->waiting >= t->spec.queued_max) return refuse_full(s, *t, *y, result);
-    if (auto wrong = wrong_parent(s); !wrong.empty())
-        return set_answer(result, errc::dependency_unknown, std::move(wrong));
-    if (s.getPriority() > limits::priority_last || s.getPayload().size() > limits::payload_size_max)
-        return set_answer(result, errc::invalid_argument,
-                          "priority is 1 (first) to 5 (last); the payload at most 256 KiB");
+    if (!is_sound(s, {}, result)) return;
     book_.accepted(*t);
     write_job(s, *t, *y);
     remember_key(s, t->id);
+}
+
+// Null, with the answer, when it is not one of this shard.
+tenant_entry* shard_machine::tenant_of(cmd::Submit::Reader s, command_result& result) {
+    const job_id id = read_id(s.getJob());
+    tenant_entry* t = book_.tenant(id.tenant());
+    if (t == nullptr || id.shard() != shard_) {
+        set_answer(result, errc::unknown_tenant, "no such tenant here");
+        return nullptr;
+    }
+    if (s.getIdempotencyKey().size() <= limits::idempotency_key_size_max) return t;
+    set_answer(result, errc::invalid_argument, "an idempotency key has at most 255 bytes");
+    return nullptr;
+}
+
+// Null, with the answer, when there is none, or not in the version that the edge went by.
+type_entry* shard_machine::current_type(cmd::Submit::Reader s, command_result& result) {
+    type_entry* y = book_.type(type_id{s.getType()});
+    if (y == nullptr) {
+        set_answer(result, errc::unknown_type, "no such job type here");
+    } else if (y->version != s.getTypeVersion()) {
+        result.retry_after_ms = 1;
+        set_answer(result, errc::unavailable,
+                   "job type \"" + y->spec.name + "\" was changed meanwhile; submit again");
+        return nullptr;
+    }
+    return y;
+}
+
+// Whether its values are within their bounds and its parents are there; otherwise with the answer. `before`: jobs
+// that are made together with it, before it.
+bool shard_machine::is_sound(cmd::Submit::Reader s, const ids& before, command_result& result) {
+    if (auto wrong = wrong_parent(s, before); !wrong.empty()) {
+        set_answer(result, errc::dependency_unknown, std::move(wrong));
+        return false;
+    }
+    if (s.getPriority() <= limits::priority_last && s.getPayload().size() <= limits::payload_size_max) return true;
+    set_answer(result, errc::invalid_argument, "priority is 1 (first) to 5 (last); the payload at most 256 KiB");
+    return false;
 }
 
 // A submission that was committed before, and whose answer was lost on the way: it has the same id, made before it
@@ -85,7 +116,7 @@ std::optional<shard_machine::ending> shard_machine::refusal(cmd::Submit::Reader,
 }
 
 // Names the first parent that can't be waited for, or nothing.
-std::string shard_machine::wrong_parent(cmd::Submit::Reader s) {
+std::string shard_machine::wrong_parent(cmd::Submit::Reader s, const ids& before) {
     const auto after = s.getAfter();
     if (after.size() > limits::parents_max)
         return "`after` names " + std::to_string(after.size()) + " jobs; at most " +
@@ -93,6 +124,7 @@ std::string shard_machine::wrong_parent(cmd::Submit::Reader s) {
     const job_id self = read_id(s.getJob());
     for (const auto each : after) {
         const job_id parent = read_id(each);
+        if (before.contains(parent)) continue;
         if (parent.tenant() != self.tenant() || parent.shard() != shard_ || parent == self)
             return "`after` names " + to_string(parent) + ", which is not known";
         const auto stored = t_->get(table::jobs, keys::job(parent));
@@ -169,13 +201,18 @@ void shard_machine::refuse(cmd::Refuse::Reader r, command_result& result) {
                    result);
 }
 
-void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y) {
+void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph) {
     cell c{read_id(s.getJob()), &t, &y, new_job_.init()};
     c.row.setType(y.id.value);
     c.row.setTypeVersion(s.getTypeVersion());
     c.row.setPriority(static_cast<std::uint8_t>(priority_of(s)));
     c.row.setSubmittedUs(to_us(now_));
     c.row.setRevision(1);
+    c.row.setLimitKey(s.getLimitKey());
+    c.row.setUniqueHigh(s.getUniqueHigh());
+    c.row.setUniqueLow(s.getUniqueLow());
+    c.row.setRunAnyway(s.getRunAnyway());
+    if (!graph.is_nil()) write_id(graph, c.row.initGraph());
     if (s.getSubmitter().size() > 0) c.row.setSubmitter(s.getSubmitter());
     if (s.getIdempotencyKey().size() > 0) c.row.setIdempotencyKey(s.getIdempotencyKey());
     if (s.getPayload().size() > limits::payload_inline_max) {
@@ -190,6 +227,7 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
         c.row.setJobDueUs(to_us(due));
         t_->put(table::timers, keys::timer(due, keys::timer_kind::job_timeout, c.id), {});
     }
+    remember_likeness(c);
     const auto ended_parent = link_parents(s, c);
     const auto furthest = to_us(now_ + std::chrono::duration_cast<microseconds>(limits::delay_max));
     const std::int64_t due = std::min(s.getNotBeforeUs(), furthest);
@@ -207,7 +245,7 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
     if (state == job_state::QUEUED) refresh_activity(t.id);
     out_->changes.push_back({c.id, y.id, std::nullopt, state, 1});
     new_job_.put(*t_, table::jobs, keys::job(c.id));
-    if (ended_parent) parent_ended_otherwise(c.id, ended_parent->first, ended_parent->second);
+    if (ended_parent) parent_ended(c.id, ended_parent->first, ended_parent->second);
 }
 
 // Ties the job to the parents that have not ended; gives a parent that ended without success, if there is one.
@@ -222,7 +260,7 @@ std::optional<std::pair<job_id, job_state>> shard_machine::link_parents(cmd::Sub
         cell p;
         if (!open(parent, p)) continue;
         const job_state state = p.row.getState();
-        if (state == job_state::SUCCEEDED) continue;
+        if (state == job_state::SUCCEEDED || (is_terminal(state) && s.getRunAnyway())) continue;
         if (is_terminal(state)) ended_otherwise = {parent, state};
         const row_key link = keys::dependent(parent, c.id);
         if (t_->get(table::dependents, link)) continue; // named twice

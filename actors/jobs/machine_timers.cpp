@@ -35,6 +35,8 @@ void shard_machine::fire(keys::timer_kind kind, const job_id& id) {
         return fire_job_timeout(id);
     case keys::timer_kind::forget_idempotency:
         return forget_key(id);
+    case keys::timer_kind::forget_unique:
+        return fire_forget_unique(id);
     case keys::timer_kind::resolve_children: {
         const auto stored = t_->get(table::jobs, keys::job(id));
         if (stored) ended_parents_.emplace_back(id, read_job_.read(*stored).getState());

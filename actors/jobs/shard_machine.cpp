@@ -40,6 +40,8 @@ void shard_machine::load(read_tables& from) {
         refresh_activity(id);
     }
     resolve_type_names();
+    gates_.clear();
+    count_keys(from);
     pool_.clear_used();
     record_reader<rec::RunningRow> running;
     const row_key prefix = keys::shard(shard_);
@@ -55,7 +57,13 @@ void shard_machine::load(read_tables& from) {
 void shard_machine::begin(tables& t, instant now, batch_output& out) {
     t_ = &t;
     // Followed beyond the bound: one wrong reading, far ahead, must not stop all timers until the clock gets there.
-    if (now >= now_ || now_ - now > limits::clock_hold_max) now_ = now;
+    // Nor may rates hold what waits until then: they are metered anew.
+    const bool follows_back = now_ - now > limits::clock_hold_max;
+    if (now >= now_ || follows_back) now_ = now;
+    if (follows_back) {
+        gates_.clear();
+        count_keys(t);
+    }
     out_ = &out;
     share_.charge(now_); // first, so that attempts that end in this batch are charged to their end
 }
@@ -79,6 +87,8 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
     switch (command.which()) {
     case cmd::Command::SUBMIT:
         return submit(command.getSubmit(), result);
+    case cmd::Command::SUBMIT_GRAPH:
+        return submit_graph(command.getSubmitGraph(), result);
     case cmd::Command::REFUSE:
         return refuse(command.getRefuse(), result);
     case cmd::Command::CANCEL:
@@ -128,16 +138,24 @@ void shard_machine::declare(cmd::DeclareType::Reader d, command_result& result) 
         result.detail = "a job type without a number or a name";
         return;
     }
-    if (book_.declare_type(*t_, id, d.getRow())) resolve_type_names();
+    const type_entry* former = book_.type(id);
+    const bool was_known = former != nullptr;
+    const std::uint64_t key_since = was_known ? former->key_since : 0;
+    if (!book_.declare_type(*t_, id, d.getRow())) return;
+    resolve_type_names();
+    const type_entry& y = *book_.type(id);
+    if (was_known && y.key_since != key_since) key_running_anew(y);
+    gates_.set_bounds(id, y.spec.concurrency, now_);
 }
 
 std::optional<instant> shard_machine::next_due(read_tables& from) const {
     const row_key prefix = keys::shard(shard_);
     const auto first = from.seek(table::timers, prefix);
-    if (!first || !has_prefix(first->key, prefix)) return std::nullopt;
+    if (!first || !has_prefix(first->key, prefix)) return gates_.opens();
     key_reader k{first->key};
     k.u16();
-    return from_us(static_cast<std::int64_t>(k.u64()));
+    const instant timer = from_us(static_cast<std::int64_t>(k.u64()));
+    return std::min(timer, gates_.opens().value_or(timer));
 }
 
 void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots,
@@ -196,8 +214,9 @@ void shard_machine::enter(cell& c, job_state to) {
 void shard_machine::leave(cell& c, job_state from) {
     switch (from) {
     case job_state::QUEUED:
-        t_->erase(table::queue,
-                  keys::queue(c.id, c.type->id, keys::rank(from_us(c.row.getReadyUs()), c.row.getPriority())));
+        if (c.type->keyed())
+            if (key_lanes* lanes = gates_.find(c.tenant->id, c.type->id)) lanes->left(place_of(c), key_of(c), now_);
+        t_->erase(table::queue, keys::queue(c.id, c.type->id, place_of(c).rank));
         if (c.row.getQueuedDueUs() != 0) {
             t_->erase(table::timers,
                       keys::timer(from_us(c.row.getQueuedDueUs()), keys::timer_kind::queued_timeout, c.id));
@@ -209,6 +228,7 @@ void shard_machine::leave(cell& c, job_state from) {
         c.row.setDueUs(0);
         return;
     case job_state::RUNNING:
+        if (c.type->keyed()) lanes_of(c.tenant->id, *c.type).ended(key_of(c), now_);
         t_->erase(table::running, keys::job(c.id));
         share_.ended(c.tenant->id);
         pool_.release(worker_id{c.row.getWorker()});
@@ -221,8 +241,10 @@ void shard_machine::leave(cell& c, job_state from) {
 void shard_machine::enter_queue(cell& c) {
     // An attempt that was lost keeps the place that the job had.
     if (c.row.getReadyUs() == 0) c.row.setReadyUs(to_us(now_));
-    t_->put(table::queue,
-            keys::queue(c.id, c.type->id, keys::rank(from_us(c.row.getReadyUs()), c.row.getPriority())), {});
+    const key_lanes::place place = place_of(c);
+    t_->put(table::queue, keys::queue(c.id, c.type->id, place.rank), queue_value(c));
+    if (c.type->keyed())
+        if (key_lanes* lanes = gates_.find(c.tenant->id, c.type->id)) lanes->entered(place, key_of(c), now_);
     if (const milliseconds bound = c.type->spec.timeouts.queued; bound.count() > 0) {
         const instant due = now_ + bound;
         c.row.setQueuedDueUs(to_us(due));
@@ -234,6 +256,8 @@ void shard_machine::enter_terminal(cell& c, job_state to) {
     c.row.setFinishedUs(to_us(now_));
     c.row.setDueUs(0); // a blocked job's delay, which had no timer yet
     forget_job_timers(c);
+    forget_checkpoint(c);
+    if (!c.type->answers_for_likes_in(to)) forget_likeness(c.id, c.type->id, c.row.asReader());
     auto evidence = evidence_row_.init();
     evidence.setKind(rec::EvidenceRow::Kind::JOB_ENDED);
     evidence.getJob().setHigh(c.id.high());
@@ -309,7 +333,7 @@ void shard_machine::refresh_activity(tenant_id id) {
     const tenant_entry* t = book_.tenant(id);
     if (t == nullptr) return;
     const bool may_run_more = t->spec.running_max == 0 || t->running < t->spec.running_max;
-    share_.set_active(id, t->queued > 0 && may_run_more);
+    share_.set_active(id, t->queued > 0 && may_run_more && !t->spec.paused);
 }
 
 } // namespace coppice

@@ -12,16 +12,19 @@
 //  - attempt numbers of a job only grow, and a terminal state never changes;
 //  - a terminal row, its evidence and its event are written in one commit.
 //
-// The parts, by noun: machine_submit.cpp, machine_attempt.cpp, machine_children.cpp, machine_timers.cpp,
-// machine_plan.cpp; `enter` in shard_machine.cpp is the one place that moves a job between states.
+// The parts, by noun: machine_submit.cpp, machine_graph.cpp, machine_unique.cpp, machine_attempt.cpp,
+// machine_children.cpp, machine_timers.cpp, machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is
+// the one place that moves a job between states.
 #pragma once
 
 #include <deque>
+#include <unordered_set>
 
 #include "actors/jobs/batch_output.hpp"
 #include "actors/jobs/fair_share.hpp"
 #include "actors/jobs/job_keys.hpp"
 #include "actors/jobs/slot_pool.hpp"
+#include "actors/jobs/start_gates.hpp"
 #include "actors/tenants/tenant_book.hpp"
 #include "persistence/record.hpp"
 #include "schema/commands.capnp.h"
@@ -59,7 +62,7 @@ class shard_machine {
     // Rows of the event feed, and the sequence number of the next one.
     std::uint64_t events() const { return event_next_ - event_first_; }
     std::uint64_t next_event() const { return event_next_; }
-    // When the next timer is due, if any.
+    // When the next timer is due, or something that only a rate holds may start, if any.
     std::optional<instant> next_due(read_tables& from) const;
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
@@ -113,17 +116,35 @@ class shard_machine {
 
     // ---- machine_submit.cpp
     void submit(cmd::Submit::Reader s, command_result& result);
+    using ids = std::unordered_set<job_id>;
+    tenant_entry* tenant_of(cmd::Submit::Reader s, command_result& result);
+    type_entry* current_type(cmd::Submit::Reader s, command_result& result);
+    bool is_sound(cmd::Submit::Reader s, const ids& before, command_result& result);
     void answer_same_job(cmd::Submit::Reader s, bytes_view stored, command_result& result);
     bool answer_known_key(cmd::Submit::Reader s, tenant_id tenant, command_result& result);
     std::optional<ending> refusal(cmd::Submit::Reader s, tenant_entry& t, type_entry& y);
-    std::string wrong_parent(cmd::Submit::Reader s);
+    std::string wrong_parent(cmd::Submit::Reader s, const ids& before);
     void refuse_full(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, command_result& result);
     void write_rejected(const job_id& id, tenant_entry& t, type_entry& y, std::string_view submitter,
                         const ending& why, command_result& result);
-    void write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y);
+    void write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph = {});
     std::optional<std::pair<job_id, job_state>> link_parents(cmd::Submit::Reader s, cell& c);
     void remember_key(cmd::Submit::Reader s, tenant_id tenant);
     void refuse(cmd::Refuse::Reader r, command_result& result);
+
+    // ---- machine_graph.cpp
+    void submit_graph(cmd::SubmitGraph::Reader g, command_result& result);
+    bool answer_same_graph(cmd::SubmitGraph::Reader g, command_result& result);
+    bool answer_taken(const job_id& id, command_result& result);
+    bool admit_graph(cmd::SubmitGraph::Reader g, tenant_entry& t, command_result& result);
+    bool admit_member(cmd::Submit::Reader s, tenant_entry& t, const ids& before, command_result& result);
+    void write_graph(cmd::SubmitGraph::Reader g, tenant_entry& t);
+
+    // ---- machine_unique.cpp
+    std::optional<job_id> like_job(cmd::Submit::Reader s, const type_entry& y);
+    void remember_likeness(cell& c);
+    void forget_likeness(const job_id& id, type_id type, rec::JobRow::Reader row);
+    void fire_forget_unique(const job_id& id);
 
     // ---- machine_attempt.cpp
     errc start(const job_id& id, worker_id worker);
@@ -132,6 +153,8 @@ class shard_machine {
     std::string bytes_of(table apart, const job_id& id, bool is_apart, capnp::Data::Reader inline_bytes);
     void report(cmd::Report::Reader r, command_result& result);
     void write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines);
+    void write_checkpoint(cell& c, capnp::Data::Reader checkpoint);
+    void forget_checkpoint(cell& c);
     void end_attempt(cell& c, cmd::Report::Reader r);
     void succeed(cell& c, cmd::Report::Reader r);
     void fail_attempt(cell& c, cmd::Report::Reader r, const ending& e, bool permanent);
@@ -147,8 +170,7 @@ class shard_machine {
     // ---- machine_children.cpp
     void resolve_children();
     bool resolve_some(const job_id& parent, job_state outcome, std::size_t& budget);
-    void parent_succeeded(const job_id& child);
-    void parent_ended_otherwise(const job_id& child, const job_id& parent, job_state outcome);
+    void parent_ended(const job_id& child, const job_id& parent, job_state outcome);
 
     // ---- machine_timers.cpp
     void tick(std::uint32_t most);
@@ -162,11 +184,33 @@ class shard_machine {
     // ---- machine_plan.cpp
     bool start_next(tenant_id id);
     std::optional<std::pair<type_id, job_id>> next_of(const tenant_entry& t);
+    std::optional<key_lanes::place> first_of(const tenant_entry& t, const type_entry& y);
+
+    // ---- machine_gates.cpp
+    struct queued {
+        key_lanes::place at;
+        key_lanes::key key = 0;
+        std::uint32_t version = 0; // of the type that made the key; 0: there was none to make
+    };
+    static row_key queue_value(const cell& c);
+    static key_lanes::place place_of(const cell& c);
+    key_lanes::key key_of(const job_id& id, const type_entry& y, rec::JobRow::Reader row);
+    key_lanes::key key_of(const cell& c) { return key_of(c.id, *c.type, c.row.asReader()); }
+    key_lanes::key key_of_queued(const queued& q, const type_entry& y);
+    key_lanes& lanes_of(tenant_id t, const type_entry& y);
+    void count_keys(read_tables& from, std::optional<type_id> only = std::nullopt);
+    void key_running_anew(const type_entry& y);
+    bool rate_allows(const tenant_entry& t);
+    void gates_started(cell& c, key_lanes::key key);
+    std::optional<key_lanes::place> first_with_room(const tenant_entry& t, const type_entry& y);
+    std::optional<queued> next_unread(const row_key& prefix, const key_lanes::place& read_to);
 
     shard_id shard_;
     tenant_book book_;
     slot_pool pool_;
     fair_share share_;
+    start_gates gates_;
+    std::size_t looks_left_ = 0; // in this plan, at waiting jobs whose key may be full
     std::uint64_t evidence_next_ = 1;
     std::uint64_t event_next_ = 1;
     std::uint64_t event_first_ = 1;                          // the oldest one kept; event_next_ when there is none
@@ -185,6 +229,10 @@ class shard_machine {
     record_writer<rec::EvidenceRow> evidence_row_;
     record_writer<rec::EventRow> event_row_;
     record_writer<rec::RunningRow> running_row_;
+    record_reader<rec::RunningRow> read_running_;
+    record_reader<rec::UniqueRow> read_unique_;
+    record_writer<rec::UniqueRow> unique_row_;
+    record_writer<rec::GraphRow> graph_row_;
     record_writer<rec::LogRow> log_row_;
     record_reader<rec::IdempotencyRow> read_key_;
     record_writer<rec::IdempotencyRow> key_row_;

@@ -12,6 +12,8 @@ check_report check_store(read_tables& from, shard_id shard, std::size_t findings
     checker.indexes();
     checker.bytes_apart();
     checker.idempotency();
+    checker.likeness();
+    checker.graphs();
     checker.logs();
     checker.counters(); // after jobs, which counts
     checker.feeds();

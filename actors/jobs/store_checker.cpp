@@ -26,7 +26,9 @@ void store_checker::declarations() {
         key_reader k{r.key.subspan(2)};
         const type_id id{k.u32()};
         types.insert(id);
-        if (type_reader.read(r.value).getName().size() == 0) find("job type " + number(id.value) + " has no name");
+        const auto type = type_reader.read(r.value);
+        if (type.getKeyField().size() > 0) key_since[id] = type.getKeySince();
+        if (type.getName().size() == 0) find("job type " + number(id.value) + " has no name");
     });
 }
 
@@ -65,6 +67,10 @@ void store_checker::check_timer(instant due, keys::timer_kind kind, const job_id
     case keys::timer_kind::forget_idempotency:
         if (row->getIdempotencyKey().size() == 0)
             find(id, "its idempotency key is to be forgotten, but it has none");
+        return;
+    case keys::timer_kind::forget_unique:
+        if (row->getUniqueHigh() == 0 && row->getUniqueLow() == 0)
+            find(id, "it is to answer for its likes no longer, but never did");
         return;
     }
     find(id, "a timer of unknown kind " + number(static_cast<unsigned>(kind)));
@@ -178,6 +184,10 @@ void store_checker::check_end(const job_id& id, rec::JobRow::Reader row) {
 void store_checker::check_bytes(const job_id& id, rec::JobRow::Reader row) {
     if (row.getPayloadApart() && (row.getPayload().size() != 0 || !from.get(table::payloads, keys::job(id))))
         find(id, "its payload is not where the row says");
+    const auto checkpoint = from.get(table::checkpoints, keys::job(id));
+    if (row.getCheckpointSize() != (checkpoint ? checkpoint->size() : 0))
+        find(id, "its checkpoint has another size than its row says");
+    if (is_terminal(row.getState()) && row.getCheckpointSize() != 0) find(id, "ended, but with a checkpoint");
     if (row.getState() != job_state::SUCCEEDED) {
         if (row.getResultApart() || row.getResultSize() != 0) find(id, "a result, though it has not succeeded");
         return;

@@ -23,6 +23,8 @@ struct store_checker {
     void indexes();
     void bytes_apart();
     void idempotency();
+    void likeness();
+    void graphs();
     void logs();
     void counters();
     void feeds();
@@ -67,6 +69,8 @@ struct store_checker {
     void check_family(const job_id& id, rec::JobRow::Reader row);
     void check_end(const job_id& id, rec::JobRow::Reader row);
     void check_bytes(const job_id& id, rec::JobRow::Reader row);
+    // Whether a job that runs may be counted under this key.
+    bool key_fits(std::uint64_t key, rec::JobRow::Reader row) const;
     void check_timer(instant due, keys::timer_kind kind, const job_id& id);
     void queue_rows();
     void running_rows();
@@ -91,7 +95,8 @@ struct store_checker {
     std::map<std::pair<tenant_id, type_id>, tally> counted;
     std::set<tenant_id> tenants;
     std::set<type_id> types;
-    std::set<job_id> telling; // parents whose children are told by a timer
+    std::map<type_id, std::uint64_t> key_since; // of types with concurrency by key: rec::TypeRow::keySince
+    std::set<job_id> telling;                   // parents whose children are told by a timer
     record_reader<rec::JobRow> job_reader;
     record_reader<rec::JobRow> other_job_reader;
     record_reader<rec::EvidenceRow> evidence_reader;

@@ -35,9 +35,15 @@ void store_checker::running_rows() {
         const auto running = reader.read(r.value);
         if (row->getState() != job_state::RUNNING || running.getAttempt() != row->getAttempt() ||
             running.getType() != row->getType() || running.getWorker() != row->getWorker() ||
-            running.getStartedUs() != row->getStartedUs())
+            running.getStartedUs() != row->getStartedUs() || !key_fits(running.getLimitKey(), *row))
             find(id, "a running row that says something else than the job's");
     });
+}
+
+bool store_checker::key_fits(std::uint64_t key, rec::JobRow::Reader row) const {
+    const auto since = key_since.find(type_id{row.getType()});
+    if (since == key_since.end()) return key == 0;
+    return row.getTypeVersion() >= since->second ? key == row.getLimitKey() : key != 0;
 }
 
 void store_checker::dependents_rows() {
@@ -64,11 +70,49 @@ void store_checker::bytes_apart() {
         const auto row = job(id);
         if (!k.ok() || !row || !row->getPayloadApart()) find(id, "a payload apart that no job has");
     });
+    each_row(table::checkpoints, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id id = k.id();
+        const auto row = job(id);
+        if (!k.ok() || !row || row->getCheckpointSize() == 0) find(id, "a checkpoint that no job has");
+    });
     each_row(table::results, [&](const row& r) {
         key_reader k{r.key.subspan(6)};
         const job_id id = k.id();
         const auto row = job(id);
         if (!k.ok() || !row || !row->getResultApart()) find(id, "a result apart that no job has");
+    });
+}
+
+void store_checker::likeness() {
+    record_reader<rec::UniqueRow> reader;
+    each_row(table::unique, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const tenant_id tenant{k.u32()};
+        const type_id type{k.u32()};
+        const std::uint64_t high = k.u64(), low = k.u64();
+        const job_id id = read_id(reader.read(r.value).getJob());
+        const auto row = job(id);
+        if (!k.ok() || !row) return find(id, "it answers for its likes, but there is no such job");
+        if (id.tenant() != tenant || row->getType() != type.value || row->getUniqueHigh() != high ||
+            row->getUniqueLow() != low)
+            find(id, "it answers for likes that are not its own");
+    });
+}
+
+void store_checker::graphs() {
+    record_reader<rec::GraphRow> reader;
+    each_row(table::graphs, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id graph = k.id();
+        const auto jobs = reader.read(r.value).getJobs();
+        if (!k.ok() || jobs.size() == 0 || read_id(jobs[0]) != graph)
+            return find(graph, "a graph that does not begin with it");
+        for (const auto each : jobs) {
+            const auto row = job(read_id(each));
+            if (!row || read_id(row->getGraph()) != graph)
+                find(read_id(each), "job " + to_string(graph) + "'s graph names it, but it is not of it");
+        }
     });
 }
 

@@ -5,6 +5,7 @@
 
 #include "actors/jobs/job_keys.hpp"
 #include "persistence/record.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice {
 namespace {
@@ -39,6 +40,12 @@ void write_counts(const state_counts& from, rec::CountersRow::Builder row) {
 milliseconds ms(std::uint64_t v) {
     constexpr auto most = std::chrono::duration_cast<milliseconds>(limits::duration_max).count();
     return milliseconds{static_cast<std::int64_t>(std::min<std::uint64_t>(v, most))};
+}
+
+start_rate read_rate(rec::RateRow::Reader row) {
+    return {std::min(row.getStarts(), limits::rate_starts_max),
+            std::clamp(ms(row.getPerMs()), milliseconds{limits::rate_per_min}, milliseconds{limits::rate_per_max}),
+            std::clamp(row.getBurst(), 1U, limits::rate_burst_max)};
 }
 
 template <class Each>
@@ -125,11 +132,14 @@ bool tenant_book::declare_tenant(tables& to, tenant_id id, rec::TenantRow::Reade
 }
 
 bool tenant_book::declare_type(tables& to, type_id id, rec::TypeRow::Reader row) {
-    if (const type_entry* known = type(id); known != nullptr && known->version >= row.getVersion()) return false;
+    const type_entry* known = type(id);
+    if (known != nullptr && known->version >= row.getVersion()) return false;
+    const bool same_key = known != nullptr && known->spec.concurrency.by == view(row.getKeyField());
     record_writer<rec::TypeRow> writer;
     writer.set_from(row);
+    writer.get().setKeySince(same_key ? known->key_since : row.getVersion());
     writer.put(to, table::types, keys::type(shard_, id));
-    read_type(id, row);
+    read_type(id, writer.get().asReader());
     return true;
 }
 
@@ -141,6 +151,8 @@ void tenant_book::read_tenant(tenant_id id, rec::TenantRow::Reader row) {
     t.spec.weight = std::clamp(row.getWeight(), 1U, limits::tenant_weight_max);
     t.spec.running_max = row.getRunningMax();
     t.spec.queued_max = row.getQueuedMax();
+    t.spec.paused = row.getPaused();
+    t.spec.rate = read_rate(row.getRate());
     t.spec.types.clear();
     for (const auto name : row.getTypes()) t.spec.types.emplace_back(name.cStr());
     t.all_types = std::ranges::find(t.spec.types, "*") != t.spec.types.end();
@@ -161,6 +173,13 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
                        ms(row.getHeartbeatTimeoutMs()), ms(row.getCancelGraceMs())};
     y.spec.result_bytes_max = std::min<std::uint64_t>(row.getResultBytesMax(), limits::result_size_max);
     y.spec.running_max = row.getRunningMax();
+    y.spec.paused = row.getPaused();
+    y.spec.concurrency = {std::string{view(row.getKeyField())}, row.getKeyRunningMax(),
+                          read_rate(row.getKeyRate())};
+    y.key_since = row.getKeySince();
+    y.unique_states = row.getUniqueStates();
+    y.spec.unique.reset();
+    if (row.getUnique()) y.spec.unique = unique_spec{.by = {}, .states = {}, .period = ms(row.getUniquePeriodMs())};
 }
 
 void tenant_book::moved(tenant_entry& t, type_entry& y, std::optional<job_state> from, job_state to) {

@@ -26,8 +26,12 @@ namespace coppice {
 struct type_entry {
     type_id id{};
     std::uint64_t version = 0;
-    job_type_spec spec;        // without argv and schema, which only executor and edge need
-    std::uint64_t running = 0; // over all tenants
+    job_type_spec spec;          // without argv and schema, which only executor and edge need
+    std::uint64_t running = 0;   // over all tenants
+    std::uint64_t key_since = 0; // rec::TypeRow::keySince
+    std::uint16_t unique_states = 0;
+    bool keyed() const { return !spec.concurrency.by.empty(); }
+    bool answers_for_likes_in(job_state s) const { return (unique_states >> index_of(s) & 1) != 0; }
     bool may_run_one_more() const { return spec.running_max == 0 || running < spec.running_max; }
 };
 

@@ -128,15 +128,16 @@ void etcd_watch::message(etcd_watch_message m) {
 // ---- signs of life
 
 void etcd_watch::probe() {
-    client_.call({.path = "kv/range",
-                  .body = etcd_count_request(client_.options().prefix + below_),
-                  .endpoint = endpoint_,
-                  .patience = client_.options().try_timeout,
-                  .done = mine([known = at_->revision](etcd_watch& w, const etcd_result& r) { w.probed(r, known); })});
+    client_.call(
+        {.path = "kv/range",
+         .body = etcd_count_request(client_.options().prefix + below_),
+         .endpoint = endpoint_,
+         .patience = client_.options().try_timeout,
+         .done = mine([known = at_->revision](etcd_watch& w, const etcd_result& r) { w.probed(r, known); })});
 }
 
-// `known` is the revision that was known when it was asked: meanwhile the stream may have brought newer changes than the
-// answer saw, and that is no etcd that has gone back in time.
+// `known` is the revision that was known when it was asked: meanwhile the stream may have brought newer changes
+// than the answer saw, and that is no etcd that has gone back in time.
 void etcd_watch::probed(const etcd_result& result, std::uint64_t known) {
     if (!result) return lost(result.error().why);
     const auto range = etcd_range_answer(*result, client_.options().prefix, below_, 0);

@@ -26,6 +26,10 @@ std::vector<kept_member> member_keeper::members() const {
     return all;
 }
 
+bool member_keeper::all_have(std::string_view feature) const {
+    return std::ranges::binary_search(enabled_features(plain_members(members())), feature);
+}
+
 void member_keeper::changed(const std::vector<control_change>& changes) {
     const std::lock_guard guard{telling_};
     if (options_.refused)

@@ -48,6 +48,8 @@ class member_keeper {
 
     // All members that can be read, those removed included; by number.
     std::vector<kept_member> members() const;
+    // Whether all members who are not removed have it (own_version.hpp).
+    bool all_have(std::string_view feature) const;
     // Who is told all members now, on this thread, before it returns, and again after each change. In place of who
     // was told before. May not be called from `told`.
     void on_members(told_function told);

@@ -82,7 +82,9 @@ void write_start(const start_effect& start, route::Start::Builder to) {
         parents[i].setType(a.parents[i].type.c_str());
         parents[i].setResult(data_of(a.parents[i].result));
         parents[i].setTruncated(a.parents[i].truncated);
+        parents[i].setState(a.parents[i].state);
     }
+    if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
     to.setPriority(static_cast<std::uint8_t>(a.priority));
     to.setAttemptTimeoutMs(a.attempt_timeout.count());
     to.setHeartbeatTimeoutMs(a.heartbeat_timeout.count());
@@ -103,8 +105,9 @@ start_effect read_start(route::Start::Reader from) {
     a.type_number = type_id{from.getTypeNumber()};
     a.payload = text_of(from.getPayload());
     for (const auto p : from.getParents())
-        a.parents.push_back(
-            {read_id(p.getJob()), std::string{view(p.getType())}, text_of(p.getResult()), p.getTruncated()});
+        a.parents.push_back({read_id(p.getJob()), std::string{view(p.getType())}, text_of(p.getResult()),
+                             p.getTruncated(), p.getState()});
+    a.checkpoint = text_of(from.getCheckpoint());
     a.priority = from.getPriority();
     a.attempt_timeout = milliseconds{from.getAttemptTimeoutMs()};
     a.heartbeat_timeout = milliseconds{from.getHeartbeatTimeoutMs()};
@@ -114,7 +117,7 @@ start_effect read_start(route::Start::Reader from) {
 }
 
 std::size_t size_of(const start_effect& start) {
-    std::size_t size = start.work.payload.size() + sizeof(start_effect);
+    std::size_t size = start.work.payload.size() + start.work.checkpoint.size() + sizeof(start_effect);
     for (const parent_result& p : start.work.parents) size += p.result.size() + sizeof(parent_result);
     return size;
 }

@@ -3,8 +3,8 @@
 #include <cctype>
 
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/declared_views.hpp"
 #include "runtime/cli/terminal_text.hpp"
-#include "runtime/config/documents.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -27,18 +27,7 @@ std::optional<declared_kind> kind_of(std::string word) {
 }
 
 expected<std::string> yaml_of(const client::declared_view& view, declared_kind kind) {
-    declared_document document{.kind = kind, .name = view.name, .spec = tenant_spec{}, .file = {}};
-    if (kind == declared_kind::tenant) {
-        auto spec = tenant_spec_from_json(view.spec);
-        if (!spec) return tl::unexpected(std::move(spec.error()));
-        document.spec = std::move(*spec);
-    } else {
-        auto spec = job_type_spec_from_json(view.spec, spec_origin::stored);
-        if (!spec) return tl::unexpected(std::move(spec.error()));
-        document.spec = std::move(*spec);
-    }
-    std::visit([&](auto& spec) { spec.name = view.name; }, document.spec);
-    return to_yaml(document);
+    return document_of(view, kind).map([](const declared_document& d) { return to_yaml(d); });
 }
 
 std::string json_of(const client::declared_view& view) {

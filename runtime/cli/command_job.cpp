@@ -186,6 +186,7 @@ void add_job_commands(const command_registry& commands) {
     commands.on_chosen(*result_app, "job result", [result](invocation& call) { return run_result(call, *result); });
 
     add_job_follow_commands(commands, *job);
+    add_job_graph_command(commands, *job);
 
     auto cancel = std::make_shared<ids_flags>();
     auto reason = std::make_shared<std::string>("cancelled from the command line");

@@ -1,6 +1,7 @@
-// coppice job submit: one job by flags, or a stream of them by -f.
+// coppice job submit: one job by flags, a stream of them by -f, or a graph of them by --graph.
 #include "runtime/cli/bulk_submit.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/graph_lines.hpp"
 #include "runtime/cli/interrupt.hpp"
 #include "runtime/cli/job_flags.hpp"
 #include "runtime/cli/job_line.hpp"
@@ -22,12 +23,14 @@ struct submit_flags {
     std::vector<std::string> after;
     std::string delay;
     std::string file;
+    std::string graph;
+    bool anyway = false;
     bool wait = false;
 };
 
 bool is_single(const submit_flags& f) {
     return !f.tenant.empty() || !f.type.empty() || !f.payload.empty() || !f.key.empty() || f.priority != 0 ||
-           !f.after.empty() || !f.delay.empty();
+           !f.after.empty() || !f.delay.empty() || f.anyway;
 }
 
 // Nothing, and it was said, when a flag is wrong; `status` is then what to exit with.
@@ -36,7 +39,8 @@ std::optional<client::job_spec> spec_of(const invocation& call, const submit_fla
                           .type = flags.type,
                           .payload = flags.payload,
                           .idempotency_key = flags.key,
-                          .priority = flags.priority};
+                          .priority = flags.priority,
+                          .run_anyway = flags.anyway};
     status = exit_status::usage;
     if (flags.payload == "-" || flags.payload.starts_with('@')) {
         auto text = read_whole(flags.payload == "-" ? "-" : flags.payload.substr(1), limits::payload_size_max);
@@ -114,7 +118,9 @@ exit_status submit_one(invocation& call, const submit_flags& flags) {
                        ? json_object{}.text("id", id).boolean("existing", sent->existing).done() + "\n"
                        : id + "\n");
     call.con.flush();
-    if (sent->existing) call.say("the key was used before: this is the first job's id");
+    if (sent->existing)
+        call.say(flags.key.empty() ? "a job like it is there already: this is its id"
+                                   : "the key was used before, or a job like it is there: this is that one's id");
     return flags.wait ? wait_for_one(call, node, *sent, since) : exit_status::ok;
 }
 
@@ -231,6 +237,70 @@ exit_status submit_many(invocation& call, const submit_flags& flags) {
     return run.run(node);
 }
 
+// ---- a graph
+
+exit_status wait_for_graph(invocation& call, client::blocking_client& node, const client::graph_submitted& sent,
+                           const client::feed_place& since) {
+    interrupt_watch interrupt(node.io());
+    progress_bar bar(call.con, "ended", wall_clock_now());
+    const auto draw = [&bar](const client::wait_progress& p) {
+        bar.update({p.ended, 0, p.total}, wall_clock_now());
+    };
+    auto waiting =
+        sent.existing ? node.async().wait_all(sent.ids, draw) : node.async().wait_all(sent.ids, since, draw);
+    auto ends = node.run(interrupt.or_interrupted(kj::mv(waiting)));
+    call.con.clear_status();
+    if (!ends) {
+        call.say("interrupted; the jobs go on: coppice job graph " + to_string(sent.ids.front()));
+        return exit_status::failed;
+    }
+    if (!*ends) return call.refuse(ends->error());
+    std::size_t succeeded = 0;
+    for (const auto& end : **ends)
+        if (end && end->state == job_state::SUCCEEDED) ++succeeded;
+    call.say(std::to_string(succeeded) + " of " + std::to_string(sent.ids.size()) + " jobs succeeded");
+    return succeeded == sent.ids.size() ? exit_status::ok : exit_status::failed;
+}
+
+void print_graph_ids(invocation& call, const submit_flags& flags, const std::vector<client::graph_job>& jobs,
+                     const client::graph_submitted& sent) {
+    for (std::size_t i = 0; i < sent.ids.size() && i < jobs.size(); ++i) {
+        const std::string id = to_string(sent.ids[i]);
+        call.con.print(flags.format == output_format::json ? json_object{}
+                                                                     .text("id", id)
+                                                                     .text("name", jobs[i].name)
+                                                                     .boolean("existing", sent.existing)
+                                                                     .done() +
+                                                                 "\n"
+                                                           : id + "\n");
+    }
+    call.con.flush();
+}
+
+exit_status submit_graph(invocation& call, const submit_flags& flags) {
+    if (!flags.file.empty() || !flags.type.empty() || !flags.payload.empty() || flags.priority != 0 ||
+        !flags.after.empty() || !flags.delay.empty() || flags.anyway)
+        return call.misused("with --graph go --tenant, --key and --wait; the rest stands in the file");
+    const auto text = read_whole(flags.graph, limits::rpc_message_size_max);
+    if (!text) return call.refuse(text.error(), "--graph");
+    auto jobs = parse_graph(*text);
+    if (!jobs) return call.refuse(jobs.error(), flags.graph);
+    for (client::graph_job& job : *jobs)
+        if (job.spec.tenant.empty()) job.spec.tenant = flags.tenant;
+    client::blocking_client node(connect_options(flags.connection, flags.wait ? patience::kept : patience::none));
+    client::feed_place since;
+    if (flags.wait) {
+        const auto position = node.feed_position();
+        if (!position) return call.refuse(position.error());
+        since = *position;
+    }
+    const auto sent = node.run(node.async().submit_graph(*jobs, flags.key));
+    if (!sent) return call.refuse(sent.error());
+    print_graph_ids(call, flags, *jobs, *sent);
+    if (sent->existing) call.say("the key was used before: these are the first graph's jobs");
+    return flags.wait ? wait_for_graph(call, node, *sent, since) : exit_status::ok;
+}
+
 } // namespace
 
 void add_job_submit_command(const command_registry& commands, CLI::App& job) {
@@ -245,18 +315,22 @@ void add_job_submit_command(const command_registry& commands, CLI::App& job) {
         ->check(CLI::Range(limits::priority_first, limits::priority_last));
     app->add_option("--after", flags->after, "Start when this job succeeded; may be repeated")
         ->allow_extra_args(false);
+    app->add_flag("--anyway", flags->anyway, "Start when those have ended, however they did");
     app->add_option("--delay", flags->delay, "Start not before that much time has passed: 90s, 1h30m");
     app->add_option(
         "-f,--file", flags->file,
-        "NDJSON, or - for stdin: an object a line with tenant, type, payload, key, priority, after, delay");
+        "NDJSON, or - for stdin: an object a line with tenant, type, payload, key, priority, after, anyway, delay");
+    app->add_option("--graph", flags->graph,
+                    "The same, and a name for each job; `after` may name jobs of the file. All of them or none");
     app->add_flag("--wait", flags->wait, "Until they have ended; exit 1 when one did not succeed");
     add_output_flag(*app, flags->format);
     add_connection_flags(*app, flags->connection);
     teach(*app,
           {"coppice job submit --tenant acme --type wordcount --payload '{\"path\": \"/usr/share/dict/words\"}'",
            "id=$(coppice job submit --type report --after $A --after $B --wait)",
-           "generate | coppice job submit -f - --wait"});
+           "generate | coppice job submit -f - --wait", "coppice job submit --graph nightly.ndjson --wait"});
     commands.on_chosen(*app, "job submit", [flags](invocation& call) {
+        if (!flags->graph.empty()) return submit_graph(call, *flags);
         return flags->file.empty() ? submit_one(call, *flags) : submit_many(call, *flags);
     });
 }

@@ -12,6 +12,7 @@ void add_shard_commands(const command_registry& commands);
 void add_apply_command(const command_registry& commands);
 void add_get_command(const command_registry& commands);
 void add_job_commands(const command_registry& commands);
+void add_queue_commands(const command_registry& commands);
 void add_worker_command(const command_registry& commands);
 void add_token_command(const command_registry& commands);
 void add_tree_command(const command_registry& commands);
@@ -23,5 +24,6 @@ void add_version_command(const command_registry& commands);
 // Below `job`.
 void add_job_submit_command(const command_registry& commands, CLI::App& job);
 void add_job_follow_commands(const command_registry& commands, CLI::App& job); // watch, logs
+void add_job_graph_command(const command_registry& commands, CLI::App& job);
 
 } // namespace coppice::cli

@@ -47,15 +47,22 @@ expected<void> take_delay(const json& value, milliseconds& to) {
     return {};
 }
 
+expected<void> take_flag(const json& value, std::string_view member, bool& to) {
+    if (!value.is_boolean()) return wrong(member, "must be true or false, not " + excerpt(value));
+    to = value.get<bool>();
+    return {};
+}
+
 expected<void> take_member(const std::string& name, const json& value, client::job_spec& to) {
     if (name == "tenant") return take_text(value, name, to.tenant);
     if (name == "type") return take_text(value, name, to.type);
     if (name == "key") return take_text(value, name, to.idempotency_key);
     if (name == "priority") return take_priority(value, to.priority);
     if (name == "after") return take_parents(value, to.after);
+    if (name == "anyway") return take_flag(value, name, to.run_anyway);
     if (name == "delay") return take_delay(value, to.delay);
     if (name == "payload") return {};
-    return wrong(name, "is not known here; known are tenant, type, payload, key, priority, after, delay");
+    return wrong(name, "is not known here; known are tenant, type, payload, key, priority, after, anyway, delay");
 }
 
 // Beyond the string that begins at `at`.

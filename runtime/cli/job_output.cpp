@@ -72,6 +72,8 @@ std::string job_json(const client::job_view& job, bool whole) {
         .boolean("pending_audit", job.pending_audit)
         .boolean("cancel_requested", job.cancel_requested)
         .raw("after", ids_json(job.after))
+        .boolean("anyway", job.run_anyway)
+        .number("checkpoint_size", job.checkpoint_size)
         .number("parents_pending", job.parents_pending);
     if (job.idempotency_key.empty())
         o.null("key");
@@ -125,6 +127,9 @@ std::string job_description(const client::job_view& job) {
     if (job.pending_audit) line("audit", "pending");
     line("key", job.idempotency_key);
     for (const job_id& id : job.after) line("after", to_string(id));
+    if (job.run_anyway) line("anyway", "however those end");
+    if (!job.graph.is_nil()) line("graph", to_string(job.graph));
+    if (job.checkpoint_size > 0) line("checkpoint", std::to_string(job.checkpoint_size) + " bytes");
     if (job.parents_pending > 0) line("waits for", std::to_string(job.parents_pending) + " jobs");
     line("payload", job.payload);
     for (const client::attempt_end& a : job.history)

@@ -59,6 +59,14 @@ class client {
     // jobs, or more bytes than a message holds, go out as several calls, one after the other.
     kj::Promise<std::vector<expected<submitted>>> submit(std::vector<job_spec> jobs);
     kj::Promise<expected<submitted>> submit(job_spec job);
+    // Repeated after a lost connection only with a key, which is the whole graph's.
+    kj::Promise<expected<graph_submitted>> submit_graph(std::vector<graph_job> jobs,
+                                                        std::string idempotency_key = {});
+    // The jobs that were submitted together with this one, from the `from`-th on.
+    kj::Promise<expected<graph_page>> graph(job_id id, std::uint32_t from = 0, std::uint32_t limit = 1000,
+                                            read_mode mode = read_mode::linearizable);
+    // What it waits for, in sentences.
+    kj::Promise<expected<std::vector<std::string>>> explain(job_id id, read_mode mode = read_mode::linearizable);
     kj::Promise<expected<job_view>> get(job_id id, read_mode mode = read_mode::linearizable);
     kj::Promise<expected<job_page>> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {},
                                          read_mode mode = read_mode::linearizable);

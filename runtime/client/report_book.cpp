@@ -90,9 +90,11 @@ void report_book::add(attempt_report report) {
     entry.said_alive = true;
     append(entry, std::move(report.logs));
     if (report.latest_progress) entry.latest = std::move(report.latest_progress);
+    if (!report.checkpoint.empty()) entry.checkpoint = std::move(report.checkpoint);
     if (!report.outcome) return talk(report.ref, entry);
     report.logs.assign(std::make_move_iterator(entry.lines.begin()), std::make_move_iterator(entry.lines.end()));
     report.latest_progress = std::move(entry.latest);
+    report.checkpoint = std::move(entry.checkpoint);
     ready_.push_back(std::move(report));
     attempts_.erase(found);
 }
@@ -103,7 +105,7 @@ void report_book::add_outcome(const attempt_ref& ref, attempt_outcome outcome) {
 }
 
 std::size_t report_book::weight(const attempt_report& report) {
-    std::size_t bytes = sizeof(attempt_report);
+    std::size_t bytes = sizeof(attempt_report) + report.checkpoint.size();
     if (report.outcome) bytes += report.outcome->result.size() + report.outcome->error.detail.size();
     for (const auto& line : report.logs) bytes += sizeof(log_line) + line.text.size();
     return bytes;
@@ -137,6 +139,7 @@ report_book::batch_id report_book::take(std::size_t reports_max, std::size_t byt
                            std::make_move_iterator(entry.lines.end()));
         entry.lines.clear();
         report.latest_progress = std::exchange(entry.latest, std::nullopt);
+        report.checkpoint = std::exchange(entry.checkpoint, {});
         bytes += weight(report);
     }
     under_way_.emplace(++last_batch_, std::move(batch));
@@ -198,6 +201,7 @@ void report_book::put_back(std::vector<attempt_report>&& reports) {
                            std::make_move_iterator(report->logs.end()));
         append(entry, {});
         if (!entry.latest) entry.latest = std::move(report->latest_progress);
+        if (entry.checkpoint.empty()) entry.checkpoint = std::move(report->checkpoint);
         talk(report->ref, entry);
     }
 }

@@ -87,6 +87,7 @@ class report_book {
         bool talks = false; // is in talkative_
         std::deque<log_line> lines;
         std::optional<progress> latest;
+        std::string checkpoint;
     };
 
     void append(attempt_entry& to, std::vector<log_line>&& lines);

@@ -57,6 +57,9 @@ struct promise_runner::attempt final : attempt_context {
         append_lines(report.logs, sequence, text, stream, wall_clock_now());
         home.target_->report(std::move(report));
     }
+    void checkpoint(std::string bytes) override {
+        home.target_->report({.ref = work.ref, .checkpoint = std::move(bytes)});
+    }
     void heartbeat() override { home.target_->report({.ref = work.ref}); }
     kj::AsyncIoContext& io() override { return home.target_->io(); }
 

@@ -40,6 +40,11 @@ class thread_attempt final : public blocking_context, public std::enable_shared_
                          lines_.end() - static_cast<std::ptrdiff_t>(limits::log_lines_per_attempt_max));
         speak();
     }
+    void checkpoint(std::string bytes) override {
+        const std::lock_guard guard{lock_};
+        checkpoint_ = std::move(bytes);
+        speak();
+    }
     void heartbeat() override {
         const std::lock_guard guard{lock_};
         speak();
@@ -70,6 +75,7 @@ class thread_attempt final : public blocking_context, public std::enable_shared_
             asked_ = false;
             report.logs.swap(lines_);
             report.latest_progress = std::exchange(latest_, std::nullopt);
+            report.checkpoint = std::exchange(checkpoint_, {});
             report.outcome = std::exchange(outcome_, std::nullopt);
         }
         target_.report(std::move(report));
@@ -83,6 +89,7 @@ class thread_attempt final : public blocking_context, public std::enable_shared_
     std::uint64_t sequence_ = 0;
     std::vector<log_line> lines_;
     std::optional<coppice::progress> latest_;
+    std::string checkpoint_;
     std::optional<attempt_outcome> outcome_;
 };
 

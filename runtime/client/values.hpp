@@ -37,6 +37,19 @@ struct job_spec {
     std::vector<job_id> after;   // starts when all of them succeeded
     milliseconds delay{};
     instant not_before = never; // either this or `delay`
+    bool run_anyway = false;    // starts when all in `after` have ended, however they did
+};
+
+// One of a graph: jobs that are taken all together or not at all.
+struct graph_job {
+    std::string name;               // within the graph
+    std::vector<std::string> after; // names within the graph; spec.after: jobs that are there already
+    job_spec spec;                  // without an idempotency key
+};
+
+struct graph_submitted {
+    std::vector<job_id> ids; // in the order in which they were named
+    bool existing = false;   // the key was known: these are the first graph's
 };
 
 struct submitted {
@@ -77,6 +90,9 @@ struct job_view {
     std::string submitter;
     std::string payload;              // only from `get`
     std::vector<attempt_end> history; // only from `get`
+    bool run_anyway = false;
+    job_id graph;                      // the first job of its graph; nil: of none
+    std::uint32_t checkpoint_size = 0; // bytes that its next attempt goes on from
 };
 
 // linearizable: everything that was acknowledged before. stale_ok: what the asked node of a cluster has, at once.
@@ -91,6 +107,11 @@ struct job_filter {
 struct job_page {
     std::vector<job_view> jobs;
     std::string cursor; // empty: the end. A page may be empty and still have one
+};
+
+struct graph_page {
+    std::vector<job_view> jobs; // parents first
+    std::uint32_t size = 0;     // of the whole graph
 };
 
 struct log_view {

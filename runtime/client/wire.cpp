@@ -61,7 +61,10 @@ job_view read(api::JobView::Reader j) {
                .after = read_all<job_id>(j.getAfter()),
                .idempotency_key = text_of(j.getIdempotencyKey()),
                .submitter = text_of(j.getSubmitter()),
-               .payload = text_of(j.getPayload())};
+               .payload = text_of(j.getPayload()),
+               .run_anyway = j.getRunAnyway(),
+               .graph = read(j.getGraph()),
+               .checkpoint_size = j.getCheckpointSize()};
     for (const auto end : j.getHistory())
         v.history.push_back({end.getAttempt(), errc_from_number(end.getCode()), from_us(end.getStartedUs()),
                              from_us(end.getEndedUs()), text_of(end.getMessage())});
@@ -149,6 +152,7 @@ void write(api::JobSpec::Builder to, const job_spec& spec) {
     }
     to.setDelayMs(static_cast<std::uint64_t>(std::max<std::int64_t>(0, spec.delay.count())));
     to.setNotBeforeUs(to_us(spec.not_before));
+    to.setRunAnyway(spec.run_anyway);
 }
 
 void write(api::LogLine::Builder to, std::uint32_t attempt, const log_line& line) {
@@ -167,7 +171,9 @@ void read(api::Assignment::Reader a, assignment& to) {
     to.payload = view(a.getPayload());
     to.parents.clear();
     for (const auto p : a.getParents())
-        to.parents.push_back({read(p.getJob()), text_of(p.getType()), text_of(p.getResult()), p.getTruncated()});
+        to.parents.push_back(
+            {read(p.getJob()), text_of(p.getType()), text_of(p.getResult()), p.getTruncated(), p.getState()});
+    to.checkpoint = view(a.getCheckpoint());
     to.priority = a.getPriority();
     to.attempt_timeout = ms(a.getAttemptTimeoutMs());
     to.heartbeat_timeout = ms(a.getHeartbeatTimeoutMs());

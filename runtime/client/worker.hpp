@@ -59,6 +59,9 @@ class attempt_context {
     virtual kj::Promise<void> on_cancel() = 0;
     virtual void progress(double fraction, std::string text = {}) = 0;
     virtual void log(std::string text, log_stream stream = log_stream::out) = 0;
+    // Kept by the node, and handed to the job's next attempt (assignment::checkpoint) should this one not end it:
+    // where to go on. At most limits::checkpoint_size_max bytes; the last one counts.
+    virtual void checkpoint(std::string bytes) = 0;
     virtual void heartbeat() = 0;
     virtual kj::AsyncIoContext& io() = 0;
 
@@ -75,6 +78,7 @@ class blocking_context {
     virtual bool wait_cancelled(milliseconds at_most) = 0;
     virtual void progress(double fraction, std::string text = {}) = 0;
     virtual void log(std::string text, log_stream stream = log_stream::out) = 0;
+    virtual void checkpoint(std::string bytes) = 0;
     virtual void heartbeat() = 0;
 
   protected:

@@ -47,13 +47,14 @@ void write_report(api::AttemptReport::Builder to, const attempt_report& report) 
         const auto text = std::string_view{report.latest_progress->text}.substr(0, limits::progress_text_size_max);
         write_text(text, [&](unsigned size) { return to.initProgressText(size); });
     }
+    if (!report.checkpoint.empty()) to.setCheckpoint(as_data(report.checkpoint));
     if (report.outcome) write_outcome(to, *report.outcome);
 }
 
 capnp::MessageSize size_of(const std::vector<attempt_report>& batch) {
     std::uint64_t words = 16;
     for (const auto& report : batch) {
-        words += report_words;
+        words += report_words + report.checkpoint.size() / 8;
         if (report.outcome) words += (report.outcome->result.size() + report.outcome->error.detail.size()) / 8 + 4;
         for (const auto& line : report.logs) words += 6 + line.text.size() / 8;
     }
@@ -74,7 +75,7 @@ void worker::core::report(attempt_report report) {
         book_.add(std::move(report));
         return flush_soon();
     }
-    const bool says_something = !report.logs.empty() || report.latest_progress;
+    const bool says_something = !report.logs.empty() || report.latest_progress || !report.checkpoint.empty();
     if (!says_something) return book_.alive(report.ref);
     book_.add(std::move(report));
     flush_lines_later();

@@ -23,14 +23,41 @@ std::string canonical(const ordered_json& object) {
     return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
+ordered_json to_object(const start_rate& rate) {
+    ordered_json object;
+    object["starts"] = rate.starts;
+    object["per"] = format_duration(rate.per);
+    object["burst"] = rate.burst;
+    return object;
+}
+
+ordered_json to_object(const concurrency_spec& concurrency) {
+    ordered_json object;
+    object["by"] = concurrency.by;
+    if (concurrency.running_max > 0) object["running_max"] = concurrency.running_max;
+    if (concurrency.rate.bounds()) object["rate"] = to_object(concurrency.rate);
+    return object;
+}
+
+ordered_json to_object(const unique_spec& unique) {
+    ordered_json object;
+    if (!unique.by.empty()) object["by"] = unique.by;
+    for (const job_state s : unique.states) object["states"].push_back(std::string{to_string(s)});
+    if (unique.period.count() > 0) object["period"] = format_duration(unique.period);
+    return object;
+}
+
 } // namespace
 
+// What came with a later version is written only when it says something, for a version before it refuses the word.
 ordered_json to_object(const tenant_spec& spec) {
     ordered_json object;
     object["name"] = spec.name;
     object["weight"] = spec.weight;
     object["running_max"] = spec.running_max;
     object["queued_max"] = spec.queued_max;
+    if (spec.rate.bounds()) object["rate"] = to_object(spec.rate);
+    if (spec.paused) object["paused"] = true;
     object["types"] = spec.types;
     return object;
 }
@@ -53,6 +80,9 @@ ordered_json to_object(const job_type_spec& spec) {
     timeouts["cancel_grace"] = format_duration(spec.timeouts.cancel_grace);
     object["result_max_bytes"] = spec.result_bytes_max;
     object["running_max"] = spec.running_max;
+    if (!spec.concurrency.by.empty()) object["concurrency"] = to_object(spec.concurrency);
+    if (spec.unique) object["unique"] = to_object(*spec.unique);
+    if (spec.paused) object["paused"] = true;
     return object;
 }
 

@@ -129,6 +129,55 @@ void read_retry(field_reader& fields, retry_spec& retry) {
     if (base || max) retry = given;
 }
 
+void read_rate(field_reader& fields, start_rate& rate) {
+    start_rate given;
+    fields.integer("starts", given.starts, 1, limits::rate_starts_max, presence::required);
+    fields.duration("per", given.per, limits::rate_per_min, limits::rate_per_max);
+    fields.integer("burst", given.burst, 1, limits::rate_burst_max);
+    rate = given;
+}
+
+// The name of a field on the payload's top level.
+bool is_field(std::string_view name) { return !name.empty() && name.size() <= limits::name_size_max; }
+
+void read_concurrency(field_reader& fields, concurrency_spec& concurrency) {
+    if (fields.text("by", concurrency.by, presence::required) && !is_field(concurrency.by))
+        fields.error("by", "must be the name of a field of the payload, of 1 to 63 bytes");
+    fields.integer("running_max", concurrency.running_max, 1, limits::running_declared_max);
+    fields.mapping("rate", [&](field_reader& rate) { read_rate(rate, concurrency.rate); });
+    if (concurrency.running_max == 0 && !concurrency.rate.bounds())
+        fields.error("by", "needs a running_max or a rate beside it, or it bounds nothing");
+}
+
+void read_states(field_reader& fields, std::vector<job_state>& states) {
+    std::vector<std::string> words;
+    if (!fields.texts("states", words)) return;
+    std::set<job_state> given;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto state = job_state_from(words[i]);
+        if (!state || state == job_state::REJECTED)
+            fields.error_at(
+                fields.find("states")->items[i].at, element(fields, "states", i),
+                "must be a state that a job which was taken can be in, such as queued or running; not " +
+                    shown(words[i]));
+        else
+            given.insert(*state);
+    }
+    if (words.empty()) fields.error("states", "must name a state; leave it out for all that have not ended");
+    states.assign(given.begin(), given.end());
+}
+
+void read_unique(field_reader& fields, unique_spec& unique) {
+    if (fields.texts("by", unique.by)) {
+        const bool good = unique.by.size() <= limits::unique_fields_max && std::ranges::all_of(unique.by, is_field);
+        if (!good)
+            fields.error("by", "must be at most " + std::to_string(limits::unique_fields_max) +
+                                   " names of fields of the payload, each of 1 to 63 bytes");
+    }
+    read_states(fields, unique.states);
+    fields.duration("period", unique.period, none, longest);
+}
+
 void read_timeouts(field_reader& fields, timeouts_spec& timeouts) {
     fields.duration("queued", timeouts.queued, none, longest);
     fields.duration("attempt", timeouts.attempt, milliseconds{1}, longest);
@@ -169,6 +218,8 @@ void read_spec(field_reader& fields, tenant_spec& spec) {
     fields.integer("weight", spec.weight, 1, limits::tenant_weight_max);
     fields.integer("running_max", spec.running_max, 1, limits::running_declared_max);
     fields.integer("queued_max", spec.queued_max, 1, limits::queued_declared_max);
+    fields.mapping("rate", [&](field_reader& rate) { read_rate(rate, spec.rate); });
+    fields.boolean("paused", spec.paused);
     if (fields.texts("types", spec.types)) check_types(fields, spec, fields.find("types")->items);
 }
 
@@ -180,6 +231,9 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     fields.mapping("timeouts", [&](field_reader& timeouts) { read_timeouts(timeouts, spec.timeouts); });
     fields.size("result_max_bytes", spec.result_bytes_max, 0, limits::result_size_max);
     fields.integer("running_max", spec.running_max, 0, limits::running_declared_max);
+    fields.mapping("concurrency", [&](field_reader& c) { read_concurrency(c, spec.concurrency); });
+    fields.mapping("unique", [&](field_reader& unique) { read_unique(unique, spec.unique.emplace()); });
+    fields.boolean("paused", spec.paused);
 }
 
 expected<tenant_spec> tenant_spec_from_json(std::string_view text) {

@@ -51,6 +51,12 @@ kj::Promise<void> refuse(Context context, const failure& f) {
     return kj::READY_NOW;
 }
 
+// The same, as something to be called with the failure later.
+template <class Context>
+auto refusing(Context context) {
+    return [context](const failure& f) mutable { write_failure(f, context.getResults().initFailure()); };
+}
+
 // Whose token it is; empty: the platform's.
 inline std::string_view tenant_of(const session_identity& identity) {
     return identity.who.tenant ? std::string_view{*identity.who.tenant} : std::string_view{};

@@ -65,6 +65,8 @@ class cluster_view {
     virtual ~cluster_view() = default;
     virtual std::vector<cluster_node_row> nodes() const = 0;   // by number
     virtual std::vector<cluster_shard_row> shards() const = 0; // by number
+    // Whether all members have it (cluster/membership/own_version.hpp).
+    virtual bool has_feature(std::string_view feature) const = 0;
     // Writes the member's new state. Errors: as api.capnp says, and those of the control store.
     virtual void change_node(node_id node, node_change change, change_done done) = 0;
     // Has this node hand the shard to `to`; answered when `to` leads, or limits::hand_over_patience is over.

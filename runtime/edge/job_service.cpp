@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/edge/declared_gate.hpp"
+#include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/job_views.hpp"
 #include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
@@ -11,15 +11,8 @@
 namespace coppice {
 namespace {
 
-failure no_such_job(const job_id& id) { return {errc::not_found, "no job " + to_string(id), 0}; }
-
 void write_result_failure(const command_result& r, api::Failure::Builder to) {
     write_failure({r.code, r.detail, r.retry_after_ms}, to);
-}
-
-template <class Context>
-auto refusing(Context context) {
-    return [context](const failure& f) mutable { write_failure(f, context.getResults().initFailure()); };
 }
 
 // Which command answers which job of a submit; a refused job has its failure instead.
@@ -51,17 +44,6 @@ std::optional<failure> job_service::barred(const job_id& id, permission wanted) 
     return denied(identity_, wanted, tenant->spec.name, edge_.clock());
 }
 
-// Calls `go` when the caller may touch the job; refuses the call otherwise.
-template <class Context, class Go>
-kj::Promise<void> job_service::with_job(Context context, const job_id& id, permission wanted, Go go) {
-    if (!barred(id, wanted)) return go();
-    return when_declared(edge_, timer_, knows(id),
-                         [this, context, id, wanted, go = std::move(go)]() mutable -> kj::Promise<void> {
-                             if (const auto no = barred(id, wanted)) return refuse(context, *no);
-                             return go();
-                         });
-}
-
 kj::Promise<void> job_service::submit(SubmitContext context) {
     const auto jobs = context.getParams().getJobs();
     if (jobs.size() > limits::submit_batch_max || jobs.size() == 0)
@@ -84,6 +66,10 @@ kj::Promise<void> job_service::submit_declared(SubmitContext context, call_place
     submit_plan plan;
     plan.slots.resize(jobs.size());
     bool all_known = true;
+    bool any_anyway = false;
+    for (const auto job : jobs) any_anyway = any_anyway || job.getRunAnyway();
+    if (any_anyway)
+        if (const auto no = not_everywhere(edge_, feature::graphs)) return refuse(context, *no);
     for (unsigned i = 0; i < jobs.size(); ++i) {
         auto& slot = plan.slots[i];
         slot.command = entries.size();

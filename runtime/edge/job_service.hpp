@@ -5,6 +5,7 @@
 #include <kj/timer.h>
 
 #include "runtime/edge/call_guard.hpp"
+#include "runtime/edge/declared_gate.hpp"
 
 namespace coppice {
 
@@ -22,16 +23,30 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> result(ResultContext context) override;
     kj::Promise<void> watch(WatchContext context) override;
     kj::Promise<void> follow(FollowContext context) override;
+    kj::Promise<void> submitGraph(SubmitGraphContext context) override;
+    kj::Promise<void> graph(GraphContext context) override;
+    kj::Promise<void> explain(ExplainContext context) override;
 
   private:
     // The same calls once what they name is declared here, or is not declared at all.
     kj::Promise<void> submit_declared(SubmitContext context, call_place call, bool may_wait);
+    kj::Promise<void> submit_graph_declared(SubmitGraphContext context, call_place call, bool may_wait);
+    kj::Promise<void> answer_graph(SubmitGraphContext context, std::vector<job_id> ids, const command_result& r);
+    void read_graph(GraphContext& context);
     kj::Promise<void> list_known(ListContext context);
     kj::Promise<void> cancel_known(CancelContext context, call_place call);
     kj::Promise<void> watch_known(WatchContext context, const job_id& id);
     kj::Promise<void> follow_known(FollowContext context);
+    // Calls `go` when the caller may touch the job; refuses the call otherwise.
     template <class Context, class Go>
-    kj::Promise<void> with_job(Context context, const job_id& id, permission wanted, Go go);
+    kj::Promise<void> with_job(Context context, const job_id& id, permission wanted, Go go) {
+        if (!barred(id, wanted)) return go();
+        return when_declared(edge_, timer_, knows(id),
+                             [this, context, id, wanted, go = std::move(go)]() mutable -> kj::Promise<void> {
+                                 if (const auto no = barred(id, wanted)) return refuse(context, *no);
+                                 return go();
+                             });
+    }
     bool knows(const job_id& id) const; // the tenant of the job, as far as it is the caller's business
     // Why the caller may not touch this job: no such job to them, or no permission.
     std::optional<failure> barred(const job_id& id, permission wanted) const;

@@ -53,6 +53,9 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
     to.setIdempotencyKey(row.getIdempotencyKey());
     to.setSubmitter(row.getSubmitter());
     if (row.getAfter().size() > 0) to.setAfter(row.getAfter());
+    to.setRunAnyway(row.getRunAnyway());
+    if (row.hasGraph()) to.setGraph(row.getGraph());
+    to.setCheckpointSize(row.getCheckpointSize());
     write_error(row, to);
     if (!whole) return;
     write_payload(t, id, row, to);

@@ -8,6 +8,8 @@
 
 namespace coppice {
 
+inline failure no_such_job(const job_id& id) { return {errc::not_found, "no job " + to_string(id), 0}; }
+
 // `whole`: with payload and history.
 void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
                api::JobView::Builder to);

@@ -7,6 +7,7 @@
 
 #include "actors/jobs/store_check.hpp"
 #include "runtime/edge/declared_gate.hpp"
+#include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/loop_answer.hpp"
 #include "runtime/edge/read_gate.hpp"
 
@@ -64,6 +65,17 @@ document_errors check_whole(const std::vector<declared_document>& documents, con
     return errors;
 }
 
+// What of the declaration older versions do not know.
+std::vector<std::string_view> features_of(const declared_document& d) {
+    std::vector<std::string_view> used;
+    if (const auto* t = std::get_if<tenant_spec>(&d.spec); t != nullptr && (t->paused || t->rate.bounds()))
+        used.push_back(feature::limits);
+    const auto* y = std::get_if<job_type_spec>(&d.spec);
+    if (y != nullptr && (y->paused || !y->concurrency.by.empty())) used.push_back(feature::limits);
+    if (y != nullptr && y->unique) used.push_back(feature::unique);
+    return used;
+}
+
 void write_errors(const document_errors& errors, api::PlatformService::ApplyResults::Builder to) {
     write_failure({errc::document_invalid,
                    std::to_string(errors.list.size() + errors.unreported) + " errors; nothing was applied", 0},
@@ -109,6 +121,9 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
     for (const declared_document& d : *loaded)
         if (const auto no = denied(identity_, permission_to_apply(d), "", edge_.clock()))
             return refuse(context, *no);
+    for (const declared_document& d : *loaded)
+        for (const std::string_view used : features_of(d))
+            if (const auto no = not_everywhere(edge_, used)) return refuse(context, *no);
     const bool whole = check_whole(*loaded, *edge_.board->get()).empty();
     return when_declared(edge_, timer_, whole,
                          [this, context, documents = std::move(*loaded), call = kj::mv(*call)]() mutable {

@@ -1,10 +1,10 @@
 #include "runtime/edge/submission.hpp"
 
 #include <algorithm>
-#include <openssl/evp.h>
 #include <random>
 
 #include "actors/governance/bounded_json.hpp"
+#include "actors/governance/payload_key.hpp"
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
@@ -16,24 +16,14 @@ std::string_view text_of(capnp::Data::Reader data) {
 
 bool is_empty_object(std::string_view payload) { return payload.empty() || payload == "{}"; }
 
-// 128 bits of the SHA-256 over everything that makes a submission the same one.
-std::pair<std::uint64_t, std::uint64_t> body_hash(api::JobSpec::Reader spec) {
-    const auto payload = parse_json(text_of(spec.getPayload()));
+// Of everything that makes a submission the same one.
+hash128 body_hash(api::JobSpec::Reader spec, const nlohmann::json& payload) {
     std::string body{view_of(spec.getType())};
-    body += '\0';
-    body += payload ? canonical_json(*payload) : std::string{text_of(spec.getPayload())};
+    body += '\0' + (spec.getPayload().size() == 0 ? std::string{} : canonical_json(payload));
     body += '\0' + std::to_string(spec.getPriority()) + ' ' + std::to_string(spec.getDelayMs()) + ' ' +
-            std::to_string(spec.getNotBeforeUs());
-    for (const auto id : spec.getAfter()) body += ' ' + to_string(job_id::from_halves(id.getHigh(), id.getLow()));
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    EVP_Digest(body.data(), body.size(), digest.data(), &size, EVP_sha256(), nullptr);
-    const auto number = [&](std::size_t at) {
-        std::uint64_t value = 0;
-        for (std::size_t i = at; i < at + 8; ++i) value = value << 8 | digest[i];
-        return value;
-    };
-    return {number(0), number(8)};
+            std::to_string(spec.getNotBeforeUs()) + (spec.getRunAnyway() ? " anyway" : "");
+    for (const auto id : spec.getAfter()) body += ' ' + to_string(read_id(id));
+    return sha256_head(body);
 }
 
 std::string join(const std::vector<violation>& violations) {
@@ -54,32 +44,48 @@ std::uint64_t random_bits() {
 
 std::optional<failure> submission_builder::build(api::JobSpec::Reader spec, shard_entries& entries,
                                                  bool& evidence) {
+    const auto known = check(spec);
+    if (!known) return known.error();
+    if (known->bad_payload) {
+        evidence = true;
+        fill_refusal(*known, entries.next(known->shard).initRefuse());
+        return known->bad_payload;
+    }
+    std::vector<job_id> after;
+    for (const auto id : spec.getAfter()) after.push_back(read_id(id));
+    fill(spec, *known, after, entries.next(known->shard).initSubmit());
+    return std::nullopt;
+}
+
+expected<submission_builder::checked> submission_builder::check(api::JobSpec::Reader spec) {
     const std::string_view named = view_of(spec.getTenant());
     const std::string tenant_name{named.empty() && identity_.who.tenant ? std::string_view{*identity_.who.tenant}
                                                                         : named};
-    if (tenant_name.empty()) return failure{errc::invalid_argument, "name the tenant of the job", 0};
-    if (auto no = denied(identity_, permission::submit_jobs, tenant_name, now_)) return no;
+    if (tenant_name.empty()) return fail(errc::invalid_argument, "name the tenant of the job");
+    if (auto no = denied(identity_, permission::submit_jobs, tenant_name, now_)) return tl::unexpected(*no);
     const declared_tenant* tenant = declared_.tenant(tenant_name);
-    if (tenant == nullptr) return failure{errc::unknown_tenant, "no tenant \"" + tenant_name + "\"", 0};
+    if (tenant == nullptr) return fail(errc::unknown_tenant, "no tenant \"" + tenant_name + "\"");
     const std::string type_name{view_of(spec.getType())};
     const declared_type* type = declared_.type(type_name);
-    if (type == nullptr) return failure{errc::unknown_type, "no job type \"" + type_name + "\"", 0};
-    if (auto wrong = check_bounds(spec)) return wrong;
-    const shard_id shard = shard_of(tenant->id, shards_);
-    const job_id id = minter_.next(to_ms(now_), shard, tenant->id, random_bits());
-    if (auto wrong = check_payload(spec, *type)) {
-        evidence = true;
-        auto refuse = entries.next(shard).initRefuse();
-        write_id(id, refuse.initJob());
-        refuse.setType(type->id.value);
-        refuse.setTypeVersion(static_cast<std::uint32_t>(type->version));
-        refuse.setCode(static_cast<std::uint16_t>(wrong->code));
-        refuse.setDetail(wrong->detail.c_str());
-        refuse.setSubmitter(identity_.who.subject.c_str());
-        return wrong;
-    }
-    fill(spec, id, *type, entries.next(shard).initSubmit());
-    return std::nullopt;
+    if (type == nullptr) return fail(errc::unknown_type, "no job type \"" + type_name + "\"");
+    if (auto wrong = check_bounds(spec)) return tl::unexpected(*wrong);
+    checked known{.tenant = tenant, .type = type, .shard = shard_of(tenant->id, shards_)};
+    known.id = minter_.next(to_ms(now_), known.shard, tenant->id, random_bits());
+    auto payload = check_payload(spec, *type);
+    if (payload)
+        known.payload = std::move(*payload);
+    else
+        known.bad_payload = payload.error();
+    return known;
+}
+
+void submission_builder::fill_refusal(const checked& known, cmd::Refuse::Builder to) const {
+    write_id(known.id, to.initJob());
+    to.setType(known.type->id.value);
+    to.setTypeVersion(static_cast<std::uint32_t>(known.type->version));
+    to.setCode(static_cast<std::uint16_t>(known.bad_payload->code));
+    to.setDetail(known.bad_payload->detail.c_str());
+    to.setSubmitter(identity_.who.subject.c_str());
 }
 
 std::optional<failure> submission_builder::check_bounds(api::JobSpec::Reader spec) const {
@@ -104,21 +110,24 @@ std::optional<failure> submission_builder::check_bounds(api::JobSpec::Reader spe
     return std::nullopt;
 }
 
-std::optional<failure> submission_builder::check_payload(api::JobSpec::Reader spec,
-                                                         const declared_type& type) const {
+// The payload as JSON, parsed once for all that look at it: schema, idempotency key, keys and likeness.
+expected<nlohmann::json> submission_builder::check_payload(api::JobSpec::Reader spec,
+                                                           const declared_type& type) const {
     const std::string_view payload = text_of(spec.getPayload());
-    if (!type.schema && is_empty_object(payload)) return std::nullopt;
-    const auto json = parse_json(payload.empty() ? std::string_view{"null"} : payload, {}, errc::payload_invalid);
-    if (!json) return json.error();
-    if (!type.schema) return std::nullopt;
+    const bool is_asked =
+        type.schema || spec.getIdempotencyKey().size() > 0 || type.spec.unique || !type.spec.concurrency.by.empty();
+    if (!is_asked && is_empty_object(payload)) return nlohmann::json{};
+    auto json = parse_json(payload.empty() ? std::string_view{"null"} : payload, {}, errc::payload_invalid);
+    if (!json || !type.schema) return json;
     const auto violations = type.schema->validate(*json);
-    if (violations.empty()) return std::nullopt;
-    return failure{errc::payload_invalid, join(violations), 0};
+    if (violations.empty()) return json;
+    return fail(errc::payload_invalid, join(violations));
 }
 
-void submission_builder::fill(api::JobSpec::Reader spec, const job_id& id, const declared_type& type,
+void submission_builder::fill(api::JobSpec::Reader spec, const checked& known, const std::vector<job_id>& after,
                               cmd::Submit::Builder to) const {
-    write_id(id, to.initJob());
+    const declared_type& type = *known.type;
+    write_id(known.id, to.initJob());
     to.setType(type.id.value);
     to.setTypeVersion(static_cast<std::uint32_t>(type.version));
     to.setPriority(spec.getPriority());
@@ -127,15 +136,21 @@ void submission_builder::fill(api::JobSpec::Reader spec, const job_id& id, const
         to.setNotBeforeUs(to_us(now_ + milliseconds{static_cast<std::int64_t>(spec.getDelayMs())}));
     if (spec.getPayload().size() > 0) to.setPayload(spec.getPayload());
     if (spec.getIdempotencyKey().size() > 0) {
-        const auto [high, low] = body_hash(spec);
+        const hash128 body = body_hash(spec, known.payload);
         to.setIdempotencyKey(spec.getIdempotencyKey());
-        to.setBodyHigh(high);
-        to.setBodyLow(low);
+        to.setBodyHigh(body.high);
+        to.setBodyLow(body.low);
     }
-    if (spec.getAfter().size() > 0) {
-        // By value: a struct of the wire may carry more than its schema says, which a copy of it would keep.
-        auto after = to.initAfter(spec.getAfter().size());
-        for (unsigned i = 0; i < after.size(); ++i) write_id(read_id(spec.getAfter()[i]), after[i]);
+    if (!type.spec.concurrency.by.empty()) to.setLimitKey(payload_key(known.payload, type.spec.concurrency.by));
+    if (type.spec.unique) {
+        const hash128 likeness = payload_likeness(known.payload, type.spec.unique->by);
+        to.setUniqueHigh(likeness.high);
+        to.setUniqueLow(likeness.low);
+    }
+    to.setRunAnyway(spec.getRunAnyway());
+    if (!after.empty()) {
+        auto ids = to.initAfter(static_cast<unsigned>(after.size()));
+        for (unsigned i = 0; i < ids.size(); ++i) write_id(after[i], ids[i]);
     }
     to.setSubmitter(identity_.who.subject.c_str());
 }

@@ -17,6 +17,7 @@ void write_parents(const std::vector<parent_result>& parents, api::Assignment::B
         rows[i].setType(parents[i].type.c_str());
         rows[i].setResult(data_of(parents[i].result));
         rows[i].setTruncated(parents[i].truncated);
+        rows[i].setState(parents[i].state);
     }
 }
 
@@ -31,6 +32,7 @@ void write_assignment(const assignment& a, api::Assignment::Builder to) {
     to.setHeartbeatTimeoutMs(static_cast<std::uint64_t>(a.heartbeat_timeout.count()));
     to.setCancelGraceMs(static_cast<std::uint64_t>(a.cancel_grace.count()));
     to.setResultBytesMax(a.result_bytes_max);
+    if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "runtime/edge/declared_gate.hpp"
+#include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/shard_entries.hpp"
 #include "runtime/edge/worker_link.hpp"
 #include "schema/wire_ids.hpp"
@@ -40,7 +41,7 @@ void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) 
     }
 }
 
-void copy_report(api::AttemptReport::Reader from, cmd::Report::Builder to) {
+void copy_report(const edge_context& edge, api::AttemptReport::Reader from, cmd::Report::Builder to) {
     write_id(read_id(from.getRef().getJob()), to.initJob()); // by value: a struct of the wire may carry more
     to.setAttempt(from.getRef().getAttempt());
     copy_logs(from.getLogs(), to);
@@ -49,6 +50,8 @@ void copy_report(api::AttemptReport::Reader from, cmd::Report::Builder to) {
     // The wire's outcomes are the first of the command's: `timedOut` is the node's own to say.
     if (from.getOutcome() <= api::AttemptReport::Outcome::LOST)
         to.setOutcome(static_cast<cmd::Report::Outcome>(from.getOutcome()));
+    // Left out where a node of the cluster would not keep it: the next attempt begins anew, as it did before.
+    if (from.hasCheckpoint() && !not_everywhere(edge, feature::checkpoints)) to.setCheckpoint(from.getCheckpoint());
     if (from.hasResult()) to.setResult(from.getResult());
     if (from.hasError()) {
         to.setCode(from.getError().getCode());
@@ -72,6 +75,9 @@ std::optional<failure> out_of_bounds(capnp::List<api::AttemptReport>::Reader rep
                            "a report has at most " + std::to_string(limits::log_lines_per_attempt_max) +
                                " lines, and a call " + std::to_string(limits::worker_lines_per_call_max),
                            0};
+        if (report.getCheckpoint().size() > limits::checkpoint_size_max)
+            return failure{errc::payload_too_large,
+                           "a checkpoint has at most " + std::to_string(limits::checkpoint_size_max) + " bytes", 0};
         // Readers go on at the sequence after the last that they saw: there must be one.
         for (const auto line : logs)
             if (line.getSequence() > log_sequence_last)
@@ -142,7 +148,7 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     for (unsigned i = 0; i < reports.size(); ++i) {
         const attempt_ref ref = ref_of(reports[i].getRef());
         auto command = entries.next(home_of(edge_, ref.job)).initReport();
-        copy_report(reports[i], command);
+        copy_report(edge_, reports[i], command);
         command.setWorker(link_->id().value);
         if (reports[i].getOutcome() == api::AttemptReport::Outcome::NONE)
             note_alive(ref);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view cut_mark = " [cut]";
 constexpr std::string_view progress_word = "::progress ";
+constexpr std::string_view checkpoint_word = "::checkpoint ";
 constexpr std::string_view replacement = "\xEF\xBF\xBD"; // U+FFFD
 
 std::size_t sequence_length(unsigned char first) {
@@ -86,6 +87,12 @@ std::optional<progress> parse_progress(std::string_view line) {
     return progress{fraction, clean_text(line, limits::progress_text_size_max)};
 }
 
+std::optional<std::string> parse_checkpoint(std::string_view line) {
+    if (!line.starts_with(checkpoint_word) || line.size() > limits::log_line_size_max) return std::nullopt;
+    line.remove_prefix(checkpoint_word.size());
+    return line.empty() ? std::nullopt : std::optional{std::string{line}};
+}
+
 void attempt_log::write(std::string_view bytes, instant at) {
     interval_bytes_ += bytes.size();
     while (!bytes.empty()) {
@@ -108,6 +115,8 @@ void attempt_log::end_line(instant at) {
     if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
     if (auto reported = parse_progress(partial_)) {
         progress_ = std::move(reported);
+    } else if (auto saved = parse_checkpoint(partial_)) {
+        checkpoint_ = std::move(*saved);
     } else {
         auto text = clean_text(partial_, limits::log_line_size_max, cut_mark);
         if (!text.empty()) last_line_ = clean_text(text, limits::exec_last_line_size_max, cut_mark);
@@ -149,6 +158,7 @@ void attempt_log::take(attempt_report& report) {
     }
     for (auto& line : lines_) report.logs.push_back(std::move(line));
     report.latest_progress = std::exchange(progress_, std::nullopt);
+    report.checkpoint = std::exchange(checkpoint_, {});
     lines_.clear();
     lines_bytes_ = 0;
     dropped_ = 0;

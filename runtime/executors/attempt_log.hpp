@@ -28,6 +28,10 @@ std::optional<progress> parse_progress(std::string_view line);
 // size.
 std::string clean_text(std::string_view text, std::size_t size_max, std::string_view mark = {});
 
+// "::checkpoint some text" -> "some text". Nothing when it is none, when the text is empty, or when it was too long
+// for a line: half of a checkpoint is none.
+std::optional<std::string> parse_checkpoint(std::string_view line);
+
 class attempt_log {
   public:
     // Bytes as they came from the pipe, at whatever boundaries.
@@ -35,17 +39,18 @@ class attempt_log {
     // The end of the stream: a last line without newline becomes one.
     void close(instant at);
 
-    bool empty() const { return lines_.empty() && !progress_; }
+    bool empty() const { return lines_.empty() && !progress_ && checkpoint_.empty(); }
     // Enough to report before the interval is over.
     bool full() const;
     // More was read in this interval than a program may write; read no further until the next one.
     bool saturated() const;
     void begin_interval() { interval_bytes_ = interval_lines_ = 0; }
 
-    // Moves the lines and the latest progress to the report.
+    // Moves the lines, the latest progress and the latest checkpoint to the report.
     void take(attempt_report& report);
 
-    // The last line that was no progress, for a failure's detail; at most limits::exec_last_line_size_max bytes.
+    // The last line that was neither progress nor checkpoint, for a failure's detail; at most
+    // limits::exec_last_line_size_max bytes.
     const std::string& last_line() const { return last_line_; }
 
   private:
@@ -60,6 +65,7 @@ class attempt_log {
     std::uint64_t dropped_ = 0; // since the last report
     instant dropped_at_ = never;
     std::optional<progress> progress_;
+    std::string checkpoint_;
     std::string last_line_;
     std::size_t interval_bytes_ = 0;
     std::size_t interval_lines_ = 0;

@@ -54,6 +54,10 @@ void propose_to_shard(const reporting& with, shard_id shard, const reports_ptr& 
                 with.system->clock().now() + retry_pause, strong,
                 caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, report_again{rest}));
     };
+    // Left out where a node of the cluster would not keep it; asked only when there is one.
+    for (attempt_report& each : *reports)
+        if (!each.checkpoint.empty() && options->keeps_checkpoints && !options->keeps_checkpoints())
+            each.checkpoint.clear();
     options->journal.propose(make_proposal(shard, reports->size(), false, done, [&](auto commands) {
         for (unsigned i = 0; i < reports->size(); ++i)
             write_report((*reports)[i], options->worker, commands[i].initReport());
@@ -78,7 +82,7 @@ void report_end(pointer self, const options_ptr& options, const attempt_ref& ref
     outcome.kind = kind;
     outcome.error = why;
     outcome.permanent = true;
-    reports.push_back({ref, {}, std::nullopt, std::move(outcome)});
+    reports.push_back({.ref = ref, .outcome = std::move(outcome)});
     propose_reports(reporting_of(self, options), std::move(reports));
 }
 
@@ -160,6 +164,7 @@ void write_report(const attempt_report& report, worker_id worker, cmd::Report::B
         to.setProgress(static_cast<float>(report.latest_progress->fraction));
         to.setProgressText(report.latest_progress->text.c_str());
     }
+    if (!report.checkpoint.empty()) to.setCheckpoint(bytes_of(report.checkpoint));
     if (!report.logs.empty()) {
         auto lines = to.initLogs(static_cast<unsigned>(report.logs.size()));
         for (unsigned i = 0; i < lines.size(); ++i) {

@@ -24,6 +24,7 @@ struct exec_actor_options {
     executor_port shard;
     std::shared_ptr<catalog_board> board;
     logger log;
+    std::function<bool()> keeps_checkpoints; // whether every node does by now; empty: yes
     milliseconds stop_grace = limits::shutdown_grace_default;
 };
 

@@ -17,6 +17,7 @@ namespace coppice::executors {
 namespace {
 
 constexpr const char* parents_name = "job_parents.ndjson";
+constexpr const char* checkpoint_name = "job_checkpoint";
 constexpr std::size_t request_overhead = 16 * 1024; // header, paths, and the environment that every job gets
 #ifdef MFD_NOEXEC_SEAL
 constexpr unsigned memfd_no_exec = MFD_NOEXEC_SEAL;
@@ -115,7 +116,8 @@ expected<void> check_job(const exec_job& job) {
 std::string parents_text(const std::vector<parent_result>& parents) {
     std::string text;
     for (const auto& parent : parents) {
-        nlohmann::json line{{"id", to_string(parent.job)}, {"type", parent.type}};
+        nlohmann::json line{
+            {"id", to_string(parent.job)}, {"type", parent.type}, {"state", to_string(parent.state)}};
         if (parent.truncated)
             line["truncated"] = true;
         else
@@ -127,7 +129,7 @@ std::string parents_text(const std::vector<parent_result>& parents) {
 }
 
 std::vector<std::string> environment_of(const exec_job& job, const std::string& search_path,
-                                        const std::string& directory, const std::string& parents_file) {
+                                        const std::string& directory, const job_files& files) {
     std::map<std::string, std::string> variables{
         {"PATH", search_path}, {"HOME", directory}, {"TMPDIR", directory}, {"LANG", "C.UTF-8"}};
     for (const auto& [name, value] : job.env)
@@ -137,7 +139,8 @@ std::vector<std::string> environment_of(const exec_job& job, const std::string& 
     variables["JOB_TENANT"] = job.work.tenant;
     variables["JOB_TYPE"] = job.work.type;
     variables["JOB_WORKDIR"] = directory;
-    if (!parents_file.empty()) variables["JOB_PARENTS"] = parents_file;
+    if (!files.parents.empty()) variables["JOB_PARENTS"] = files.parents;
+    if (!files.checkpoint.empty()) variables["JOB_CHECKPOINT"] = files.checkpoint;
     std::vector<std::string> environment;
     environment.reserve(variables.size());
     for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
@@ -149,14 +152,19 @@ tl::expected<launch, attempt_outcome> prepare(const exec_job& job, std::uint64_t
     const auto& ref = job.work.ref;
     auto directory = root.make(ref);
     if (!directory) return tl::unexpected(refused(directory.error()));
-    std::string parents_file;
+    job_files files;
     if (!job.work.parents.empty()) {
         auto written = root.write_file(ref, parents_name, parents_text(job.work.parents));
         if (!written) return tl::unexpected(refused(written.error()));
-        parents_file = std::move(*written);
+        files.parents = std::move(*written);
+    }
+    if (!job.work.checkpoint.empty()) {
+        auto written = root.write_file(ref, checkpoint_name, job.work.checkpoint);
+        if (!written) return tl::unexpected(refused(written.error()));
+        files.checkpoint = std::move(*written);
     }
     launch made;
-    made.request.env = environment_of(job, search_path, *directory, parents_file);
+    made.request.env = environment_of(job, search_path, *directory, files);
     std::string path = search_path;
     for (const auto& [name, value] : job.env)
         if (name == "PATH") path = value;

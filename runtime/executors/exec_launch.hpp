@@ -29,13 +29,19 @@ struct launch {
 tl::expected<launch, attempt_outcome> prepare(const exec_job& job, std::uint64_t token,
                                               const std::string& search_path, work_root& root);
 
-// One JSON object a line: {"id","type","result"}, or {"id","type","truncated":true}. A result that is not UTF-8 has
-// its stray bytes replaced by U+FFFD.
+// One JSON object a line: {"id","type","state","result"}, or {"id","type","state","truncated":true}. A result that
+// is not UTF-8 has its stray bytes replaced by U+FFFD.
 std::string parents_text(const std::vector<parent_result>& parents);
+
+// Paths of what lies in the working directory for the program to read; empty: there is none.
+struct job_files {
+    std::string parents;    // JOB_PARENTS
+    std::string checkpoint; // JOB_CHECKPOINT: as an attempt before this one left it
+};
 
 // The environment, "NAME=value" each: PATH, HOME and TMPDIR (the working directory), LANG, what the job adds,
 // JOB_*.
 std::vector<std::string> environment_of(const exec_job& job, const std::string& search_path,
-                                        const std::string& directory, const std::string& parents_file);
+                                        const std::string& directory, const job_files& files);
 
 } // namespace coppice::executors

@@ -85,6 +85,8 @@ std::vector<cluster_shard_row> cluster_operations::shards() const {
     return rows;
 }
 
+bool cluster_operations::has_feature(std::string_view feature) const { return options_.members->all_have(feature); }
+
 // ---- members
 
 // There is another node to go on with, and it has what was acknowledged.

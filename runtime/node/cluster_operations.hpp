@@ -36,6 +36,7 @@ class cluster_operations final : public cluster_view {
 
     std::vector<cluster_node_row> nodes() const override;
     std::vector<cluster_shard_row> shards() const override;
+    bool has_feature(std::string_view feature) const override;
     void change_node(node_id node, node_change change, change_done done) override;
     void move_shard(shard_id shard, node_id to, move_done done) override;
     void invite(std::chrono::seconds lifetime, invite_done done) override;

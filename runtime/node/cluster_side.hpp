@@ -51,6 +51,8 @@ class cluster_side {
     const std::vector<shard_id>& shards() const { return shards_; }
     const cluster_joining& joining() const { return *joining_; }
     cluster_view* operations() { return operations_.get(); } // after `start`
+    // Whether all members have it. Any thread.
+    bool all_have(std::string_view feature) const { return members_->all_have(feature); }
     // It is no member any more, or another one than the cluster knows.
     std::optional<failure> why_stopped() const;
     node_id self() const { return settings_.node; }

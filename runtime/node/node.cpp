@@ -9,6 +9,7 @@
 
 #include "actors/supervision/system_config_actor.hpp"
 #include "cluster/declared/cluster_control_actor.hpp"
+#include "cluster/membership/own_version.hpp"
 #include "persistence/data_directory.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "runtime/auth/key_file.hpp"
@@ -28,10 +29,11 @@ constexpr std::uint32_t format_version = 1;
 constexpr std::size_t scheduler_threads = 2;
 constexpr milliseconds stop_wait{30'000};
 constexpr milliseconds leadership_patience{5'000}; // for others to take over what this node leads
-constexpr std::array data_tables{table::meta,    table::tenants,  table::types,      table::counters,
-                                 table::jobs,    table::payloads, table::results,    table::queue,
-                                 table::running, table::timers,   table::dependents, table::idempotency,
-                                 table::logs,    table::evidence, table::events,     table::replicas};
+constexpr std::array data_tables{table::meta,        table::tenants,  table::types,      table::counters,
+                                 table::jobs,        table::payloads, table::results,    table::queue,
+                                 table::running,     table::timers,   table::dependents, table::idempotency,
+                                 table::logs,        table::evidence, table::events,     table::replicas,
+                                 table::checkpoints, table::unique,   table::graphs};
 
 struct stores {
     std::unique_ptr<store> control;
@@ -342,7 +344,11 @@ expected<void> run_node(const node_config& config, bool development) {
                  .journal = port_of(addresses, gate),
                  .shard = executor_port_of(addresses, cluster != nullptr),
                  .board = board,
-                 .log = log.named("exec")},
+                 .log = log.named("exec"),
+                 .keeps_checkpoints = cluster ? std::function{[side = cluster.get()] {
+                     return side->all_have(feature::checkpoints);
+                 }}
+                                              : nullptr},
         .development = development};
     const caf::actor root = spawn_supervisor(
         system, environment,

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "actors/governance/payload_key.hpp"
 #include "actors/jobs/job_keys.hpp"
 #include "actors/jobs/retry_policy.hpp"
 
 namespace coppice::testing {
 
 void job_model::set_clock(instant now) {
+    if (now_ - now > std::chrono::minutes{1}) forget_meters();
     if (now >= now_ || now_ - now > std::chrono::minutes{1}) now_ = now;
 }
 
@@ -57,6 +59,10 @@ const tenant_spec& job_model::spec_of_tenant(const model_job& j) const {
     if (t == nullptr) throw std::logic_error("a job of a tenant that is not declared");
     return t->spec;
 }
+const job_type_spec* job_model::type_spec(type_id id) const {
+    const declared_type* y = type(id);
+    return y == nullptr ? nullptr : &y->spec;
+}
 std::uint32_t job_model::type_version(type_id id) const {
     const declared_type* y = type(id);
     return y == nullptr ? 0 : static_cast<std::uint32_t>(y->version);
@@ -75,73 +81,11 @@ job_model::answer job_model::on(const type_op& o) {
     auto known = std::ranges::find(types_, o.type, &declared_type::id);
     if (known == types_.end()) known = types_.insert(types_.end(), declared_type{.id = o.type});
     if (known->version >= o.version) return {};
+    if (known->spec.concurrency.by != o.spec.concurrency.by)
+        std::erase_if(key_meters_, [&](const auto& each) { return std::get<1>(each.first) == o.type; });
     known->version = o.version;
     known->spec = o.spec;
     return {};
-}
-
-// ---- submission -------------------------------------------------------------------------------------------------
-
-job_model::answer job_model::on(const submit_op& o) {
-    declared_tenant* t = tenant(o.job.tenant());
-    if (t == nullptr) return {errc::unknown_tenant, false, o.job};
-    for (const known_key& k : keys_) {
-        if (o.key.empty() || k.tenant != t->id || k.text != o.key || k.expires <= now_) continue;
-        if (k.body != o.body) return {errc::conflict, false, o.job};
-        return {errc::ok, true, k.job};
-    }
-    const declared_type* y = type(o.type);
-    if (y == nullptr) return {errc::unknown_type, false, o.job};
-    if (y->version != o.version) return {errc::unavailable, false, o.job};
-    if (const model_job* known = find(o.job)) {
-        const bool same = known->type == o.type && known->submitter == o.submitter && known->payload == o.payload;
-        if (!same) return {errc::already_exists, false, o.job};
-        return {known->refused, known->refused == errc::ok, o.job};
-    }
-
-    model_job j{.id = o.job, .tenant = t->id, .type = o.type, .priority = o.priority == 0 ? 3 : o.priority};
-    const auto& allowed = t->spec.types;
-    if (std::ranges::find(allowed, "*") == allowed.end() &&
-        std::ranges::find(allowed, y->spec.name) == allowed.end()) {
-        j.state = job_state::REJECTED;
-        j.submitter = o.submitter; // a refused job's payload is not kept
-        j.refused = errc::type_not_allowed;
-        jobs_.push_back(j);
-        ++evidence_;
-        return {errc::type_not_allowed, false, o.job};
-    }
-    const auto waiting = std::ranges::count_if(
-        jobs_, [&](const model_job& each) { return each.tenant == t->id && is_waiting(each.state); });
-    if (static_cast<std::size_t>(waiting) >= t->spec.queued_max) {
-        if (!t->refusing) ++evidence_;
-        t->refusing = true;
-        return {errc::queue_full, false, o.job};
-    }
-    bool hopeless = false;
-    for (const job_id& parent : o.after) {
-        const model_job* p = find(parent);
-        if (p == nullptr || p->tenant != t->id) return {errc::dependency_unknown, false, o.job};
-        if (p->state == job_state::SUCCEEDED) continue;
-        hopeless = hopeless || is_terminal(p->state);
-        j.pending.insert(parent);
-    }
-    if (o.priority > 5) return {errc::invalid_argument, false, o.job};
-
-    t->refusing = false;
-    j.payload = o.payload;
-    j.submitter = o.submitter;
-    if (y->spec.timeouts.job.count() > 0) j.job_due = now_ + y->spec.timeouts.job;
-    if (from_us(o.not_before_us) > now_) j.due = from_us(o.not_before_us);
-    j.state = !j.pending.empty() ? job_state::BLOCKED : j.due != never ? job_state::SCHEDULED : job_state::QUEUED;
-    jobs_.push_back(j);
-    if (j.state == job_state::QUEUED) queue(jobs_.back());
-    if (hopeless) end(o.job, job_state::CANCELLED);
-    if (!o.key.empty()) {
-        std::erase_if(keys_, [&](const known_key& k) { return k.tenant == t->id && k.text == o.key; });
-        keys_.push_back({t->id, o.key, o.job, o.body, now_ + std::chrono::hours{24}});
-        key_timers_.push_back({now_ + std::chrono::hours{24}, 4, o.job});
-    }
-    return {errc::ok, false, o.job};
 }
 
 job_model::answer job_model::on(const refuse_op& o) {
@@ -168,6 +112,11 @@ void job_model::end(const job_id& id, job_state how) {
     model_job& j = known_job(id);
     j.state = how;
     j.due = j.queued_due = j.job_due = never;
+    j.checkpoint.clear();
+    const auto answering = answering_.find({j.tenant, j.type, j.likeness});
+    const auto& unique = spec_of(j).unique;
+    const bool answers_on = unique && std::ranges::find(unique->states, how) != unique->states.end();
+    if (answering != answering_.end() && answering->second == id && !answers_on) answering_.erase(answering);
     ++evidence_;
     ended_.emplace_back(id, how);
 }
@@ -176,7 +125,7 @@ void job_model::tell_children(const job_id& parent, job_state how) {
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
         model_job& child = jobs_[i];
         if (child.state != job_state::BLOCKED || !child.pending.contains(parent)) continue;
-        if (how != job_state::SUCCEEDED) {
+        if (how != job_state::SUCCEEDED && !child.run_anyway) {
             end(child.id, job_state::CANCELLED);
             continue;
         }
@@ -210,6 +159,11 @@ job_model::answer job_model::on(const start_op& o) {
     j->queued_due = never;
     j->worker = o.worker;
     ++j->attempt;
+    const start_rate& of_tenant = spec_of_tenant(*j).rate;
+    if (of_tenant.bounds()) tenant_meters_[j->tenant].started(of_tenant, now_);
+    const concurrency_spec& by_key = spec_of(*j).concurrency;
+    if (!by_key.by.empty() && by_key.rate.bounds())
+        key_meters_[{j->tenant, j->type, key_of(*j)}].started(by_key.rate, now_);
     return {};
 }
 
@@ -217,6 +171,7 @@ job_model::answer job_model::on(const report_op& o) {
     model_job* j = job(o.job);
     if (j == nullptr || j->state != job_state::RUNNING || j->attempt != o.attempt)
         return {errc::stale_attempt, false, o.job};
+    if (!o.checkpoint.empty()) j->checkpoint = o.checkpoint;
     switch (o.what) {
     case outcome::NONE:
         break;
@@ -311,8 +266,12 @@ void job_model::fire(const timer& t) {
     case 1:
     case 2:
         return end(t.job, job_state::FAILED);
-    default:
+    case 4:
         std::erase_if(keys_, [&](const known_key& k) { return k.job == t.job; });
+        std::erase(key_timers_, t);
+        return;
+    default:
+        std::erase_if(answering_, [&](const auto& each) { return each.second == t.job; });
         std::erase(key_timers_, t);
     }
 }
@@ -342,7 +301,29 @@ bool job_model::may_start(const model_job& j) const {
     const std::uint32_t of_type = spec_of(j).running_max;
     if (of_tenant > 0 && running_of(j.tenant) >= of_tenant) return false;
     if (of_type > 0 && running_of(j.type) >= of_type) return false;
+    if (!gates_let(j)) return false;
     return std::ranges::any_of(workers_, [&](const model_worker& w) { return can_run(w, j); });
+}
+
+std::uint64_t job_model::key_of(const model_job& j) const {
+    return stored_payload_key(j.payload, spec_of(j).concurrency.by);
+}
+
+bool job_model::gates_let(const model_job& j) const {
+    const tenant_spec& t = spec_of_tenant(j);
+    const job_type_spec& y = spec_of(j);
+    if (t.paused || y.paused) return false;
+    const auto meter = tenant_meters_.find(j.tenant);
+    if (meter != tenant_meters_.end() && meter->second.free_at(t.rate) > now_) return false;
+    if (y.concurrency.by.empty()) return true;
+    const std::uint64_t key = key_of(j);
+    const auto key_meter = key_meters_.find({j.tenant, j.type, key});
+    if (key_meter != key_meters_.end() && key_meter->second.free_at(y.concurrency.rate) > now_) return false;
+    const auto running = std::ranges::count_if(jobs_, [&](const model_job& other) {
+        return other.state == job_state::RUNNING && other.tenant == j.tenant && other.type == j.type &&
+               key_of(other) == key;
+    });
+    return y.concurrency.running_max == 0 || running < y.concurrency.running_max;
 }
 
 // A step of priority is worth five minutes of waiting.
@@ -362,6 +343,7 @@ std::string job_model::judge_start(const start_effect& start) {
             return "job " + to_string(other.id) + " of the same tenant was first";
     on(start_op{j->id, start.worker});
     if (start.work.ref.attempt != j->attempt) return "the wrong attempt number";
+    if (start.work.checkpoint != j->checkpoint) return "another checkpoint than its last attempt left";
     return {};
 }
 

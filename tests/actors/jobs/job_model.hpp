@@ -2,6 +2,7 @@
 // looking at all of them. Written from the rules, not from the machine; no indexes, no counters, no rows.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,6 +25,10 @@ struct model_job {
     worker_id worker;
     std::string result;
     std::string payload, submitter; // by which a submission that comes once more is known
+    std::string checkpoint;
+    std::uint64_t likeness = 0;
+    instant submitted = never;
+    bool run_anyway = false;
     errc refused = errc::ok;
 };
 
@@ -37,7 +42,15 @@ struct model_worker {
 class job_model {
   public:
     void set_clock(instant now);
-    void restarted() { now_ = never; } // a new machine knows of no time that its clock stepped back from
+    // A new machine knows of no time that its clock stepped back from, and of no rate's use.
+    void restarted() {
+        now_ = never;
+        forget_meters();
+    }
+    void forget_meters() {
+        tenant_meters_.clear();
+        key_meters_.clear();
+    }
     instant now() const { return now_; }
 
     struct answer {
@@ -62,6 +75,7 @@ class job_model {
     std::uint64_t timers() const { return timers_due(instant::max()).size(); }
     const model_job* find(const job_id& id) const;
     std::uint32_t type_version(type_id id) const;
+    const job_type_spec* type_spec(type_id id) const; // null when not declared
 
   private:
     struct declared_tenant {
@@ -90,6 +104,17 @@ class job_model {
     };
 
     answer on(const submit_op& o);
+    answer on(const graph_op& o);
+    std::optional<answer> answer_of_key(const submit_op& o) const;
+    std::optional<errc> judge_type(const submit_op& o) const;
+    bool refused_by_entitlement(const submit_op& o);
+    bool refused_by_full_queue(tenant_id id, std::size_t more);
+    errc judge_values(const submit_op& o, const std::set<job_id>& before) const;
+    void take(const submit_op& o);
+    void remember_key(const submit_op& o);
+    const model_job* like(const submit_op& o) const;
+    std::uint64_t key_of(const model_job& j) const;
+    bool gates_let(const model_job& j) const;
     answer on(const refuse_op& o);
     answer on(const cancel_op& o);
     answer on(const start_op& o);
@@ -127,6 +152,10 @@ class job_model {
     std::vector<declared_type> types_;
     std::vector<known_key> keys_;
     std::vector<timer> key_timers_;
+    std::map<std::tuple<tenant_id, type_id, std::uint64_t>, job_id> answering_; // for their likes
+    std::map<job_id, std::vector<job_id>> graphs_;
+    std::map<tenant_id, start_meter> tenant_meters_;
+    std::map<std::tuple<tenant_id, type_id, std::uint64_t>, start_meter> key_meters_;
     std::vector<model_job> jobs_;
     std::vector<model_worker> workers_;
     std::vector<std::pair<job_id, job_state>> ended_; // their children are told at the end of the command

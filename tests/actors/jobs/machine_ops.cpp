@@ -1,5 +1,6 @@
 #include "tests/actors/jobs/machine_ops.hpp"
 
+#include "actors/governance/declared_commands.hpp"
 #include "actors/journal/entry_builder.hpp"
 
 namespace coppice::testing {
@@ -9,8 +10,7 @@ capnp::Data::Reader data_of(const std::string& text) {
     return {reinterpret_cast<const capnp::byte*>(text.data()), text.size()};
 }
 
-void build_one(const submit_op& o, cmd::Command::Builder to) {
-    auto s = to.initSubmit();
+void build_submit(const submit_op& o, cmd::Submit::Builder s) {
     write_id(o.job, s.initJob());
     s.setType(o.type.value);
     s.setTypeVersion(o.version);
@@ -23,6 +23,17 @@ void build_one(const submit_op& o, cmd::Command::Builder to) {
     s.setSubmitter(o.submitter.c_str());
     auto after = s.initAfter(static_cast<unsigned>(o.after.size()));
     for (unsigned i = 0; i < o.after.size(); ++i) write_id(o.after[i], after[i]);
+    s.setLimitKey(o.limit_key);
+    s.setUniqueHigh(o.likeness);
+    s.setUniqueLow(o.likeness);
+    s.setRunAnyway(o.run_anyway);
+}
+
+void build_one(const submit_op& o, cmd::Command::Builder to) { build_submit(o, to.initSubmit()); }
+
+void build_one(const graph_op& o, cmd::Command::Builder to) {
+    auto jobs = to.initSubmitGraph().initJobs(static_cast<unsigned>(o.jobs.size()));
+    for (unsigned i = 0; i < o.jobs.size(); ++i) build_submit(o.jobs[i], jobs[i]);
 }
 
 void build_one(const refuse_op& o, cmd::Command::Builder to) {
@@ -57,6 +68,7 @@ void build_one(const report_op& o, cmd::Command::Builder to) {
     r.setProgress(o.progress);
     r.setProgressText(o.progress_text.c_str());
     r.setWorker(o.worker.value);
+    r.setCheckpoint(data_of(o.checkpoint));
     auto lines = r.initLogs(static_cast<unsigned>(o.lines.size()));
     for (unsigned i = 0; i < o.lines.size(); ++i) {
         lines[i].setSequence(o.lines[i]);
@@ -76,35 +88,13 @@ void build_one(const tick_op& o, cmd::Command::Builder to) { to.initTick().setMo
 void build_one(const tenant_op& o, cmd::Command::Builder to) {
     auto d = to.initDeclareTenant();
     d.setTenant(o.tenant.value);
-    auto row = d.initRow();
-    row.setName(o.spec.name.c_str());
-    row.setVersion(o.version);
-    row.setWeight(o.spec.weight);
-    row.setRunningMax(o.spec.running_max);
-    row.setQueuedMax(o.spec.queued_max);
-    auto types = row.initTypes(static_cast<unsigned>(o.spec.types.size()));
-    for (unsigned i = 0; i < o.spec.types.size(); ++i) types.set(i, o.spec.types[i].c_str());
+    write_row(o.spec, o.version, d.initRow());
 }
-
-std::uint64_t count(milliseconds d) { return static_cast<std::uint64_t>(d.count()); }
 
 void build_one(const type_op& o, cmd::Command::Builder to) {
     auto d = to.initDeclareType();
     d.setType(o.type.value);
-    auto row = d.initRow();
-    row.setName(o.spec.name.c_str());
-    row.setVersion(o.version);
-    row.setExecutor(static_cast<std::uint8_t>(o.spec.executor));
-    row.setAttemptsMax(o.spec.attempts_max);
-    row.setRetryBaseMs(count(o.spec.retry.base));
-    row.setRetryMaxMs(count(o.spec.retry.max));
-    row.setQueuedTimeoutMs(count(o.spec.timeouts.queued));
-    row.setAttemptTimeoutMs(count(o.spec.timeouts.attempt));
-    row.setJobTimeoutMs(count(o.spec.timeouts.job));
-    row.setHeartbeatTimeoutMs(count(o.spec.timeouts.heartbeat));
-    row.setCancelGraceMs(count(o.spec.timeouts.cancel_grace));
-    row.setResultBytesMax(o.spec.result_bytes_max);
-    row.setRunningMax(o.spec.running_max);
+    write_row(o.spec, o.version, d.initRow());
 }
 
 void build_one(const prune_op& o, cmd::Command::Builder to) {

@@ -30,6 +30,12 @@ struct submit_op {
     std::uint64_t body = 0;
     std::vector<job_id> after;
     std::string submitter = "someone";
+    std::uint64_t limit_key = 0;
+    std::uint64_t likeness = 0;
+    bool run_anyway = false;
+};
+struct graph_op {
+    std::vector<submit_op> jobs;
 };
 struct refuse_op {
     job_id job;
@@ -58,6 +64,7 @@ struct report_op {
     std::string progress_text;
     std::vector<std::uint64_t> lines; // sequence numbers of log lines
     worker_id worker{};               // who reports; 0: the node itself
+    std::string checkpoint;
 };
 struct adopt_op {
     job_id job;
@@ -82,7 +89,7 @@ struct prune_op {
     std::uint32_t most = 1000;
 };
 using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
-                        prune_op>;
+                        prune_op, graph_op>;
 
 void build(const op& what, cmd::Command::Builder to);
 kj::Array<capnp::word> entry_of(std::span<const op> ops);

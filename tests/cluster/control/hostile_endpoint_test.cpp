@@ -245,8 +245,8 @@ BOOST_AUTO_TEST_CASE(a_watch_that_lies_is_left) {
     }
 }
 
-// The stream brings a change while a sign of life is on its way: the answer saw less than what is known by now, and is
-// no etcd that went back in time.
+// The stream brings a change while a sign of life is on its way: the answer saw less than what is known by now, and
+// is no etcd that went back in time.
 BOOST_AUTO_TEST_CASE(a_sign_of_life_that_the_stream_overtook_is_believed) {
     const auto header = [](const char* revision) {
         return R"("header":{"cluster_id":"7","revision":")" + std::string{revision} + R"("})";

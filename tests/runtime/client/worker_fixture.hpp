@@ -15,6 +15,7 @@ struct reported {
     errc code;
     std::vector<std::pair<std::uint64_t, std::string>> lines;
     float progress;
+    std::string checkpoint;
 };
 
 struct worker_fixture {
@@ -43,7 +44,8 @@ struct worker_fixture {
                           text_of(r.getResult()),
                           errc_from_number(r.getError().getCode()),
                           {},
-                          r.getProgress()};
+                          r.getProgress(),
+                          text_of(r.getCheckpoint())};
             for (const auto line : r.getLogs())
                 seen.lines.emplace_back(line.getSequence(), text_of(line.getText()));
             reports.push_back(std::move(seen));

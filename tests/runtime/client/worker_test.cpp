@@ -175,6 +175,27 @@ BOOST_FIXTURE_TEST_CASE(progress_and_lines_arrive_before_or_with_the_outcome_and
     BOOST_TEST((reports[1].outcome == outcome::SUCCEEDED));
 }
 
+BOOST_FIXTURE_TEST_CASE(the_last_checkpoint_arrives_while_the_attempt_runs_or_with_its_outcome, worker_fixture) {
+    cc::worker w(io, quick(node), slots(10),
+                 cc::promise_handler{[](const assignment&, cc::attempt_context& attempt) {
+                     attempt.checkpoint("one");
+                     attempt.checkpoint("two");
+                     auto& timer = attempt.io().provider->getTimer();
+                     return timer.afterDelay(120 * kj::MILLISECONDS).then([&attempt] {
+                         attempt.checkpoint("three");
+                         return cc::fail_attempt("not done");
+                     });
+                 }});
+    auto running = w.run().eagerlyEvaluate(nullptr);
+    BOOST_REQUIRE(attached());
+    assign({1});
+    BOOST_REQUIRE(until(io, [&] { return w.figures().acknowledged == 1; }));
+    BOOST_REQUIRE(reports.size() == 2U);
+    BOOST_TEST(reports[0].checkpoint == "two");
+    BOOST_TEST((reports[1].outcome == outcome::FAILED));
+    BOOST_TEST(reports[1].checkpoint == "three");
+}
+
 BOOST_FIXTURE_TEST_CASE(attempts_with_a_heartbeat_timeout_are_named_in_time, worker_fixture) {
     std::set<attempt_ref> named;
     node.answers.heartbeat = [&](const auto& beats) { named.insert(beats.begin(), beats.end()); };

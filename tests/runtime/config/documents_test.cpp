@@ -146,9 +146,30 @@ BOOST_AUTO_TEST_CASE(all_errors_of_all_documents_are_reported_at_once_with_their
         "f:10:7: kind: must be one of Tenant, JobType, not \"Job\"\n"
         "f:14:1: metadata: is required\n"
         "f:16:3: spec.weight: unknown field; known here: executor, argv, schema, attempts_max, retry, timeouts, "
-        "result_max_bytes, running_max\n"
+        "result_max_bytes, running_max, concurrency, unique, paused\n"
         "f:17:23: spec.timeouts.attempt: must be a duration such as \"90s\" or \"1h30m\", not \"soon\"\n"
         "f:19:1: must be a mapping (field: value), not \"just text\"");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_limit_is_said_at_its_place) {
+    const std::string errors = errors_of_documents("kind: Tenant\nmetadata: {name: a}\nspec:\n"
+                                                   "  rate: {per: 1s}\n"
+                                                   "---\n"
+                                                   "kind: JobType\nmetadata: {name: b}\nspec:\n"
+                                                   "  concurrency: {by: customer}\n"
+                                                   "  unique: {states: [queued, rejected], by: [\"\"]}\n"
+                                                   "---\n"
+                                                   "kind: JobType\nmetadata: {name: c}\nspec:\n"
+                                                   "  concurrency: {by: \"\", rate: {starts: 0, per: 25h}}\n"
+                                                   "  unique: {states: []}\n");
+    check_has(errors, "f:4:9: spec.rate.starts: is required");
+    check_has(errors, "f:9:21: spec.concurrency.by: needs a running_max or a rate beside it");
+    check_has(errors, "spec.unique.states[1]: must be a state that a job which was taken can be in");
+    check_has(errors, "spec.unique.by: must be at most 16 names");
+    check_has(errors, "spec.concurrency.by: must be the name of a field of the payload");
+    check_has(errors, "spec.concurrency.rate.starts: must be a whole number from 1 to 1000000");
+    check_has(errors, "spec.concurrency.rate.per: must be");
+    check_has(errors, "spec.unique.states: must name a state");
 }
 
 BOOST_AUTO_TEST_CASE(errors_of_structure_and_of_meaning_come_together) {

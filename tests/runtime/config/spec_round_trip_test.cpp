@@ -132,6 +132,8 @@ class spec_maker {
         for (std::uint64_t i = 0, count = below(5); i < count; ++i)
             spec.types.push_back(name() + std::to_string(i));
         if (below(3) == 0) spec.types.emplace_back("*");
+        if (below(2) == 0) spec.rate = rate();
+        spec.paused = below(4) == 0;
         return {declared_kind::tenant, spec.name, spec, "f", 1};
     }
 
@@ -156,10 +158,27 @@ class spec_maker {
         spec.timeouts.heartbeat = milliseconds{below(3) * 1000};
         spec.result_bytes_max = below(limits::result_size_max + 1);
         spec.running_max = static_cast<std::uint32_t>(below(limits::running_declared_max));
+        if (below(2) == 0) {
+            spec.concurrency.by = "field " + text();
+            spec.concurrency.running_max = static_cast<std::uint32_t>(1 + below(limits::running_declared_max));
+            if (below(2) == 0) spec.concurrency.rate = rate();
+        }
+        if (below(2) == 0) {
+            unique_spec& unique = spec.unique.emplace();
+            for (std::uint64_t i = 0, count = below(4); i < count; ++i) unique.by.push_back("f" + text());
+            if (below(2) == 0) unique.states = {job_state::QUEUED, job_state::SUCCEEDED};
+            unique.period = milliseconds{below(10'000'000'000)};
+        }
+        spec.paused = below(4) == 0;
         return {declared_kind::job_type, spec.name, spec, "f", 1};
     }
 
   private:
+    start_rate rate() {
+        return {static_cast<std::uint32_t>(1 + below(limits::rate_starts_max)), milliseconds{1 + below(86'400'000)},
+                static_cast<std::uint32_t>(1 + below(limits::rate_burst_max))};
+    }
+
     std::mt19937_64 random_;
 };
 

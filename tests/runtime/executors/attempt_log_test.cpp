@@ -123,6 +123,22 @@ BOOST_AUTO_TEST_CASE(what_is_not_quite_progress_stays_a_line_to_be_seen) {
     BOOST_TEST(longer->text.size() == limits::progress_text_size_max);
 }
 
+BOOST_AUTO_TEST_CASE(the_last_checkpoint_is_reported_once_and_is_no_line) {
+    attempt_log log;
+    log.write("::checkpoint row 1\n::checkpoint row 2\nsomething else\n", noon);
+    const auto report = taken(log);
+    BOOST_TEST(report.checkpoint == "row 2");
+    BOOST_TEST(report.logs.size() == 1U);
+    BOOST_TEST(log.last_line() == "something else");
+    BOOST_TEST(taken(log).checkpoint.empty());
+    log.write("::checkpoint alone\n", noon);
+    BOOST_TEST(!log.empty());
+    for (const std::string& bad :
+         {std::string{"::checkpoint"}, std::string{"::checkpoint "}, std::string{" ::checkpoint x"},
+          "::checkpoint " + std::string(limits::log_line_size_max, 'c')})
+        BOOST_TEST(!parse_checkpoint(bad).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(beyond_the_bound_the_oldest_lines_go_and_the_gap_is_marked) {
     attempt_log log;
     for (int i = 0; i < 2500; ++i) log.write("line " + std::to_string(i) + "\n", noon);

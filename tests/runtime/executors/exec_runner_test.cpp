@@ -151,6 +151,13 @@ BOOST_AUTO_TEST_CASE(the_results_of_its_parents_lie_in_a_file) {
     BOOST_TEST(!std::getline(lines, line));
 }
 
+BOOST_AUTO_TEST_CASE(what_an_earlier_attempt_left_lies_in_a_file) {
+    auto made = shell("cat \"${JOB_CHECKPOINT:-/dev/null}\"");
+    BOOST_TEST(run(made).result == "");
+    made.work.checkpoint = std::string{"row 7\n\0\xFF", 8};
+    BOOST_TEST(run(made).result == made.work.checkpoint);
+}
+
 BOOST_AUTO_TEST_CASE(the_working_directory_is_the_attempts_own_and_goes_with_all_in_it) {
     const auto where = run(shell("mkdir -p a/b; echo x > a/b/c; ln -s / root; pwd")).result;
     BOOST_TEST(where.starts_with(work_root() + "/attempt-"), where);

@@ -1,0 +1,50 @@
+#include "actors/governance/payload_key.hpp"
+
+#include <algorithm>
+#include <array>
+#include <openssl/evp.h>
+
+#include "actors/governance/bounded_json.hpp"
+
+namespace coppice {
+namespace {
+
+// The field's value as text; empty, which is no JSON, when it is not there.
+std::string field_text(const nlohmann::json& payload, const std::string& field) {
+    const auto found = payload.find(field); // end() of what is no object
+    return found == payload.end() ? std::string{} : canonical_json(*found);
+}
+
+} // namespace
+
+hash128 sha256_head(std::string_view bytes) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
+    const auto number = [&](std::size_t at) {
+        std::uint64_t value = 0;
+        for (std::size_t i = at; i < at + 8; ++i) value = value << 8 | digest[i];
+        return value;
+    };
+    return {number(0), number(8)};
+}
+
+std::uint64_t payload_key(const nlohmann::json& payload, const std::string& field) {
+    return std::max<std::uint64_t>(sha256_head(field_text(payload, field)).high, 1);
+}
+
+std::uint64_t stored_payload_key(std::string_view text, const std::string& field) {
+    const auto payload = parse_json(text.empty() ? "null" : text);
+    return payload_key(payload ? *payload : nlohmann::json{}, field);
+}
+
+hash128 payload_likeness(const nlohmann::json& payload, std::span<const std::string> fields) {
+    std::string text;
+    if (fields.empty()) text = canonical_json(payload);
+    for (const std::string& field : fields) text += field_text(payload, field) + '\n';
+    hash128 hash = sha256_head(text);
+    hash.low = std::max<std::uint64_t>(hash.low, 1);
+    return hash;
+}
+
+} // namespace coppice

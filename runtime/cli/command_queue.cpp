@@ -1,0 +1,100 @@
+// coppice queue explain | pause | resume
+#include "runtime/cli/commands.hpp"
+#include "runtime/cli/declared_views.hpp"
+#include "runtime/cli/job_flags.hpp"
+#include "runtime/cli/terminal_text.hpp"
+
+namespace coppice::cli {
+namespace {
+
+exit_status run_explain(invocation& call, const ids_flags& flags) {
+    const auto ids = parse_ids(call, flags.ids);
+    if (!ids) return exit_status::usage;
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    exit_status status = exit_status::ok;
+    for (const job_id& id : *ids) {
+        const auto reasons = node.run(node.async().explain(id, mode_of(flags.stale_ok)));
+        if (!reasons) {
+            status = worse(status, call.refuse(reasons.error(), to_string(id)));
+            if (reasons.error().code == errc::unavailable) break;
+            continue;
+        }
+        std::vector<std::string> items;
+        for (const std::string& each : *reasons) items.push_back(json_string(each));
+        if (flags.format == output_format::json) {
+            call.con.print(json_object{}.text("id", to_string(id)).raw("reasons", json_array(items)).done() + "\n");
+            continue;
+        }
+        call.con.print(to_string(id) + "\n");
+        for (const std::string& each : *reasons) call.con.print("  " + printable(each) + "\n");
+    }
+    return status;
+}
+
+struct pause_flags {
+    connection_flags connection;
+    std::string tenant;
+    std::string type;
+};
+
+// Declares what is declared already, but for `paused`.
+exit_status set_paused(invocation& call, client::blocking_client& node, declared_kind kind, const std::string& name,
+                       bool paused) {
+    const auto views = node.get_declared(std::string{to_string(kind)}, name);
+    if (!views) return call.refuse(views.error(), name);
+    if (views->empty())
+        return call.refuse({errc::not_found, "no " + std::string{to_string(kind)} + " of that name is declared", 0},
+                           name);
+    auto document = document_of(views->front(), kind);
+    if (!document) return call.refuse(document.error(), name);
+    std::visit([&](auto& spec) { spec.paused = paused; }, document->spec);
+    const auto result = node.apply({{name + ".yaml", to_yaml(*document)}});
+    if (!result) return call.refuse(result.error(), name);
+    if (!result->errors.empty())
+        return call.refuse({errc::document_invalid, result->errors.front().message, 0}, name);
+    const bool changed =
+        !result->changes.empty() && result->changes.front().action != client::change_action::unchanged;
+    call.con.print(std::string{to_string(kind)} + " " + printable(name) + (changed ? " is " : " was ") +
+                   (paused ? "paused" : "running") + (changed ? "" : " already") + "\n");
+    return exit_status::ok;
+}
+
+exit_status run_pause(invocation& call, const pause_flags& flags, bool paused) {
+    if (flags.tenant.empty() == flags.type.empty()) return call.misused("either --tenant or --type is needed");
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    return flags.tenant.empty() ? set_paused(call, node, declared_kind::job_type, flags.type, paused)
+                                : set_paused(call, node, declared_kind::tenant, flags.tenant, paused);
+}
+
+void add_pause(const command_registry& commands, CLI::App& queue, bool paused) {
+    auto flags = std::make_shared<pause_flags>();
+    const std::string word = paused ? "pause" : "resume";
+    auto* app =
+        queue.add_subcommand(word, paused ? "Start nothing more of a tenant or a job type; what runs goes on"
+                                          : "Let a tenant or a job type start its jobs again");
+    app->add_option("--tenant", flags->tenant, "The tenant");
+    app->add_option("--type", flags->type, "The job type, of all tenants");
+    add_connection_flags(*app, flags->connection);
+    teach(*app, {"coppice queue " + word + " --tenant acme", "coppice queue " + word + " --type resize"});
+    commands.on_chosen(*app, "queue " + word,
+                       [flags, paused](invocation& call) { return run_pause(call, *flags, paused); });
+}
+
+} // namespace
+
+void add_queue_commands(const command_registry& commands) {
+    auto* queue = commands.root.add_subcommand("queue", "Why jobs wait; pause and resume");
+    queue->require_subcommand(1);
+    teach(*queue, {"coppice queue explain 0199a1b2-...", "coppice queue pause --tenant acme"});
+    auto flags = std::make_shared<ids_flags>();
+    auto* explain = queue->add_subcommand("explain", "Say what a job waits for, in words");
+    add_ids_flags(*explain, *flags);
+    add_stale_flag(*explain, flags->stale_ok);
+    teach(*explain,
+          {"coppice queue explain 0199a1b2-...", "coppice queue explain $id -o json | jq -r '.reasons[]'"});
+    commands.on_chosen(*explain, "queue explain", [flags](invocation& call) { return run_explain(call, *flags); });
+    add_pause(commands, *queue, true);
+    add_pause(commands, *queue, false);
+}
+
+} // namespace coppice::cli

@@ -1,0 +1,20 @@
+#include "runtime/cli/declared_views.hpp"
+
+namespace coppice::cli {
+
+expected<declared_document> document_of(const client::declared_view& view, declared_kind kind) {
+    declared_document document{.kind = kind, .name = view.name, .spec = tenant_spec{}, .file = {}};
+    if (kind == declared_kind::tenant) {
+        auto spec = tenant_spec_from_json(view.spec);
+        if (!spec) return tl::unexpected(std::move(spec.error()));
+        document.spec = std::move(*spec);
+    } else {
+        auto spec = job_type_spec_from_json(view.spec, spec_origin::stored);
+        if (!spec) return tl::unexpected(std::move(spec.error()));
+        document.spec = std::move(*spec);
+    }
+    std::visit([&](auto& spec) { spec.name = view.name; }, document.spec);
+    return document;
+}
+
+} // namespace coppice::cli

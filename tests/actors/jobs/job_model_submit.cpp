@@ -1,0 +1,157 @@
+// Part of job_model: what is taken, and what is refused.
+#include <algorithm>
+
+#include "tests/actors/jobs/job_model.hpp"
+
+namespace coppice::testing {
+
+job_model::answer job_model::on(const submit_op& o) {
+    const declared_tenant* t = tenant(o.job.tenant());
+    if (t == nullptr) return {errc::unknown_tenant, false, o.job};
+    if (const auto known = answer_of_key(o)) return *known;
+    if (const auto no = judge_type(o)) return {*no, false, o.job};
+    if (const model_job* known = find(o.job)) {
+        const bool same = known->type == o.type && known->submitter == o.submitter && known->payload == o.payload;
+        if (!same) return {errc::already_exists, false, o.job};
+        return {known->refused, known->refused == errc::ok, o.job};
+    }
+    if (const model_job* known = like(o)) return {errc::ok, true, known->id};
+    if (refused_by_entitlement(o)) return {errc::type_not_allowed, false, o.job};
+    if (refused_by_full_queue(t->id, 1)) return {errc::queue_full, false, o.job};
+    if (const errc no = judge_values(o, {}); no != errc::ok) return {no, false, o.job};
+    take(o);
+    remember_key(o);
+    return {errc::ok, false, o.job};
+}
+
+job_model::answer job_model::on(const graph_op& o) {
+    if (o.jobs.empty()) return {errc::invalid_argument, false, {}};
+    const submit_op& first = o.jobs.front();
+    const declared_tenant* t = tenant(first.job.tenant());
+    if (t == nullptr) return {errc::unknown_tenant, false, first.job};
+    if (const auto known = answer_of_key(first)) return *known;
+    if (const auto known = graphs_.find(first.job); known != graphs_.end()) {
+        std::vector<job_id> ids;
+        for (const submit_op& s : o.jobs) ids.push_back(s.job);
+        return {ids == known->second ? errc::ok : errc::already_exists, ids == known->second, first.job};
+    }
+    if (const model_job* known = find(first.job))
+        return {known->refused == errc::ok ? errc::already_exists : known->refused, false, first.job};
+    std::set<job_id> before;
+    std::set<std::pair<type_id, std::uint64_t>> likes;
+    for (const submit_op& s : o.jobs) {
+        if (s.job.tenant() != t->id || before.contains(s.job)) return {errc::invalid_argument, false, {}};
+        if (const auto no = judge_type(s)) return {*no, false, {}};
+        if (const model_job* known = find(s.job))
+            return {known->refused == errc::ok ? errc::already_exists : known->refused, false, s.job};
+        if (refused_by_entitlement(s)) return {errc::type_not_allowed, false, s.job};
+        if (like(s) != nullptr) return {errc::conflict, false, {}};
+        if (const errc no = judge_values(s, before); no != errc::ok) return {no, false, {}};
+        if (!before.empty() && !s.key.empty()) return {errc::invalid_argument, false, {}};
+        if (s.likeness != 0 && !likes.emplace(s.type, s.likeness).second) return {errc::conflict, false, {}};
+        before.insert(s.job);
+    }
+    if (refused_by_full_queue(t->id, o.jobs.size())) return {errc::queue_full, false, {}};
+    for (const submit_op& s : o.jobs) {
+        take(s);
+        graphs_[first.job].push_back(s.job);
+    }
+    remember_key(first);
+    return {errc::ok, false, first.job};
+}
+
+std::optional<job_model::answer> job_model::answer_of_key(const submit_op& o) const {
+    for (const known_key& k : keys_) {
+        if (o.key.empty() || k.tenant != o.job.tenant() || k.text != o.key || k.expires <= now_) continue;
+        if (k.body != o.body) return answer{errc::conflict, false, o.job};
+        return answer{errc::ok, true, k.job};
+    }
+    return std::nullopt;
+}
+
+std::optional<errc> job_model::judge_type(const submit_op& o) const {
+    const declared_type* y = type(o.type);
+    if (y == nullptr) return errc::unknown_type;
+    return y->version == o.version ? std::nullopt : std::optional{errc::unavailable};
+}
+
+const model_job* job_model::like(const submit_op& o) const {
+    const auto& unique = type(o.type)->spec.unique;
+    const auto known = answering_.find({o.job.tenant(), o.type, o.likeness});
+    if (!unique || o.likeness == 0 || known == answering_.end()) return nullptr;
+    const model_job* j = find(known->second);
+    const bool in_time = unique->period.count() == 0 || j->submitted + unique->period > now_;
+    return in_time && std::ranges::find(unique->states, j->state) != unique->states.end() ? j : nullptr;
+}
+
+bool job_model::refused_by_entitlement(const submit_op& o) {
+    const auto& allowed = tenant(o.job.tenant())->spec.types;
+    if (std::ranges::find(allowed, "*") != allowed.end() ||
+        std::ranges::find(allowed, type(o.type)->spec.name) != allowed.end())
+        return false;
+    model_job j{.id = o.job, .tenant = o.job.tenant(), .type = o.type, .state = job_state::REJECTED};
+    j.submitter = o.submitter; // a refused job's payload is not kept
+    j.refused = errc::type_not_allowed;
+    jobs_.push_back(j);
+    ++evidence_;
+    return true;
+}
+
+bool job_model::refused_by_full_queue(tenant_id id, std::size_t more) {
+    declared_tenant& t = *tenant(id);
+    const auto waiting = std::ranges::count_if(
+        jobs_, [&](const model_job& each) { return each.tenant == id && is_waiting(each.state); });
+    if (static_cast<std::size_t>(waiting) + more <= t.spec.queued_max) return false;
+    if (!t.refusing) ++evidence_;
+    t.refusing = true;
+    return true;
+}
+
+errc job_model::judge_values(const submit_op& o, const std::set<job_id>& before) const {
+    for (const job_id& parent : o.after) {
+        const model_job* p = find(parent);
+        if (!before.contains(parent) && (p == nullptr || p->tenant != o.job.tenant()))
+            return errc::dependency_unknown;
+    }
+    return o.priority > 5 ? errc::invalid_argument : errc::ok;
+}
+
+void job_model::take(const submit_op& o) {
+    declared_tenant& t = *tenant(o.job.tenant());
+    const job_type_spec& spec = type(o.type)->spec;
+    t.refusing = false;
+    model_job j{.id = o.job, .tenant = t.id, .type = o.type, .priority = o.priority == 0 ? 3 : o.priority};
+    j.payload = o.payload;
+    j.submitter = o.submitter;
+    j.likeness = o.likeness;
+    j.submitted = now_;
+    j.run_anyway = o.run_anyway;
+    bool hopeless = false;
+    for (const job_id& parent : o.after) {
+        const job_state state = find(parent)->state;
+        if (state == job_state::SUCCEEDED || (is_terminal(state) && o.run_anyway)) continue;
+        hopeless = hopeless || is_terminal(state);
+        j.pending.insert(parent);
+    }
+    if (o.likeness != 0) {
+        answering_[{t.id, o.type, o.likeness}] = o.job;
+        if (spec.unique && spec.unique->period.count() > 0)
+            key_timers_.push_back({now_ + spec.unique->period, 5, o.job});
+    }
+    if (spec.timeouts.job.count() > 0) j.job_due = now_ + spec.timeouts.job;
+    if (from_us(o.not_before_us) > now_) j.due = from_us(o.not_before_us);
+    j.state = !j.pending.empty() ? job_state::BLOCKED : j.due != never ? job_state::SCHEDULED : job_state::QUEUED;
+    jobs_.push_back(j);
+    if (j.state == job_state::QUEUED) queue(jobs_.back());
+    if (hopeless) end(o.job, job_state::CANCELLED);
+}
+
+void job_model::remember_key(const submit_op& o) {
+    if (o.key.empty()) return;
+    const tenant_id t = o.job.tenant();
+    std::erase_if(keys_, [&](const known_key& k) { return k.tenant == t && k.text == o.key; });
+    keys_.push_back({t, o.key, o.job, o.body, now_ + std::chrono::hours{24}});
+    key_timers_.push_back({now_ + std::chrono::hours{24}, 4, o.job});
+}
+
+} // namespace coppice::testing
