@@ -28,7 +28,7 @@ constexpr worker_id worker{2};
 constexpr std::array shard_tables{
     table::tenants,  table::types,   table::counters,    table::jobs,       table::payloads,    table::results,
     table::queue,    table::running, table::timers,      table::dependents, table::idempotency, table::logs,
-    table::evidence, table::events,  table::checkpoints, table::unique,     table::graphs};
+    table::evidence, table::events,  table::checkpoints, table::unique,     table::graphs,      table::schedules};
 
 struct options {
     std::size_t jobs = 40'000;

@@ -55,8 +55,9 @@ enum class table : std::uint8_t {
     checkpoints,    // shard, tenant, job -> bytes
     unique,         // shard, tenant, type, 128 bits -> UniqueRow
     graphs,         // shard, tenant, first job -> GraphRow
+    schedules,      // shard, schedule -> ScheduleRow
 };
-inline constexpr std::size_t table_count = 23;
+inline constexpr std::size_t table_count = 24;
 std::string_view to_string(table t);
 
 struct row {

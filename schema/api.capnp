@@ -96,6 +96,7 @@ struct JobView {
   runAnyway @24 :Bool;
   graph @25 :Id;              # the first job of the graph that it was submitted with; 0: of none
   checkpointSize @26 :UInt32; # bytes that its next attempt goes on from; 0: none
+  schedule @27 :Text;         # that made it; empty: none
 }
 
 struct LogLine {
@@ -165,6 +166,31 @@ interface JobService {
 
   explain @10 (id :Id, staleOk :Bool) -> (reasons :List(Text), failure :Failure);
   # What the job waits for, in words; for one that runs or has ended, that.
+
+  schedules @11 (tenant :Text, name :Text, staleOk :Bool) -> (schedules :List(ScheduleView), failure :Failure);
+  # Of the tenant (empty: all that the token may see), by name; of one name, if given.
+
+  runSchedule @12 (name :Text) -> (id :Id, failure :Failure);
+  # Makes a run now, beside those that its times make. Errors: not_found; those of submit.
+}
+
+struct ScheduleView {
+  name @0 :Text;
+  tenant @1 :Text;
+  type @2 :Text;
+  timing @3 :Text;            # "0 3 * * * Europe/Berlin", "every 15m"
+  paused @4 :Bool;
+  times @5 :List(Int64);      # the next five; none while it is paused
+  lastUs @6 :Int64;           # the time of the newest run
+  lastJob @7 :Id;
+  runs @8 :UInt64;
+  overlapped @9 :UInt64;      # not made, for the one before had not ended, or a job like it was there
+  missed @10 :UInt64;         # not made, for their time had passed
+  refused @11 :UInt64;        # not made; `error` says why the last was not
+  error @12 :Failure;
+  waiting @13 :Bool;          # a run waits for the one before to end
+  overlap @14 :Text;
+  missedPolicy @15 :Text;
 }
 
 # ---- workers ------------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ struct Command {
     refuse @10 :Refuse;
     declare @11 :Declare;
     submitGraph @12 :SubmitGraph;
+    declareSchedule @13 :DeclareSchedule;
+    runSchedule @14 :RunSchedule;
   }
 }
 
@@ -48,6 +50,7 @@ struct Submit {
   uniqueHigh @12 :UInt64;
   uniqueLow @13 :UInt64;
   runAnyway @14 :Bool;
+  schedule @15 :UInt32;        # that makes it; the shard's own to say
 }
 
 struct SubmitGraph {
@@ -134,6 +137,30 @@ struct DeclareTenant {
 struct DeclareType {
   type @0 :UInt32;
   row @1 :Records.TypeRow;
+}
+
+struct DeclareSchedule {
+  schedule @0 :UInt32;
+  row @1 :Records.ScheduleRow; # its declaration; ignored unless its version is newer than the stored one
+}
+
+struct RunSchedule {
+  # Times of a schedule that have come, found by the primary: time zones are data that nodes may have in different
+  # versions. Or a run that somebody asked for. Result: the id of the last job that was made.
+  # Errors: not_found; conflict when `next` is not the one that the row has (another primary was first); of a run that was
+  # asked for, those of submit.
+  schedule @0 :UInt32;
+  expectedUs @1 :Int64;        # the row's nextUs
+  runs @2 :List(Run);
+  missed @3 :UInt64;
+  nextUs @4 :Int64;
+  byHand @5 :Bool;             # only `runs` counts, and whatever `overlap` says
+  by @6 :Text;                 # who asked
+
+  struct Run {
+    timeUs @0 :Int64;
+    job @1 :Id;
+  }
 }
 
 struct Prune {

@@ -34,6 +34,7 @@ using node_id = strong_id<struct node_tag, std::uint32_t>;
 using tenant_id =
     strong_id<struct tenant_tag, std::uint32_t>;           // 1 .. 2^24 - 1, given at the first apply, never reused
 using type_id = strong_id<struct type_tag, std::uint32_t>; // 1 .., as tenant_id
+using schedule_id = strong_id<struct schedule_tag, std::uint32_t>; // as tenant_id
 // A session of a worker: 32 bits the life of the node, 1 bit whether it is the node's own executor, which ends with
 // the node and does not come back, 31 bits a counter. Never reused; 0 stands for "none".
 using worker_id = strong_id<struct worker_tag, std::uint64_t>;

@@ -64,6 +64,18 @@ inline constexpr auto duration_max = 10 * 366 * 24h; // a declared timeout or ba
 inline constexpr auto clock_hold_max =
     1min; // a clock that steps back is held so long; further back, it is followed
 
+// ---- schedules
+// ----------------------------------------------------------------------------------------------------
+inline constexpr auto schedule_every_min = 1s;
+inline constexpr auto schedule_catch_up_default = 24h;
+inline constexpr auto schedule_catch_up_max = 7 * 24h;  // of an expression that fires each second, 604,800 times
+inline constexpr auto schedule_late_max = 10s;          // later than that, a time was missed
+inline constexpr std::size_t schedule_runs_max = 100;   // of one schedule in one batch; the rest in the next
+inline constexpr std::size_t schedules_per_batch = 512; // planned in one batch; the rest in the next
+inline constexpr std::size_t cron_size_max = 256;       // bytes of an expression
+inline constexpr std::size_t schedule_times_shown = 5;
+inline constexpr std::size_t schedules_listed_max = 10'000;
+
 // ---- commit
 // -------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t batch_commands_max = 4096; // one group commit; keeps a commit under some 50 ms

@@ -67,6 +67,7 @@ struct JobRow {
   runAnyway @37 :Bool;        # starts when its parents have ended, however they did
   checkpointSize @38 :UInt32; # bytes in the table `checkpoints`, 0: none
   graph @39 :Id;              # the first job of the graph that it was submitted with; 0: of none
+  schedule @40 :UInt32;       # that made it; 0: none
 }
 
 struct AttemptEnd {
@@ -143,6 +144,7 @@ struct TypeRow {
   unique @18 :Bool;
   uniqueStates @19 :UInt16;  # bit n: state n; a job in one of these answers for its likes
   uniquePeriodMs @20 :UInt64; # after its submission; 0: as long as it is in such a state
+  uniqueBy @21 :List(Text);  # fields of the payload; none: the whole of it
 }
 
 struct IdempotencyRow {
@@ -150,6 +152,36 @@ struct IdempotencyRow {
   bodyHigh @1 :UInt64;       # 128 bits of the body's SHA-256
   bodyLow @2 :UInt64;
   expiresUs @3 :Int64;
+}
+
+struct ScheduleRow {
+  # A declared schedule, and how far it is. Kept by the shard of its tenant.
+  name @0 :Text;
+  version @1 :UInt64;
+  tenant @2 :UInt32;
+  type @3 :Text;
+  payload @4 :Data;
+  priority @5 :UInt8;
+  cron @6 :Text;             # empty: everyMs
+  zone @7 :Text;
+  everyMs @8 :UInt64;
+  overlap @9 :UInt8;         # actors/schedules/schedule_spec.hpp
+  missedPolicy @10 :UInt8;
+  catchUpMs @11 :UInt64;
+  jitterMs @12 :UInt64;
+  paused @13 :Bool;
+  # How far it is: a declaration leaves these as they are, but for `nextUs`.
+  nextUs @14 :Int64;         # the time that comes next; 0: to be found, from the present on
+  lastUs @15 :Int64;         # the time of the newest run that was made
+  lastJob @16 :Id;           # that run
+  bufferedUs @17 :Int64;     # a run of this time waits for lastJob to end; 0: none
+  bufferedJob @18 :Id;       # its job's id
+  runs @19 :UInt64;          # made
+  overlapped @20 :UInt64;    # not made, for the one before had not ended, or a job like it was there
+  missed @21 :UInt64;        # not made, for their time had passed
+  refused @22 :UInt64;       # not made, for the tenant or the type did not allow it
+  errorCode @23 :UInt16;     # of the last that was refused
+  errorMessage @24 :Text;
 }
 
 struct GraphRow {

@@ -13,6 +13,8 @@ auto find_in(const Map& map, const Key& key) -> decltype(map.begin()->second.get
 
 const declared_tenant* catalog::tenant(std::string_view name) const { return find_in(tenants, name); }
 const declared_type* catalog::type(std::string_view name) const { return find_in(types, name); }
+const declared_schedule* catalog::schedule(std::string_view name) const { return find_in(schedules, name); }
+const declared_schedule* catalog::schedule(schedule_id id) const { return find_in(schedules_by_id, id); }
 const declared_tenant* catalog::tenant(tenant_id id) const { return find_in(tenants_by_id, id); }
 const declared_type* catalog::type(type_id id) const { return find_in(types_by_id, id); }
 
@@ -20,6 +22,12 @@ void catalog::put(std::shared_ptr<const declared_tenant> t) {
     tenants_by_id[t->id] = t;
     auto& place = tenants[t->spec.name];
     place = std::move(t);
+}
+
+void catalog::put(std::shared_ptr<const declared_schedule> s) {
+    schedules_by_id[s->id] = s;
+    auto& place = schedules[s->spec.name];
+    place = std::move(s);
 }
 
 void catalog::put(std::shared_ptr<const declared_type> y) {

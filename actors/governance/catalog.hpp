@@ -12,6 +12,7 @@
 
 #include "actors/governance/json_schema.hpp"
 #include "actors/jobs/job_type_spec.hpp"
+#include "actors/schedules/schedule_spec.hpp"
 #include "actors/tenants/tenant_spec.hpp"
 #include "schema/ids.hpp"
 
@@ -30,7 +31,15 @@ struct declared_type {
     std::optional<compiled_schema> schema; // absent: any payload
 };
 
+struct declared_schedule {
+    schedule_id id{};
+    std::uint64_t version = 0;
+    schedule_spec spec;
+};
+
 struct catalog {
+    std::map<std::string, std::shared_ptr<const declared_schedule>, std::less<>> schedules;
+    std::unordered_map<schedule_id, std::shared_ptr<const declared_schedule>> schedules_by_id;
     std::map<std::string, std::shared_ptr<const declared_tenant>, std::less<>> tenants;
     std::map<std::string, std::shared_ptr<const declared_type>, std::less<>> types;
     std::unordered_map<tenant_id, std::shared_ptr<const declared_tenant>> tenants_by_id;
@@ -39,11 +48,14 @@ struct catalog {
     // Null when not declared.
     const declared_tenant* tenant(std::string_view name) const;
     const declared_type* type(std::string_view name) const;
+    const declared_schedule* schedule(std::string_view name) const;
     const declared_tenant* tenant(tenant_id id) const;
     const declared_type* type(type_id id) const;
+    const declared_schedule* schedule(schedule_id id) const;
 
     void put(std::shared_ptr<const declared_tenant> t);
     void put(std::shared_ptr<const declared_type> y);
+    void put(std::shared_ptr<const declared_schedule> s);
 };
 using catalog_ptr = std::shared_ptr<const catalog>;
 
@@ -51,6 +63,7 @@ using catalog_ptr = std::shared_ptr<const catalog>;
 struct spec_readers {
     std::function<expected<tenant_spec>(std::string_view)> tenant;
     std::function<expected<job_type_spec>(std::string_view)> job_type;
+    std::function<expected<schedule_spec>(std::string_view)> schedule;
 };
 
 // Where the present catalog is to be had; any thread. A lock, because std::atomic<std::shared_ptr> of GCC 12 lets

@@ -15,11 +15,10 @@ void tell_shard(const catalog& all, const journal_port& journal, proposal::done_
         if (done) done({});
         return;
     }
-    std::vector<type_ptr> types;
-    for (const auto& [name, type] : all.types) types.push_back(type);
-    std::vector<tenant_ptr> tenants;
-    for (const auto& [name, tenant] : all.tenants) tenants.push_back(tenant);
-    journal.propose(make_declarations(types, tenants, {}, std::move(done)));
+    declarations what{.types = {}, .tenants = {}, .schedules = schedules_of(all, {}, 1)};
+    for (const auto& [name, type] : all.types) what.types.push_back(type);
+    for (const auto& [name, tenant] : all.tenants) what.tenants.push_back(tenant);
+    journal.propose(make_declarations(what, {}, std::move(done)));
 }
 
 struct applied {

@@ -17,6 +17,10 @@ namespace coppice {
 
 inline constexpr std::string_view tenant_kind = "Tenant";
 inline constexpr std::string_view job_type_kind = "JobType";
+inline constexpr std::string_view schedule_kind = "Schedule";
+inline bool is_known_kind(std::string_view kind) {
+    return kind == tenant_kind || kind == job_type_kind || kind == schedule_kind;
+}
 
 enum class declared_change : std::uint8_t { unchanged = 0, created = 1, updated = 2 };
 

@@ -3,6 +3,8 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
+#include "schema/wire_text.hpp"
+
 namespace coppice {
 namespace {
 
@@ -20,6 +22,8 @@ void write_unique(const unique_spec& unique, rec::TypeRow::Builder to) {
     to.setUnique(true);
     to.setUniqueStates(states);
     to.setUniquePeriodMs(ms(unique.period));
+    auto by = to.initUniqueBy(static_cast<unsigned>(unique.by.size()));
+    for (unsigned i = 0; i < by.size(); ++i) by.set(i, unique.by[i].c_str());
 }
 
 } // namespace
@@ -59,6 +63,32 @@ void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::B
     if (spec.unique) write_unique(*spec.unique, row);
 }
 
+void write_row(const schedule_spec& spec, std::uint64_t version, tenant_id tenant, rec::ScheduleRow::Builder row) {
+    row.setName(spec.name.c_str());
+    row.setVersion(version);
+    row.setTenant(tenant.value);
+    row.setType(spec.type.c_str());
+    row.setPayload(data_of(spec.payload));
+    row.setPriority(static_cast<std::uint8_t>(spec.priority));
+    row.setCron(spec.timing.cron.c_str());
+    row.setZone(spec.timing.zone.c_str());
+    row.setEveryMs(ms(spec.timing.every));
+    row.setOverlap(static_cast<std::uint8_t>(spec.overlap));
+    row.setMissedPolicy(static_cast<std::uint8_t>(spec.missed));
+    row.setCatchUpMs(ms(spec.catch_up));
+    row.setJitterMs(ms(spec.jitter));
+    row.setPaused(spec.paused);
+}
+
+std::vector<owned_schedule> schedules_of(const catalog& all, shard_id shard, std::size_t shards) {
+    std::vector<owned_schedule> found;
+    for (const auto& [name, schedule] : all.schedules) {
+        const declared_tenant* tenant = all.tenant(schedule->spec.tenant);
+        if (tenant != nullptr && shard_of(tenant->id, shards) == shard) found.push_back({schedule, tenant->id});
+    }
+    return found;
+}
+
 expected<tenant_ptr> read_tenant(const declared_row& row, const spec_readers& readers) {
     auto spec = readers.tenant(row.spec);
     if (!spec) return tl::unexpected(spec.error());
@@ -82,6 +112,14 @@ expected<type_ptr> read_type(const declared_row& row, const spec_readers& reader
     return std::make_shared<const declared_type>(std::move(type));
 }
 
+expected<schedule_ptr> read_schedule(const declared_row& row, const spec_readers& readers) {
+    auto spec = readers.schedule(row.spec);
+    if (!spec) return tl::unexpected(spec.error());
+    spec->name = row.name;
+    return std::make_shared<const declared_schedule>(
+        declared_schedule{schedule_id{row.number}, row.version, std::move(*spec)});
+}
+
 expected<void> put_row(const declared_row& row, const spec_readers& readers, catalog& into) {
     if (row.kind == tenant_kind) {
         auto tenant = read_tenant(row, readers);
@@ -91,25 +129,33 @@ expected<void> put_row(const declared_row& row, const spec_readers& readers, cat
         auto type = read_type(row, readers, into.type(row.name));
         if (!type) return tl::unexpected(type.error());
         into.put(std::move(*type));
+    } else if (row.kind == schedule_kind) {
+        auto schedule = read_schedule(row, readers);
+        if (!schedule) return tl::unexpected(schedule.error());
+        into.put(std::move(*schedule));
     }
     return {};
 }
 
-proposal_ptr make_declarations(std::span<const type_ptr> types, std::span<const tenant_ptr> tenants, shard_id shard,
-                               proposal::done_function done) {
-    const std::size_t count = types.size() + tenants.size();
+proposal_ptr make_declarations(const declarations& what, shard_id shard, proposal::done_function done) {
+    const std::size_t count = what.types.size() + what.tenants.size() + what.schedules.size();
     capnp::MallocMessageBuilder message;
     auto commands = message.initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(count));
     unsigned at = 0;
-    for (const type_ptr& type : types) {
+    for (const type_ptr& type : what.types) {
         auto to = commands[at++].initDeclareType();
         to.setType(type->id.value);
         write_row(type->spec, type->version, to.initRow());
     }
-    for (const tenant_ptr& tenant : tenants) {
+    for (const tenant_ptr& tenant : what.tenants) {
         auto to = commands[at++].initDeclareTenant();
         to.setTenant(tenant->id.value);
         write_row(tenant->spec, tenant->version, to.initRow());
+    }
+    for (const owned_schedule& each : what.schedules) {
+        auto to = commands[at++].initDeclareSchedule();
+        to.setSchedule(each.schedule->id.value);
+        write_row(each.schedule->spec, each.schedule->version, each.tenant, to.initRow());
     }
     return std::make_shared<proposal>(capnp::messageToFlatArray(message), count, false, std::move(done), shard);
 }

@@ -27,6 +27,7 @@ inline row_key queue(const job_id& id, type_id y, std::uint64_t rank) {
     return queue_of(id.shard(), id.tenant(), y).u64(rank).id(id);
 }
 
+inline row_key schedule(shard_id s, schedule_id id) { return row_key{}.u16(s.value).u32(id.value); }
 inline row_key unique(shard_id s, tenant_id t, type_id y, std::uint64_t high, std::uint64_t low) {
     return counters(s, t, y).u64(high).u64(low);
 }

@@ -212,6 +212,7 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
     c.row.setUniqueHigh(s.getUniqueHigh());
     c.row.setUniqueLow(s.getUniqueLow());
     c.row.setRunAnyway(s.getRunAnyway());
+    c.row.setSchedule(s.getSchedule());
     if (!graph.is_nil()) write_id(graph, c.row.initGraph());
     if (s.getSubmitter().size() > 0) c.row.setSubmitter(s.getSubmitter());
     if (s.getIdempotencyKey().size() > 0) c.row.setIdempotencyKey(s.getIdempotencyKey());

@@ -34,6 +34,8 @@ void shard_machine::load(read_tables& from) {
     event_next_ = next_sequence(from, table::events, shard_);
     event_first_ = first_sequence(from, table::events, shard_, event_next_);
     ended_parents_.clear();
+    ended_runs_.clear();
+    schedules_.load(from, shard_);
     share_ = fair_share{};
     for (const auto& [id, t] : book_.tenants()) {
         share_.set_weight(id, t.spec.weight);
@@ -80,6 +82,7 @@ void shard_machine::apply(cmd::Entry::Reader entry) {
         command_result& result = out_->results.emplace_back();
         apply_one(command, result);
         resolve_children();
+        resolve_runs();
     }
 }
 
@@ -112,6 +115,10 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
         return declare(command.getDeclareTenant(), result);
     case cmd::Command::DECLARE_TYPE:
         return declare(command.getDeclareType(), result);
+    case cmd::Command::DECLARE_SCHEDULE:
+        return declare(command.getDeclareSchedule(), result);
+    case cmd::Command::RUN_SCHEDULE:
+        return run_schedule(command.getRunSchedule(), result);
     case cmd::Command::DECLARE: // the control store's
     case cmd::Command::NONE:
         break;
@@ -151,11 +158,16 @@ void shard_machine::declare(cmd::DeclareType::Reader d, command_result& result) 
 std::optional<instant> shard_machine::next_due(read_tables& from) const {
     const row_key prefix = keys::shard(shard_);
     const auto first = from.seek(table::timers, prefix);
-    if (!first || !has_prefix(first->key, prefix)) return gates_.opens();
-    key_reader k{first->key};
-    k.u16();
-    const instant timer = from_us(static_cast<std::int64_t>(k.u64()));
-    return std::min(timer, gates_.opens().value_or(timer));
+    std::optional<instant> timer;
+    if (first && has_prefix(first->key, prefix)) {
+        key_reader k{first->key};
+        k.u16();
+        timer = from_us(static_cast<std::int64_t>(k.u64()));
+    }
+    std::optional<instant> soonest;
+    for (const auto& each : {timer, gates_.opens(), schedules_.next_due()})
+        if (each && (!soonest || *each < *soonest)) soonest = each;
+    return soonest;
 }
 
 void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots,
@@ -275,6 +287,7 @@ void shard_machine::enter_terminal(cell& c, job_state to) {
     append_evidence(evidence);
     append_event(c, to);
     if (c.row.getChildren() > 0) ended_parents_.emplace_back(c.id, to);
+    if (c.row.getSchedule() != 0) ended_runs_.emplace_back(c.id, schedule_id{c.row.getSchedule()});
 }
 
 void shard_machine::forget_job_timers(cell& c) {

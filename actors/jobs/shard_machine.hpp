@@ -13,8 +13,8 @@
 //  - a terminal row, its evidence and its event are written in one commit.
 //
 // The parts, by noun: machine_submit.cpp, machine_graph.cpp, machine_unique.cpp, machine_attempt.cpp,
-// machine_children.cpp, machine_timers.cpp, machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is
-// the one place that moves a job between states.
+// machine_children.cpp, machine_timers.cpp, machine_schedules.cpp, machine_plan.cpp, machine_gates.cpp; `enter` in
+// shard_machine.cpp is the one place that moves a job between states.
 #pragma once
 
 #include <deque>
@@ -25,6 +25,7 @@
 #include "actors/jobs/job_keys.hpp"
 #include "actors/jobs/slot_pool.hpp"
 #include "actors/jobs/start_gates.hpp"
+#include "actors/schedules/schedule_book.hpp"
 #include "actors/tenants/tenant_book.hpp"
 #include "persistence/record.hpp"
 #include "schema/commands.capnp.h"
@@ -62,7 +63,7 @@ class shard_machine {
     // Rows of the event feed, and the sequence number of the next one.
     std::uint64_t events() const { return event_next_ - event_first_; }
     std::uint64_t next_event() const { return event_next_; }
-    // When the next timer is due, or something that only a rate holds may start, if any.
+    // When the next timer or schedule is due, or something that only a rate holds may start, if any.
     std::optional<instant> next_due(read_tables& from) const;
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
@@ -79,6 +80,7 @@ class shard_machine {
 
     const tenant_book& book() const { return book_; }
     const slot_pool& pool() const { return pool_; }
+    const schedule_book& schedules() const { return schedules_; }
     shard_id shard() const { return shard_; }
 
   private:
@@ -181,6 +183,19 @@ class shard_machine {
     void forget_key(const job_id& id);
     void prune(cmd::Prune::Reader p);
 
+    // ---- machine_schedules.cpp
+    void declare(cmd::DeclareSchedule::Reader d, command_result& result);
+    void run_schedule(cmd::RunSchedule::Reader r, command_result& result);
+    void time_has_come(rec::ScheduleRow::Builder row, schedule_id id, instant time, const job_id& job,
+                       command_result& result);
+    bool is_under_way(const job_id& id);
+    void cancel_run(const job_id& id, std::string_view schedule);
+    void make_run(rec::ScheduleRow::Builder row, schedule_id id, instant time, const job_id& job,
+                  std::string_view by, command_result& result);
+    void submit_run(rec::ScheduleRow::Reader row, schedule_id id, const job_id& job, const type_entry& y,
+                    std::string_view by, command_result& result);
+    void resolve_runs();
+
     // ---- machine_plan.cpp
     bool start_next(tenant_id id);
     std::optional<std::pair<type_id, job_id>> next_of(const tenant_entry& t);
@@ -210,11 +225,14 @@ class shard_machine {
     slot_pool pool_;
     fair_share share_;
     start_gates gates_;
+    schedule_book schedules_;
     std::size_t looks_left_ = 0; // in this plan, at waiting jobs whose key may be full
     std::uint64_t evidence_next_ = 1;
     std::uint64_t event_next_ = 1;
     std::uint64_t event_first_ = 1;                          // the oldest one kept; event_next_ when there is none
     std::deque<std::pair<job_id, job_state>> ended_parents_; // their children are told before the command is over
+
+    std::deque<std::pair<job_id, schedule_id>> ended_runs_; // runs of schedules, as well
 
     // The batch under way.
     tables* t_ = nullptr;
@@ -233,6 +251,8 @@ class shard_machine {
     record_reader<rec::UniqueRow> read_unique_;
     record_writer<rec::UniqueRow> unique_row_;
     record_writer<rec::GraphRow> graph_row_;
+    record_reader<rec::ScheduleRow> read_schedule_;
+    record_writer<rec::ScheduleRow> schedule_row_;
     record_writer<rec::LogRow> log_row_;
     record_reader<rec::IdempotencyRow> read_key_;
     record_writer<rec::IdempotencyRow> key_row_;

@@ -25,6 +25,7 @@ struct store_checker {
     void idempotency();
     void likeness();
     void graphs();
+    void schedules();
     void logs();
     void counters();
     void feeds();

@@ -116,6 +116,24 @@ void store_checker::graphs() {
     });
 }
 
+void store_checker::schedules() {
+    record_reader<rec::ScheduleRow> reader;
+    each_row(table::schedules, [&](const row& r) {
+        key_reader k{r.key.subspan(2)};
+        const std::string name = "schedule " + number(k.u32()) + ": ";
+        const auto schedule = reader.read(r.value);
+        const job_id last = read_id(schedule.getLastJob());
+        if (schedule.getName().size() == 0) return find(name + "no name");
+        if (!tenants.contains(tenant_id{schedule.getTenant()})) find(name + "its tenant is not declared");
+        if (last.is_nil()) return;
+        const auto run = job(last);
+        if (!run || last.tenant().value != schedule.getTenant())
+            return find(last, name + "its newest run is no job");
+        if (schedule.getBufferedUs() != 0 && is_terminal(run->getState()))
+            find(last, name + "a run waits for it, but it has ended");
+    });
+}
+
 void store_checker::idempotency() {
     record_reader<rec::IdempotencyRow> reader;
     each_row(table::idempotency, [&](const row& r) {

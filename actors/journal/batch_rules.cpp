@@ -4,6 +4,8 @@
 #include <capnp/serialize.h>
 #include <kj/exception.h>
 
+#include "schema/wire_ids.hpp"
+
 namespace coppice {
 namespace {
 
@@ -19,6 +21,34 @@ proposal_ptr own_proposal(shard_id shard, Fill&& fill) {
     capnp::MallocMessageBuilder message;
     fill(message.initRoot<cmd::Entry>().initCommands(1)[0]);
     return std::make_shared<proposal>(capnp::messageToFlatArray(message), 1, false, nullptr, shard);
+}
+
+// The id of a run: the same whoever finds that its time has come.
+job_id id_of_run(const schedule_entry& e, shard_id shard, instant time, instant now) {
+    const std::uint64_t mixed =
+        (std::uint64_t{e.id.value} << 40 ^ static_cast<std::uint64_t>(to_us(time))) * 0x9e3779b97f4a7c15ULL;
+    return job_id::make(to_ms(now), shard, e.tenant, mixed >> 26);
+}
+
+void write_runs(const schedule_entry& e, shard_id shard, instant now, cmd::RunSchedule::Builder to) {
+    const run_plan plan = plan_runs(e.spec, e.id.value, *e.times, from_us(e.next_us), now);
+    to.setSchedule(e.id.value);
+    to.setExpectedUs(e.next_us);
+    to.setMissed(plan.missed);
+    to.setNextUs(plan.next == never ? schedule_book::no_more_us : to_us(plan.next));
+    auto runs = to.initRuns(static_cast<unsigned>(plan.runs.size()));
+    for (unsigned i = 0; i < runs.size(); ++i) {
+        runs[i].setTimeUs(to_us(plan.runs[i]));
+        write_id(id_of_run(e, shard, plan.runs[i], now), runs[i].initJob());
+    }
+}
+
+// The schedules whose time has come. New work, so it is refused where there is no room, and found again later.
+proposal_ptr runs_of_schedules(shard_id shard, const std::vector<const schedule_entry*>& due, instant now) {
+    capnp::MallocMessageBuilder message;
+    auto commands = message.initRoot<cmd::Entry>().initCommands(static_cast<unsigned>(due.size()));
+    for (unsigned i = 0; i < commands.size(); ++i) write_runs(*due[i], shard, now, commands[i].initRunSchedule());
+    return std::make_shared<proposal>(capnp::messageToFlatArray(message), due.size(), true, nullptr, shard);
 }
 
 } // namespace
@@ -41,6 +71,8 @@ std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<
     if (due && *due <= now)
         wanted.push_back(own_proposal(
             machine.shard(), [](cmd::Command::Builder c) { c.initTick().setMost(limits::timers_per_tick_max); }));
+    if (const auto schedules = machine.schedules().due(now, limits::schedules_per_batch); !schedules.empty())
+        wanted.push_back(runs_of_schedules(machine.shard(), schedules, now));
     // Not one by one: a seek to the feed's far end a batch is more than a thousand erasures are.
     if (machine.events() >= events_kept + limits::events_pruned_at_once)
         wanted.push_back(own_proposal(machine.shard(), [&](cmd::Command::Builder c) {

@@ -179,7 +179,10 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.key_since = row.getKeySince();
     y.unique_states = row.getUniqueStates();
     y.spec.unique.reset();
-    if (row.getUnique()) y.spec.unique = unique_spec{.by = {}, .states = {}, .period = ms(row.getUniquePeriodMs())};
+    if (row.getUnique()) {
+        y.spec.unique = unique_spec{.by = {}, .states = {}, .period = ms(row.getUniquePeriodMs())};
+        for (const auto field : row.getUniqueBy()) y.spec.unique->by.emplace_back(field.cStr());
+    }
 }
 
 void tenant_book::moved(tenant_entry& t, type_entry& y, std::optional<job_state> from, job_state to) {

@@ -27,6 +27,29 @@ struct counter_reading {
     counters_read answer;
 };
 
+shard_teller::sort sort_of(std::string_view kind) {
+    if (kind == tenant_kind) return shard_teller::sort::tenant;
+    return kind == job_type_kind ? shard_teller::sort::type : shard_teller::sort::schedule;
+}
+
+// Of the document on the board; 0: it is not there.
+std::uint64_t version_on(const catalog& board, const declared_row& row) {
+    const auto* tenant = row.kind == tenant_kind ? board.tenant(row.name) : nullptr;
+    const auto* type = row.kind == job_type_kind ? board.type(row.name) : nullptr;
+    const auto* schedule = row.kind == schedule_kind ? board.schedule(row.name) : nullptr;
+    if (tenant != nullptr) return tenant->version;
+    if (type != nullptr) return type->version;
+    return schedule != nullptr ? schedule->version : 0;
+}
+
+// Whether that shard is told of it: a schedule is told to its tenant's alone.
+bool concerns(const catalog& board, const declared_row& row, shard_id shard, std::size_t shards) {
+    if (row.kind != schedule_kind) return true;
+    const declared_schedule* schedule = board.schedule(row.name);
+    const declared_tenant* tenant = schedule == nullptr ? nullptr : board.tenant(schedule->spec.tenant);
+    return tenant != nullptr && shard_of(tenant->id, shards) == shard;
+}
+
 // ---- the requests
 
 class control {
@@ -191,14 +214,11 @@ void control::again(const failure& why) {
 std::optional<expected<void>> control::in_force(const declare_run& run) const {
     const catalog_ptr board = options_->board->get();
     for (const declared_row& row : run.plan.rows) {
-        const bool is_tenant = row.kind == tenant_kind;
-        const auto* tenant = is_tenant ? board->tenant(row.name) : nullptr;
-        const auto* type = is_tenant ? nullptr : board->type(row.name);
-        const std::uint64_t here = tenant != nullptr ? tenant->version : type != nullptr ? type->version : 0;
+        const auto here = version_on(*board, row);
         if (here < row.version) return std::nullopt;
-        for (const shard_teller& teller : s_.tellers) {
-            auto told =
-                teller.told({is_tenant ? shard_teller::sort::tenant : shard_teller::sort::type, row.name}, here);
+        for (std::size_t i = 0; i < s_.tellers.size(); ++i) {
+            if (!concerns(*board, row, options_->shards[i], s_.tellers.size())) continue;
+            auto told = s_.tellers[i].told({sort_of(row.kind), row.name}, here);
             if (!told || !*told) return told;
         }
     }
@@ -244,7 +264,8 @@ void control::changed() {
     s_.card.state(s_.catalog->refused() == 0
                       ? "follows"
                       : std::to_string(s_.catalog->refused()) + " documents are not in force; the log says why");
-    for (shard_teller& teller : s_.tellers) teller.want(*read.all);
+    for (std::size_t i = 0; i < s_.tellers.size(); ++i)
+        s_.tellers[i].want(*read.all, options_->shards[i], s_.tellers.size());
     options_->board->set(std::move(read.all));
     if (options_->refresh) options_->refresh->in_force(listing.at.revision);
     tell_shards();
@@ -257,10 +278,9 @@ void control::tell_shards() {
     for (std::size_t i = 0; i < s_.tellers.size(); ++i)
         if (const auto batch = s_.tellers[i].next(now()))
             options_->journal.propose(
-                make_declarations(batch->types, batch->tenants, options_->shards[i],
-                                  [i, me = me()](std::span<command_result> results) {
-                                      send_to(me, shard_told{i, {results.begin(), results.end()}});
-                                  }));
+                make_declarations(*batch, options_->shards[i], [i, me = me()](std::span<command_result> results) {
+                    send_to(me, shard_told{i, {results.begin(), results.end()}});
+                }));
 }
 
 void control::told(const shard_told& message) {

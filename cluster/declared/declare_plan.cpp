@@ -85,7 +85,7 @@ void planning::write(declared_row row, declared_change change) {
 }
 
 expected<void> planning::add(const document& d, const std::string& by) {
-    if ((d.kind != tenant_kind && d.kind != job_type_kind) || !is_name(d.name))
+    if (!is_known_kind(d.kind) || !is_name(d.name))
         return fail(errc::invalid_argument, shown(d.kind, d.name) + " is of no known kind, or has no name");
     const std::string key = declared_key(d.kind, d.name);
     if (!seen_.insert(key).second)
@@ -158,8 +158,7 @@ expected<std::vector<std::string>> counters_of(const declare_documents& request)
     for (const document& d : request.documents) kinds.insert(d.kind);
     std::vector<std::string> keys{std::string{declared_generation_key}};
     for (const std::string& kind : kinds) {
-        if (kind != tenant_kind && kind != job_type_kind)
-            return fail(errc::invalid_argument, "documents of a kind that is not known here");
+        if (!is_known_kind(kind)) return fail(errc::invalid_argument, "documents of a kind that is not known here");
         keys.push_back(number_counter_key(kind));
     }
     return keys;

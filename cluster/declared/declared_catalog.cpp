@@ -11,7 +11,7 @@ declared_catalog::document declared_catalog::read(const control_entry& entry, do
         former->revision = entry.revision;
         return std::move(*former);
     }
-    document d{entry.value, entry.revision, decode_declared(entry.key, entry.value), nullptr, nullptr};
+    document d{entry.value, entry.revision, decode_declared(entry.key, entry.value), nullptr, nullptr, nullptr};
     if (!d.row) return d;
     if (d.row->kind == tenant_kind) {
         auto tenant = read_tenant(*d.row, readers_);
@@ -25,6 +25,12 @@ declared_catalog::document declared_catalog::read(const control_entry& entry, do
             d.type = std::move(*type);
         else
             d.row = tl::unexpected(type.error());
+    } else if (d.row->kind == schedule_kind) {
+        auto schedule = read_schedule(*d.row, readers_);
+        if (schedule)
+            d.schedule = std::move(*schedule);
+        else
+            d.row = tl::unexpected(schedule.error());
     }
     return d;
 }
@@ -54,14 +60,17 @@ declared_catalog::result declared_catalog::take(const control_listing& copy) {
     auto all = std::make_shared<catalog>();
     for (const auto* each : in_order) {
         const document& d = each->second;
-        const bool taken =
-            (d.tenant && all->tenant(d.tenant->id) != nullptr) || (d.type && all->type(d.type->id) != nullptr);
+        const bool taken = (d.tenant && all->tenant(d.tenant->id) != nullptr) ||
+                           (d.type && all->type(d.type->id) != nullptr) ||
+                           (d.schedule && all->schedule(d.schedule->id) != nullptr);
         if (taken)
             refuse(each->first, {errc::invalid_argument, "another document of this kind has the same number"});
         else if (d.tenant)
             all->put(d.tenant);
         else if (d.type)
             all->put(d.type);
+        else if (d.schedule)
+            all->put(d.schedule);
     }
     refused_ = std::move(refused);
     r.all = std::move(all);

@@ -37,6 +37,7 @@ class declared_catalog {
         expected<declared_row> row;
         tenant_ptr tenant;
         type_ptr type;
+        schedule_ptr schedule;
     };
     document read(const control_entry& entry, document* former) const;
 

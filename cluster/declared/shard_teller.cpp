@@ -17,21 +17,24 @@ void shard_teller::want(document_id id, wanted w, std::map<document_id, wanted>&
     if (told == told_.end() || told->second.version < w.version) left.emplace(std::move(id), std::move(w));
 }
 
-void shard_teller::want(const catalog& all) {
+void shard_teller::want(const catalog& all, shard_id shard, std::size_t shards) {
     std::map<document_id, wanted> left;
-    for (const auto& [name, type] : all.types) want({sort::type, name}, {type->version, type, nullptr}, left);
-    for (const auto& [name, t] : all.tenants) want({sort::tenant, name}, {t->version, nullptr, t}, left);
+    for (const auto& [name, type] : all.types) want({sort::type, name}, {type->version, type, nullptr, {}}, left);
+    for (const auto& [name, t] : all.tenants) want({sort::tenant, name}, {t->version, nullptr, t, {}}, left);
+    for (const owned_schedule& s : schedules_of(all, shard, shards))
+        want({sort::schedule, s.schedule->spec.name}, {s.schedule->version, nullptr, nullptr, s}, left);
     left_ = std::move(left);
 }
 
-std::optional<shard_teller::batch> shard_teller::next(time now) {
+std::optional<declarations> shard_teller::next(time now) {
     if (under_way_ || left_.empty() || now < not_before_) return std::nullopt;
-    batch b;
+    declarations b;
     sent_.clear();
     for (const auto& [id, w] : left_) {
         if (sent_.size() == limits::declarations_per_proposal_max) break;
         if (w.type) b.types.push_back(w.type);
         if (w.tenant) b.tenants.push_back(w.tenant);
+        if (w.schedule.schedule) b.schedules.push_back(w.schedule);
         sent_.emplace_back(id, w.version);
     }
     under_way_ = true;

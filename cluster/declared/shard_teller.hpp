@@ -20,20 +20,17 @@ namespace coppice {
 class shard_teller {
   public:
     using time = std::chrono::steady_clock::time_point;
-    // Types before tenants, by name.
-    enum class sort : std::uint8_t { type, tenant };
+    // Types before tenants before schedules, by name.
+    enum class sort : std::uint8_t { type, tenant, schedule };
     using document_id = std::pair<sort, std::string>;
 
     // What is in force now. What is no longer declared and was not yet told is not told any more.
-    void want(const catalog& all);
+    // `shard`: of so many; it is told of its own tenants' schedules alone.
+    void want(const catalog& all, shard_id shard, std::size_t shards);
 
-    struct batch {
-        std::vector<type_ptr> types;
-        std::vector<tenant_ptr> tenants;
-    };
     // What to propose now, at most limits::declarations_per_proposal_max; nothing while a batch is under way, in a
     // pause, or when all was told.
-    std::optional<batch> next(time now);
+    std::optional<declarations> next(time now);
     // Of the batch that `next` gave last; a result for each of its commands, in order.
     void answered(std::span<const command_result> results, time now);
 
@@ -47,6 +44,7 @@ class shard_teller {
         std::uint64_t version = 0;
         type_ptr type;
         tenant_ptr tenant;
+        owned_schedule schedule;
     };
     struct outcome {
         std::uint64_t version = 0;

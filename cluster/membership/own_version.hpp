@@ -10,6 +10,7 @@ namespace feature {
 inline constexpr std::string_view checkpoints = "checkpoints";
 inline constexpr std::string_view graphs = "graphs"; // and jobs that run however their parents end
 inline constexpr std::string_view limits = "limits"; // rates, concurrency by key, pauses
+inline constexpr std::string_view schedules = "schedules";
 inline constexpr std::string_view unique = "unique";
 } // namespace feature
 

@@ -16,7 +16,7 @@ constexpr std::size_t erased_at_once = 10'000;
 constexpr std::array shard_tables{
     table::tenants,  table::types,   table::counters,    table::jobs,       table::payloads,    table::results,
     table::queue,    table::running, table::timers,      table::dependents, table::idempotency, table::logs,
-    table::evidence, table::events,  table::checkpoints, table::unique,     table::graphs};
+    table::evidence, table::events,  table::checkpoints, table::unique,     table::graphs,      table::schedules};
 
 bytes copy_of(bytes_view view) { return {view.begin(), view.end()}; }
 

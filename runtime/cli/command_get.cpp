@@ -23,6 +23,7 @@ std::optional<declared_kind> kind_of(std::string word) {
     if (word.ends_with('s')) word.pop_back();
     if (word == "tenant") return declared_kind::tenant;
     if (word == "jobtype" || word == "type") return declared_kind::job_type;
+    if (word == "schedule") return declared_kind::schedule;
     return std::nullopt;
 }
 
@@ -61,7 +62,7 @@ exit_status print_yaml(invocation& call, const std::vector<client::declared_view
 
 exit_status run_get(invocation& call, const get_flags& flags) {
     const auto kind = kind_of(flags.kind);
-    if (!kind) return call.misused("\"" + flags.kind + "\" is no kind; there are tenants and jobtypes");
+    if (!kind) return call.misused("\"" + flags.kind + "\" is no kind; there are tenants, jobtypes and schedules");
     client::blocking_client node(connect_options(flags.connection, patience::none));
     const auto views = node.get_declared(std::string{to_string(*kind)}, flags.name);
     if (!views) return call.refuse(views.error());

@@ -22,6 +22,7 @@ void add_all(const command_registry& commands) {
     add_apply_command(commands);
     add_get_command(commands);
     add_job_commands(commands);
+    add_schedule_commands(commands);
     add_queue_commands(commands);
     add_worker_command(commands);
     add_token_command(commands);

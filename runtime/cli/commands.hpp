@@ -12,6 +12,7 @@ void add_shard_commands(const command_registry& commands);
 void add_apply_command(const command_registry& commands);
 void add_get_command(const command_registry& commands);
 void add_job_commands(const command_registry& commands);
+void add_schedule_commands(const command_registry& commands);
 void add_queue_commands(const command_registry& commands);
 void add_worker_command(const command_registry& commands);
 void add_token_command(const command_registry& commands);

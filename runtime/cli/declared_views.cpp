@@ -8,6 +8,10 @@ expected<declared_document> document_of(const client::declared_view& view, decla
         auto spec = tenant_spec_from_json(view.spec);
         if (!spec) return tl::unexpected(std::move(spec.error()));
         document.spec = std::move(*spec);
+    } else if (kind == declared_kind::schedule) {
+        auto spec = schedule_spec_from_json(view.spec);
+        if (!spec) return tl::unexpected(std::move(spec.error()));
+        document.spec = std::move(*spec);
     } else {
         auto spec = job_type_spec_from_json(view.spec, spec_origin::stored);
         if (!spec) return tl::unexpected(std::move(spec.error()));

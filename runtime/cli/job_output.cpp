@@ -127,6 +127,7 @@ std::string job_description(const client::job_view& job) {
     if (job.pending_audit) line("audit", "pending");
     line("key", job.idempotency_key);
     for (const job_id& id : job.after) line("after", to_string(id));
+    line("schedule", job.schedule);
     if (job.run_anyway) line("anyway", "however those end");
     if (!job.graph.is_nil()) line("graph", to_string(job.graph));
     if (job.checkpoint_size > 0) line("checkpoint", std::to_string(job.checkpoint_size) + " bytes");

@@ -65,6 +65,11 @@ class client {
     // The jobs that were submitted together with this one, from the `from`-th on.
     kj::Promise<expected<graph_page>> graph(job_id id, std::uint32_t from = 0, std::uint32_t limit = 1000,
                                             read_mode mode = read_mode::linearizable);
+    // An empty name or tenant: all.
+    kj::Promise<expected<std::vector<schedule_view>>> schedules(std::string tenant = {}, std::string name = {},
+                                                                read_mode mode = read_mode::linearizable);
+    // Makes a run now; its id.
+    kj::Promise<expected<job_id>> run_schedule(std::string name);
     // What it waits for, in sentences.
     kj::Promise<expected<std::vector<std::string>>> explain(job_id id, read_mode mode = read_mode::linearizable);
     kj::Promise<expected<job_view>> get(job_id id, read_mode mode = read_mode::linearizable);

@@ -93,6 +93,7 @@ struct job_view {
     bool run_anyway = false;
     job_id graph;                      // the first job of its graph; nil: of none
     std::uint32_t checkpoint_size = 0; // bytes that its next attempt goes on from
+    std::string schedule;              // that made it; empty: none
 };
 
 // linearizable: everything that was acknowledged before. stale_ok: what the asked node of a cluster has, at once.
@@ -152,6 +153,23 @@ struct job_end {
     job_state state = job_state::SUCCEEDED;
     std::uint32_t attempt = 0;
     errc code = errc::ok; // why, when it did not succeed
+};
+
+struct schedule_view {
+    std::string name;
+    std::string tenant;
+    std::string type;
+    std::string timing; // in words
+    std::string overlap;
+    std::string missed_policy;
+    bool paused = false;
+    std::vector<instant> times; // the next five
+    instant last = never;       // the time of the newest run
+    job_id last_job;
+    std::uint64_t runs = 0;
+    std::uint64_t overlapped = 0, missed = 0, refused = 0; // times that came without a run
+    failure error{errc::ok, {}};                           // why the last one was refused
+    bool waiting = false;                                  // a run waits for the one before to end
 };
 
 struct document_file {

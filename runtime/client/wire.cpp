@@ -64,7 +64,8 @@ job_view read(api::JobView::Reader j) {
                .payload = text_of(j.getPayload()),
                .run_anyway = j.getRunAnyway(),
                .graph = read(j.getGraph()),
-               .checkpoint_size = j.getCheckpointSize()};
+               .checkpoint_size = j.getCheckpointSize(),
+               .schedule = text_of(j.getSchedule())};
     for (const auto end : j.getHistory())
         v.history.push_back({end.getAttempt(), errc_from_number(end.getCode()), from_us(end.getStartedUs()),
                              from_us(end.getEndedUs()), text_of(end.getMessage())});

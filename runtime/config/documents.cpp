@@ -40,9 +40,11 @@ class document_loader {
             document.file = file;
             document.line = value.at.line;
             read_version(fields);
-            const bool kind = fields.choice<declared_kind>(
-                "kind", document.kind, {{"Tenant", declared_kind::tenant}, {"JobType", declared_kind::job_type}},
-                presence::required);
+            const bool kind = fields.choice<declared_kind>("kind", document.kind,
+                                                           {{"Tenant", declared_kind::tenant},
+                                                            {"JobType", declared_kind::job_type},
+                                                            {"Schedule", declared_kind::schedule}},
+                                                           presence::required);
             const bool name = read_metadata(fields, document);
             if (!kind) {
                 fields.find("spec");
@@ -78,6 +80,8 @@ class document_loader {
             return read_as(tenant_spec{});
         case declared_kind::job_type:
             return read_as(job_type_spec{});
+        case declared_kind::schedule:
+            return read_as(schedule_spec{});
         }
     }
 
@@ -141,6 +145,8 @@ std::string_view to_string(declared_kind kind) {
         return "Tenant";
     case declared_kind::job_type:
         return "JobType";
+    case declared_kind::schedule:
+        return "Schedule";
     }
     return "unknown";
 }

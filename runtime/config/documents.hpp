@@ -22,14 +22,14 @@
 
 namespace coppice {
 
-enum class declared_kind : std::uint8_t { tenant, job_type };
+enum class declared_kind : std::uint8_t { tenant, job_type, schedule };
 
-std::string_view to_string(declared_kind kind); // "Tenant", "JobType"
+std::string_view to_string(declared_kind kind); // "Tenant", "JobType", "Schedule"
 
 struct declared_document {
     declared_kind kind = declared_kind::tenant;
     std::string name;
-    std::variant<tenant_spec, job_type_spec> spec;
+    std::variant<tenant_spec, job_type_spec, schedule_spec> spec;
     std::string file;
     int line = 0; // where the document begins
 };

@@ -13,9 +13,9 @@ using nlohmann::ordered_json;
 
 // With sorted keys. A text that is no JSON, which only code could have made, stays a string, and is refused when
 // read.
-ordered_json schema_object(const std::string& schema) {
-    const nlohmann::json sorted = nlohmann::json::parse(schema, nullptr, false);
-    if (sorted.is_discarded()) return schema;
+ordered_json json_value(const std::string& text) {
+    const nlohmann::json sorted = nlohmann::json::parse(text, nullptr, false);
+    if (sorted.is_discarded()) return text;
     return ordered_json::parse(sorted.dump());
 }
 
@@ -68,7 +68,7 @@ ordered_json to_object(const job_type_spec& spec) {
     object["executor"] = spec.executor == executor_kind::exec ? "exec" : "worker";
     if (spec.argv_from_payload) object["argv_from_payload"] = true;
     if (!spec.argv.empty()) object["argv"] = spec.argv;
-    if (!spec.schema.empty()) object["schema"] = schema_object(spec.schema);
+    if (!spec.schema.empty()) object["schema"] = json_value(spec.schema);
     object["attempts_max"] = spec.attempts_max;
     object["retry"]["base"] = format_duration(spec.retry.base);
     object["retry"]["max"] = format_duration(spec.retry.max);
@@ -86,6 +86,28 @@ ordered_json to_object(const job_type_spec& spec) {
     return object;
 }
 
+ordered_json to_object(const schedule_spec& spec) {
+    ordered_json object;
+    object["name"] = spec.name;
+    object["tenant"] = spec.tenant;
+    object["type"] = spec.type;
+    if (!spec.payload.empty()) object["payload"] = json_value(spec.payload);
+    object["priority"] = spec.priority;
+    if (spec.timing.cron.empty()) {
+        object["every"] = format_duration(spec.timing.every);
+    } else {
+        object["cron"] = spec.timing.cron;
+        object["timezone"] = spec.timing.zone;
+    }
+    object["overlap"] = to_string(spec.overlap);
+    object["missed"] = to_string(spec.missed);
+    object["catch_up"] = format_duration(spec.catch_up);
+    object["jitter"] = format_duration(spec.jitter);
+    object["paused"] = spec.paused;
+    return object;
+}
+
+std::string to_json(const schedule_spec& spec) { return canonical(to_object(spec)); }
 std::string to_json(const tenant_spec& spec) { return canonical(to_object(spec)); }
 std::string to_json(const job_type_spec& spec) { return canonical(to_object(spec)); }
 

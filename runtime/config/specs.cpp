@@ -241,6 +241,11 @@ expected<tenant_spec> tenant_spec_from_json(std::string_view text) {
                                        [](field_reader& fields, tenant_spec& spec) { read_spec(fields, spec); });
 }
 
+expected<schedule_spec> schedule_spec_from_json(std::string_view text) {
+    return spec_from_json<schedule_spec>(
+        text, [](field_reader& fields, schedule_spec& spec) { read_spec(fields, spec); });
+}
+
 expected<job_type_spec> job_type_spec_from_json(std::string_view text, spec_origin origin) {
     return spec_from_json<job_type_spec>(
         text, [&](field_reader& fields, job_type_spec& spec) { read_spec(fields, spec, origin); });

@@ -26,6 +26,8 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> submitGraph(SubmitGraphContext context) override;
     kj::Promise<void> graph(GraphContext context) override;
     kj::Promise<void> explain(ExplainContext context) override;
+    kj::Promise<void> schedules(SchedulesContext context) override;
+    kj::Promise<void> runSchedule(RunScheduleContext context) override;
 
   private:
     // The same calls once what they name is declared here, or is not declared at all.
@@ -33,6 +35,10 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> submit_graph_declared(SubmitGraphContext context, call_place call, bool may_wait);
     kj::Promise<void> answer_graph(SubmitGraphContext context, std::vector<job_id> ids, const command_result& r);
     void read_graph(GraphContext& context);
+    kj::Promise<void> schedules_known(SchedulesContext context);
+    kj::Promise<void> run_schedule_known(RunScheduleContext context, call_place call);
+    std::vector<std::shared_ptr<const declared_schedule>> asked_schedules(SchedulesParams::Reader params,
+                                                                          const catalog& declared) const;
     kj::Promise<void> list_known(ListContext context);
     kj::Promise<void> cancel_known(CancelContext context, call_place call);
     kj::Promise<void> watch_known(WatchContext context, const job_id& id);

@@ -56,6 +56,9 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
     to.setRunAnyway(row.getRunAnyway());
     if (row.hasGraph()) to.setGraph(row.getGraph());
     to.setCheckpointSize(row.getCheckpointSize());
+    if (row.getSchedule() != 0)
+        if (const auto* schedule = declared.schedule(schedule_id{row.getSchedule()}))
+            to.setSchedule(schedule->spec.name.c_str());
     write_error(row, to);
     if (!whole) return;
     write_payload(t, id, row, to);

@@ -5,7 +5,9 @@
 #include <set>
 #include <thread>
 
+#include "actors/governance/bounded_json.hpp"
 #include "actors/jobs/store_check.hpp"
+#include "actors/schedules/schedule_times.hpp"
 #include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/loop_answer.hpp"
@@ -44,6 +46,50 @@ loaded_documents load_files(capnp::List<api::PlatformService::File>::Reader file
     return all;
 }
 
+const job_type_spec* type_in(const std::vector<declared_document>& documents, const std::string& name) {
+    for (const declared_document& d : documents)
+        if (d.kind == declared_kind::job_type && d.name == name) return &std::get<job_type_spec>(d.spec);
+    return nullptr;
+}
+
+// Why the payload is none for the type; nothing: it is.
+std::optional<std::string> payload_trouble(const std::string& payload, const std::string& schema) {
+    if (schema.empty()) return std::nullopt;
+    const auto compiled = compiled_schema::compile(schema);
+    const auto json = parse_json(payload.empty() ? "null" : payload);
+    if (!compiled || !json) return std::nullopt; // said elsewhere
+    const auto violations = compiled->validate(*json);
+    return violations.empty() ? std::nullopt : std::optional{violations.front().message};
+}
+
+// Its zone is known here, its tenant and type are declared and belong together, and the payload is one for the
+// type.
+void check_schedule(const declared_document& d, const schedule_spec& s,
+                    const std::vector<declared_document>& documents, const catalog& declared,
+                    document_errors& errors) {
+    const auto wrong = [&](std::string field, std::string what) {
+        errors.add({d.file, {d.line, 1}, "spec." + std::move(field), std::move(what)});
+    };
+    if (const auto times = schedule_times::make(s.timing); !times)
+        wrong(s.timing.cron.empty() ? "every" : "timezone", times.error().detail);
+    const bool new_tenant = std::ranges::any_of(documents, [&](const declared_document& other) {
+        return other.kind == declared_kind::tenant && other.name == s.tenant;
+    });
+    if (!new_tenant && declared.tenant(s.tenant) == nullptr)
+        wrong("tenant", "tenant " + shown(s.tenant) + " is declared neither here nor on the node");
+    const job_type_spec* type = type_in(documents, s.type);
+    if (const declared_type* known = declared.type(s.type); type == nullptr && known != nullptr)
+        type = &known->spec;
+    if (type == nullptr)
+        wrong("type", "job type " + shown(s.type) + " is declared neither here nor on the node");
+    else if (const auto trouble = payload_trouble(s.payload, type->schema))
+        wrong("payload", *trouble);
+    if (const declared_schedule* known = declared.schedule(d.name);
+        known != nullptr && known->spec.tenant != s.tenant)
+        wrong("tenant", "the schedule is tenant " + shown(known->spec.tenant) +
+                            "'s, and stays it: declare another one, and pause this");
+}
+
 // What one document alone cannot show: schemas must compile, and a tenant's types must be declared somewhere.
 document_errors check_whole(const std::vector<declared_document>& documents, const catalog& declared) {
     document_errors errors;
@@ -51,6 +97,8 @@ document_errors check_whole(const std::vector<declared_document>& documents, con
     for (const declared_document& d : documents)
         if (d.kind == declared_kind::job_type) types.insert(d.name);
     for (const declared_document& d : documents) {
+        if (const auto* schedule = std::get_if<schedule_spec>(&d.spec))
+            check_schedule(d, *schedule, documents, declared, errors);
         if (const auto* type = std::get_if<job_type_spec>(&d.spec); type != nullptr && !type->schema.empty())
             if (const auto compiled = compiled_schema::compile(type->schema); !compiled)
                 errors.add({d.file, {d.line, 1}, "spec.schema", compiled.error().detail});
@@ -73,6 +121,7 @@ std::vector<std::string_view> features_of(const declared_document& d) {
     const auto* y = std::get_if<job_type_spec>(&d.spec);
     if (y != nullptr && (y->paused || !y->concurrency.by.empty())) used.push_back(feature::limits);
     if (y != nullptr && y->unique) used.push_back(feature::unique);
+    if (d.kind == declared_kind::schedule) used.push_back(feature::schedules);
     return used;
 }
 

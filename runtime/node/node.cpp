@@ -33,7 +33,7 @@ constexpr std::array data_tables{table::meta,        table::tenants,  table::typ
                                  table::jobs,        table::payloads, table::results,    table::queue,
                                  table::running,     table::timers,   table::dependents, table::idempotency,
                                  table::logs,        table::evidence, table::events,     table::replicas,
-                                 table::checkpoints, table::unique,   table::graphs};
+                                 table::checkpoints, table::unique,   table::graphs,     table::schedules};
 
 struct stores {
     std::unique_ptr<store> control;
@@ -68,7 +68,8 @@ expected<std::vector<signing_key>> open_keys(const std::filesystem::path& direct
 
 spec_readers readers() {
     return {[](std::string_view text) { return tenant_spec_from_json(text); },
-            [](std::string_view text) { return job_type_spec_from_json(text, spec_origin::stored); }};
+            [](std::string_view text) { return job_type_spec_from_json(text, spec_origin::stored); },
+            [](std::string_view text) { return schedule_spec_from_json(text); }};
 }
 
 expected<void> write_operator_token(const std::filesystem::path& directory, const signing_key& key,

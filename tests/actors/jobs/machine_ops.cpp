@@ -97,6 +97,20 @@ void build_one(const type_op& o, cmd::Command::Builder to) {
     write_row(o.spec, o.version, d.initRow());
 }
 
+void build_one(const schedule_op& o, cmd::Command::Builder to) {
+    auto d = to.initDeclareSchedule();
+    d.setSchedule(o.schedule.value);
+    write_row(o.spec, o.version, o.tenant, d.initRow());
+}
+
+void build_one(const run_schedule_op& o, cmd::Command::Builder to) {
+    auto r = to.initRunSchedule();
+    r.setSchedule(o.schedule.value);
+    r.setByHand(true);
+    r.setBy(o.by.c_str());
+    write_id(o.job, r.initRuns(1)[0].initJob());
+}
+
 void build_one(const prune_op& o, cmd::Command::Builder to) {
     auto p = to.initPrune();
     p.setEventsBefore(o.before);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/jobs/job_type_spec.hpp"
+#include "actors/schedules/schedule_spec.hpp"
 #include "actors/tenants/tenant_spec.hpp"
 #include "schema/commands.capnp.h"
 #include "schema/errc.hpp"
@@ -88,8 +89,19 @@ struct prune_op {
     std::uint64_t before = 0;
     std::uint32_t most = 1000;
 };
+struct schedule_op {
+    schedule_id schedule{1};
+    std::uint64_t version = 1;
+    tenant_id tenant{1};
+    schedule_spec spec;
+};
+struct run_schedule_op {
+    schedule_id schedule{1};
+    job_id job;
+    std::string by = "someone";
+};
 using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
-                        prune_op, graph_op>;
+                        prune_op, graph_op, schedule_op, run_schedule_op>;
 
 void build(const op& what, cmd::Command::Builder to);
 kj::Array<capnp::word> entry_of(std::span<const op> ops);

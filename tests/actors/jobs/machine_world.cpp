@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdlib>
 
+#include "actors/journal/batch_rules.hpp"
+
 namespace coppice::testing {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr std::array every_table{table::meta,        table::declared, table::ten
                                  table::counters,    table::jobs,     table::payloads, table::results,
                                  table::queue,       table::running,  table::timers,   table::dependents,
                                  table::idempotency, table::logs,     table::evidence, table::events,
-                                 table::checkpoints, table::unique,   table::graphs};
+                                 table::checkpoints, table::unique,   table::graphs,   table::schedules};
 
 bool same(bytes_view a, bytes_view b) { return std::ranges::equal(a, b); }
 
@@ -102,6 +104,23 @@ const batch_output& world::run(const std::vector<op>& ops, bool plan) {
         BOOST_REQUIRE(!c.from ? may_start_in(c.to) : c.from == c.to || may_move(*c.from, c.to));
     require_sound(*data_->begin_read(), *machine_);
     return out_;
+}
+
+void world::upkeep() {
+    for (int rounds = 0; rounds < 1000; ++rounds) {
+        const auto due = machine_->next_due(*data_->begin_read());
+        if (!due || *due > now_) return;
+        const auto proposals = upkeep_of(*machine_, due, now_, 1'000'000);
+        const auto transaction = data_->begin_write();
+        out_.clear();
+        machine_->begin(*transaction, now_, out_);
+        for (const proposal_ptr& p : proposals) BOOST_REQUIRE(apply_proposal(*p, *machine_, out_));
+        machine_->plan(4096);
+        machine_->finish();
+        BOOST_REQUIRE(transaction->commit().has_value());
+        require_sound(*data_->begin_read(), *machine_);
+    }
+    BOOST_FAIL("what is due never ends");
 }
 
 void world::declare_usual() {

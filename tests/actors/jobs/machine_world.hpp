@@ -45,6 +45,8 @@ class world {
     command_result one(const op& o, bool plan = true) { return run({o}, plan).results.front(); }
     const batch_output& out() const { return out_; }
     const batch_output& plan() { return run({}); }
+    // What the journal would propose itself by now: timers, schedules; until nothing of it is due.
+    void upkeep();
     void tick(std::uint32_t most = 1024) { run({tick_op{most}}); }
 
     // Tenant 1 "acme" may submit all types; type 1 "build": no timeouts, three attempts, no backoff.

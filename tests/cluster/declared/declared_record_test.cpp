@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(a_version_is_told_once_and_a_newer_one_again) {
     shard_teller::time now{};
     catalog all;
     all.put(tenant("acme", 1, 1));
-    teller.want(all);
+    teller.want(all, {}, 1);
     BOOST_REQUIRE(teller.next(now)->tenants.size() == 1U);
     BOOST_TEST(!teller.next(now)); // one batch at a time
     BOOST_TEST(!teller.told(acme, 1));
@@ -106,10 +106,10 @@ BOOST_AUTO_TEST_CASE(a_version_is_told_once_and_a_newer_one_again) {
     BOOST_TEST(teller.told(acme, 1).value().has_value());
     BOOST_TEST(!teller.told(acme, 2));
     BOOST_TEST(teller.idle());
-    teller.want(all);
+    teller.want(all, {}, 1);
     BOOST_TEST(!teller.next(now));
     all.put(tenant("acme", 1, 2));
-    teller.want(all);
+    teller.want(all, {}, 1);
     BOOST_TEST(teller.next(now)->tenants.at(0)->version == 2U);
 }
 
@@ -118,10 +118,10 @@ BOOST_AUTO_TEST_CASE(what_changes_while_a_batch_is_under_way_is_told_after_it) {
     shard_teller::time now{};
     catalog all;
     all.put(tenant("acme", 1, 1));
-    teller.want(all);
+    teller.want(all, {}, 1);
     teller.next(now);
     all.put(tenant("acme", 1, 2));
-    teller.want(all);
+    teller.want(all, {}, 1);
     teller.answered(results_of(1, errc::ok), now);
     BOOST_TEST(!teller.told(acme, 2));
     BOOST_TEST(teller.next(now)->tenants.at(0)->version == 2U);
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_shard_is_told_again_after_a_pause_unless_it_refuses_for_g
         shard_teller::time now{};
         catalog all;
         all.put(tenant("acme", 1, 1));
-        teller.want(all);
+        teller.want(all, {}, 1);
         teller.next(now);
         teller.answered(results_of(1, code), now);
         BOOST_TEST(!teller.idle());
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(a_batch_is_bounded) {
     catalog all;
     const auto count = static_cast<std::uint32_t>(limits::declarations_per_proposal_max);
     for (std::uint32_t i = 1; i <= count + 1; ++i) all.put(tenant("t" + std::to_string(i), i, 1));
-    teller.want(all);
+    teller.want(all, {}, 1);
     BOOST_TEST(teller.next({})->tenants.size() == count);
     teller.answered(results_of(count, errc::ok), {});
     BOOST_TEST(teller.next({})->tenants.size() == 1U);

@@ -19,7 +19,8 @@ namespace coppice::testing {
 
 inline spec_readers test_readers() {
     return {[](std::string_view text) { return tenant_spec_from_json(text); },
-            [](std::string_view text) { return job_type_spec_from_json(text, spec_origin::stored); }};
+            [](std::string_view text) { return job_type_spec_from_json(text, spec_origin::stored); },
+            [](std::string_view text) { return schedule_spec_from_json(text); }};
 }
 
 inline document tenant_document(const std::string& name, std::uint32_t weight = 1) {

@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(all_errors_of_all_documents_are_reported_at_once_with_their
         "f:6:11: spec.weight: must be a whole number from 1 to 1000, not \"heavy\"\n"
         "f:7:15: spec.queued_max: must be a whole number from 1 to 1000000000, not \"0\"\n"
         "f:8:14: spec.types[1]: must be a string: put 5 in quotes\n"
-        "f:10:7: kind: must be one of Tenant, JobType, not \"Job\"\n"
+        "f:10:7: kind: must be one of Tenant, JobType, Schedule, not \"Job\"\n"
         "f:14:1: metadata: is required\n"
         "f:16:3: spec.weight: unknown field; known here: executor, argv, schema, attempts_max, retry, timeouts, "
         "result_max_bytes, running_max, concurrency, unique, paused\n"

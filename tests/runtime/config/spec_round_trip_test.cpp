@@ -173,6 +173,25 @@ class spec_maker {
         return {declared_kind::job_type, spec.name, spec, "f", 1};
     }
 
+    declared_document schedule() {
+        schedule_spec spec;
+        spec.name = name();
+        spec.tenant = name();
+        spec.type = name();
+        if (below(3) > 0) spec.payload = nlohmann::json::parse(object(4).dump()).dump();
+        spec.priority = static_cast<std::uint32_t>(1 + below(5));
+        if (below(2) == 0)
+            spec.timing.every = milliseconds{1000 + below(10'000'000)};
+        else
+            spec.timing = {.cron = std::to_string(below(60)) + " */2 1-5,7 * mon-fri", .zone = "Europe/Berlin"};
+        spec.overlap = static_cast<overlap_policy>(below(4));
+        spec.missed = static_cast<missed_policy>(below(3));
+        spec.catch_up = milliseconds{1000 + below(100'000'000)};
+        spec.jitter = milliseconds{below(3'600'000)};
+        spec.paused = below(2) == 0;
+        return {declared_kind::schedule, spec.name, spec, "f", 1};
+    }
+
   private:
     start_rate rate() {
         return {static_cast<std::uint32_t>(1 + below(limits::rate_starts_max)), milliseconds{1 + below(86'400'000)},
@@ -197,6 +216,12 @@ BOOST_AUTO_TEST_SUITE(spec_round_trip)
 BOOST_AUTO_TEST_CASE(any_spec_reads_back_from_its_json_and_from_its_yaml) {
     spec_maker maker{fresh_seed()};
     for (int i = 0; i < 1500; ++i) {
+        const declared_document schedule = maker.schedule();
+        const auto& schedule_before = std::get<schedule_spec>(schedule.spec);
+        const auto schedule_after = schedule_spec_from_json(to_json(schedule_before));
+        BOOST_REQUIRE_MESSAGE(schedule_after.has_value(), why_not(schedule_after));
+        BOOST_REQUIRE((*schedule_after == schedule_before));
+        BOOST_REQUIRE_EQUAL(read_back(schedule), "");
         const declared_document tenant = maker.tenant();
         const auto& tenant_before = std::get<tenant_spec>(tenant.spec);
         const auto tenant_after = tenant_spec_from_json(to_json(tenant_before));
