@@ -152,8 +152,9 @@ BOOST_AUTO_TEST_CASE(the_results_of_its_parents_lie_in_a_file) {
 }
 
 BOOST_AUTO_TEST_CASE(what_an_earlier_attempt_left_lies_in_a_file) {
-    auto made = shell("cat \"${JOB_CHECKPOINT:-/dev/null}\"");
-    BOOST_TEST(run(made).result == "");
+    const std::string script = "cat \"${JOB_CHECKPOINT:-/dev/null}\"";
+    BOOST_TEST(run(shell(script)).result == "");
+    auto made = shell(script);
     made.work.checkpoint = std::string{"row 7\n\0\xFF", 8};
     BOOST_TEST(run(made).result == made.work.checkpoint);
 }
