@@ -4,8 +4,6 @@
 //   cluster_bench [--small] [--rows 1,4] [--repetitions N] [--json] [--directory DIR] [COPPICE]
 //
 // Ends with 0 when every row could be measured, whatever the figures.
-#include <CLI/CLI.hpp>
-
 #include "bench/child_process.hpp"
 #include "bench/cluster/rows.hpp"
 #include "bench/measured_rows.hpp"
@@ -30,14 +28,9 @@ int main(int argc, char** argv) {
     bool small = false, json = false;
     std::vector<int> chosen;
     std::int64_t away = settings.etcd_away.count();
-    app.add_flag("--small", small, "One kill, a few jobs: whether it works, and no figure");
-    app.add_flag("--json", json, "For programs");
-    app.add_option("--rows", chosen, "Only these, such as 1,4")->delimiter(',')->check(CLI::Range(1, 8));
+    bench::add_row_flags(app, 8, settings, small, json, chosen);
     app.add_option("--kills", settings.kills, "Of a primary, and of a secondary")->check(CLI::Range(1, 1000));
     app.add_option("--etcd-away", away, "Seconds")->check(CLI::Range(1, 86'400));
-    app.add_option("--repetitions", settings.repetitions, "The figure is their median")->check(CLI::Range(1, 99));
-    app.add_option("--directory", settings.where, "On a real disk")->check(CLI::ExistingDirectory);
-    app.add_option("coppice", settings.binary, "The program to measure")->check(CLI::ExistingFile);
     CLI11_PARSE(app, argc, argv);
     if (small) settings.kills = settings.repetitions = 1, settings.jobs = 1000, away = 1;
     settings.etcd_away = std::chrono::seconds{away};

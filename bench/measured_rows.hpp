@@ -2,6 +2,8 @@
 // are told.
 #pragma once
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -22,6 +24,17 @@ struct measured_rows {
 // The program to measure, as the build leaves it.
 inline std::filesystem::path coppice_beside_this_program() {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "coppice";
+}
+
+// The flags that all of them have; `last`: the highest row.
+template <class Settings>
+void add_row_flags(CLI::App& app, int last, Settings& settings, bool& small, bool& json, std::vector<int>& chosen) {
+    app.add_flag("--small", small, "As little as shows that every row can be measured, and no figure");
+    app.add_flag("--json", json, "For programs");
+    app.add_option("--rows", chosen, "Only these, such as 1,3")->delimiter(',')->check(CLI::Range(1, last));
+    app.add_option("--repetitions", settings.repetitions, "The figure is their median")->check(CLI::Range(1, 99));
+    app.add_option("--directory", settings.where, "On a real disk")->check(CLI::ExistingDirectory);
+    app.add_option("coppice", settings.binary, "The program to measure")->check(CLI::ExistingFile);
 }
 
 // Prints the figures of the `chosen` rows, or of all when none is named. The program's exit status: 0 when every

@@ -4,8 +4,6 @@
 //   node_bench [--small] [--rows 1,3] [--repetitions N] [--json] [--directory DIR] [COPPICE]
 //
 // Ends with 0 when every row could be measured, whatever the figures.
-#include <CLI/CLI.hpp>
-
 #include "bench/child_process.hpp"
 #include "bench/measured_rows.hpp"
 #include "bench/node/rows.hpp"
@@ -28,12 +26,7 @@ int main(int argc, char** argv) {
     bench::settings settings{.binary = bench::coppice_beside_this_program(), .where = bench::disk_directory()};
     bool small = false, json = false;
     std::vector<int> chosen;
-    app.add_flag("--small", small, "Thousands instead of a million: whether it works, and no figure");
-    app.add_flag("--json", json, "For programs");
-    app.add_option("--rows", chosen, "Only these, such as 1,3")->delimiter(',')->check(CLI::Range(1, 8));
-    app.add_option("--repetitions", settings.repetitions, "The figure is their median")->check(CLI::Range(1, 99));
-    app.add_option("--directory", settings.where, "On a real disk")->check(CLI::ExistingDirectory);
-    app.add_option("coppice", settings.binary, "The program to measure")->check(CLI::ExistingFile);
+    bench::add_row_flags(app, 8, settings, small, json, chosen);
     CLI11_PARSE(app, argc, argv);
     if (small) settings = bench::small(settings);
 

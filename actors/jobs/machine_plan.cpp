@@ -8,7 +8,6 @@ void shard_machine::plan(std::size_t most) {
     std::vector<fair_share::turn> passed_over;
     std::size_t started = 0;
     std::size_t bytes = 0;
-    gates_.plan_begins();
     looks_left_ = limits::key_looks_max;
     while (pool_.has_free()) {
         // Those passed over are first in turn order, since nobody's turn moves forward here.

@@ -66,6 +66,7 @@ void shard_machine::begin(tables& t, instant now, batch_output& out) {
         gates_.clear();
         count_keys(t);
     }
+    gates_.forget_opens(); // the batch's plan finds anew what a rate holds
     out_ = &out;
     share_.charge(now_); // first, so that attempts that end in this batch are charged to their end
 }
@@ -155,7 +156,7 @@ void shard_machine::declare(cmd::DeclareType::Reader d, command_result& result) 
     gates_.set_bounds(id, y.spec.concurrency, now_);
 }
 
-std::optional<instant> shard_machine::next_due(read_tables& from) const {
+std::optional<instant> shard_machine::next_due(read_tables& from, bool room) const {
     const row_key prefix = keys::shard(shard_);
     const auto first = from.seek(table::timers, prefix);
     std::optional<instant> timer;
@@ -164,6 +165,7 @@ std::optional<instant> shard_machine::next_due(read_tables& from) const {
         k.u16();
         timer = from_us(static_cast<std::int64_t>(k.u64()));
     }
+    if (!room) return timer;
     std::optional<instant> soonest;
     for (const auto& each : {timer, gates_.opens(), schedules_.next_due()})
         if (each && (!soonest || *each < *soonest)) soonest = each;

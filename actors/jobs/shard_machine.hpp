@@ -64,7 +64,8 @@ class shard_machine {
     std::uint64_t events() const { return event_next_ - event_first_; }
     std::uint64_t next_event() const { return event_next_; }
     // When the next timer or schedule is due, or something that only a rate holds may start, if any.
-    std::optional<instant> next_due(read_tables& from) const;
+    // `room`: whether new work may be made; where it may not, timers alone count.
+    std::optional<instant> next_due(read_tables& from, bool room = true) const;
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
     // adopted or reported lost.

@@ -42,9 +42,9 @@ class start_gates {
             if (of.second == y) l.set_bounds(bounds, now);
     }
 
-    // Something that a rate alone holds may start then; the earliest since the last plan began.
+    // Something that a rate alone holds may start then; the earliest of a batch.
     void held_until(instant then) { opens_ = opens_ == never ? then : std::min(opens_, then); }
-    void plan_begins() { opens_ = never; }
+    void forget_opens() { opens_ = never; }
     std::optional<instant> opens() const { return opens_ == never ? std::nullopt : std::optional{opens_}; }
 
   private:

@@ -66,13 +66,13 @@ void refuse_for_room(std::vector<proposal_ptr>& proposals) {
 }
 
 std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<instant> due, instant now,
-                                    std::uint64_t events_kept) {
+                                    std::uint64_t events_kept, bool room) {
     std::vector<proposal_ptr> wanted;
     if (due && *due <= now)
         wanted.push_back(own_proposal(
             machine.shard(), [](cmd::Command::Builder c) { c.initTick().setMost(limits::timers_per_tick_max); }));
-    if (const auto schedules = machine.schedules().due(now, limits::schedules_per_batch); !schedules.empty())
-        wanted.push_back(runs_of_schedules(machine.shard(), schedules, now));
+    const auto schedules = machine.schedules().due(now, room ? limits::schedules_per_batch : 0);
+    if (!schedules.empty()) wanted.push_back(runs_of_schedules(machine.shard(), schedules, now));
     // Not one by one: a seek to the feed's far end a batch is more than a thousand erasures are.
     if (machine.events() >= events_kept + limits::events_pruned_at_once)
         wanted.push_back(own_proposal(machine.shard(), [&](cmd::Command::Builder c) {

@@ -15,10 +15,10 @@ void refuse_growing(std::vector<proposal_ptr>& proposals);
 // Refuses with storage_full, and takes out, everything.
 void refuse_for_room(std::vector<proposal_ptr>& proposals);
 
-// What a shard's journal itself has to propose at `now`: timers that are due, events of the feed beyond
-// `events_kept`.
+// What a shard's journal itself has to propose at `now`: timers that are due, schedules whose time has come (where
+// there is `room` for new work), events of the feed beyond `events_kept`.
 std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<instant> due, instant now,
-                                    std::uint64_t events_kept);
+                                    std::uint64_t events_kept, bool room = true);
 
 // Applies a proposal's entry within the machine's batch. False: no sound message, or another number of commands
 // than the proposal says; what was applied of it must not be committed.

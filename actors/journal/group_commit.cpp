@@ -22,13 +22,13 @@ group_commit::group_commit(journal_options options) : options_(std::move(options
 void group_commit::roll_back() {
     const auto tables = options_.data->begin_read();
     machine_.load(*tables);
-    due_ = machine_.next_due(*tables);
+    due_ = machine_.next_due(*tables, options_.data->has_room());
 }
 
 std::optional<instant> group_commit::next_due() { return due_; }
 
 std::vector<proposal_ptr> group_commit::upkeep(instant now) const {
-    return upkeep_of(machine_, due_, now, options_.events_kept);
+    return upkeep_of(machine_, due_, now, options_.events_kept, options_.data->has_room());
 }
 
 std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> proposals) {
@@ -76,7 +76,7 @@ errc group_commit::apply_all(const std::vector<proposal_ptr>& proposals, bool pl
     if (plan) machine_.plan(options_.starts_per_batch);
     const bool idle = proposals.empty() && out.starts.empty();
     machine_.finish();
-    const auto due = machine_.next_due(*transaction);
+    const auto due = machine_.next_due(*transaction, plan);
     apply_time_ = since(started);
     if (idle) {
         transaction->abort();

@@ -57,6 +57,7 @@ struct replica_slot {
     std::optional<node_id> hand_over_to;
     instant hand_over_until = never;
     bool plan_wanted = false;       // slots came free, or starts were left over
+    bool held_back = false;         // there was no room for new work: neither starts nor schedules were looked at
     std::optional<instant> due;     // the shard's next timer
     std::deque<log_entry> unlogged; // made here: under way, or committed and not yet written to the log
     std::size_t unlogged_bytes = 0;

@@ -60,7 +60,7 @@ void replicated_journal::reload(replica_slot& s) {
     const auto tables = options_.data->begin_read();
     s.machine.load(*tables);
     s.machine.resume_at(s.place.time);
-    s.due = s.machine.next_due(*tables);
+    s.due = s.machine.next_due(*tables, options_.data->has_room());
     s.next.reset();
     s.applied.clear();
     if (s.under_way) s.under_way->out = nullptr;
@@ -71,7 +71,7 @@ bool replicated_journal::may_make_entry(const replica_slot& s) const {
     if (s.diverged || s.under_way || s.hand_over_to || !s.replica->may_propose()) return false;
     const bool upkeep = (s.due && *s.due <= options_.clock()) ||
                         s.machine.events() >= options_.events_kept + limits::events_pruned_at_once;
-    return !s.waiting.empty() || s.plan_wanted || upkeep;
+    return !s.waiting.empty() || s.plan_wanted || upkeep || (s.held_back && options_.data->has_room());
 }
 
 bool replicated_journal::wants_transaction(const replica_slot& s) const {
@@ -153,7 +153,7 @@ void replicated_journal::apply_committed(replica_slot& s) {
         }
     }
     if (!s.next) throw std::runtime_error("a committed entry is not in the log");
-    s.due = s.machine.next_due(*open_);
+    s.due = s.machine.next_due(*open_, options_.data->has_room());
     write_place(*open_, s.id, *s.next);
 }
 
@@ -161,9 +161,10 @@ bool replicated_journal::make_entry(replica_slot& s) {
     const bool room = options_.data->has_room();
     auto proposals = take_waiting(s.waiting);
     if (!room) refuse_growing(proposals);
-    std::ranges::move(upkeep_of(s.machine, s.due, options_.clock(), options_.events_kept),
+    std::ranges::move(upkeep_of(s.machine, s.due, options_.clock(), options_.events_kept, room),
                       std::back_inserter(proposals));
     s.plan_wanted = false;
+    s.held_back = !room;
     const auto out = std::make_shared<batch_output>();
     digest_tables tables{*open_, s.place.digest};
     s.machine.begin(tables, options_.clock(), *out);
@@ -178,7 +179,7 @@ bool replicated_journal::make_entry(replica_slot& s) {
     if (room) s.machine.plan(options_.starts_per_batch);
     const bool idle = proposals.empty() && out->starts.empty();
     s.machine.finish();
-    s.due = s.machine.next_due(*open_);
+    s.due = s.machine.next_due(*open_, room);
     if (!idle) ship(s, std::move(proposals), out, tables.digest());
     return true;
 }

@@ -10,47 +10,31 @@ namespace coppice::cli {
 namespace {
 
 exit_status run_get(invocation& call, const ids_flags& flags) {
-    const auto ids = parse_ids(call, flags.ids);
-    if (!ids) return exit_status::usage;
-    client::blocking_client node(connect_options(flags.connection, patience::none));
-    exit_status status = exit_status::ok;
     bool first = true;
-    for (const job_id& id : *ids) {
-        const auto job = node.get(id, mode_of(flags.stale_ok));
-        if (!job) {
-            status = worse(status, call.refuse(job.error(), to_string(id)));
-            if (job.error().code == errc::unavailable) break;
-            continue;
-        }
-        if (flags.format == output_format::json)
-            call.con.print(job_json(*job, true) + "\n");
-        else
-            call.con.print((first ? "" : "\n") + job_description(*job));
-        first = false;
-    }
-    return status;
+    return for_each_job(
+        call, flags,
+        [&](client::blocking_client& node, const job_id& id) { return node.get(id, mode_of(flags.stale_ok)); },
+        [&](const job_id&, const client::job_view& job) {
+            if (flags.format == output_format::json)
+                call.con.print(job_json(job, true) + "\n");
+            else
+                call.con.print((first ? "" : "\n") + job_description(job));
+            first = false;
+        });
 }
 
 exit_status run_result(invocation& call, const ids_flags& flags) {
-    const auto ids = parse_ids(call, flags.ids);
-    if (!ids) return exit_status::usage;
-    client::blocking_client node(connect_options(flags.connection, patience::none));
-    exit_status status = exit_status::ok;
-    for (const job_id& id : *ids) {
-        const auto bytes = node.result(id, mode_of(flags.stale_ok));
-        if (!bytes) {
-            status = worse(status, call.refuse(bytes.error(), to_string(id)));
-            if (bytes.error().code == errc::unavailable) break;
-            continue;
-        }
-        if (flags.format == output_format::json)
-            call.con.print(json_object{}.text("id", to_string(id)).foreign("result", *bytes).done() + "\n");
-        else if (call.con.out_is_terminal())
-            call.con.print(printable_lines(*bytes) + (bytes->ends_with('\n') ? "" : "\n"));
-        else
-            call.con.print(*bytes); // to a file or a program: byte for byte
-    }
-    return status;
+    return for_each_job(
+        call, flags,
+        [&](client::blocking_client& node, const job_id& id) { return node.result(id, mode_of(flags.stale_ok)); },
+        [&](const job_id& id, const std::string& bytes) {
+            if (flags.format == output_format::json)
+                call.con.print(json_object{}.text("id", to_string(id)).foreign("result", bytes).done() + "\n");
+            else if (call.con.out_is_terminal())
+                call.con.print(printable_lines(bytes) + (bytes.ends_with('\n') ? "" : "\n"));
+            else
+                call.con.print(bytes); // to a file or a program: byte for byte
+        });
 }
 
 exit_status run_cancel(invocation& call, const ids_flags& flags, const std::string& reason) {

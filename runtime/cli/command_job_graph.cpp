@@ -26,28 +26,16 @@ expected<std::vector<client::job_view>> whole_graph(client::blocking_client& nod
 }
 
 exit_status run_graph(invocation& call, const graph_flags& flags) {
-    const auto ids = parse_ids(call, flags.ids.ids);
-    if (!ids) return exit_status::usage;
-    client::blocking_client node(connect_options(flags.ids.connection, patience::none));
-    exit_status status = exit_status::ok;
-    for (const job_id& id : *ids) {
-        const auto jobs = whole_graph(node, id, flags.ids.stale_ok);
-        if (!jobs) {
-            status = worse(status, call.refuse(jobs.error(), to_string(id)));
-            if (jobs.error().code == errc::unavailable) break;
-            continue;
-        }
-        if (flags.dot) {
-            call.con.print(graph_dot(*jobs));
-        } else if (flags.ids.format == output_format::json) {
+    return for_each_job(
+        call, flags.ids,
+        [&](client::blocking_client& node, const job_id& id) { return whole_graph(node, id, flags.ids.stale_ok); },
+        [&](const job_id&, const std::vector<client::job_view>& jobs) {
+            if (flags.dot) return call.con.print(graph_dot(jobs));
+            if (flags.ids.format != output_format::json) return call.con.print(graph_text(jobs));
             std::vector<std::string> items;
-            for (const client::job_view& job : *jobs) items.push_back(job_json(job, false));
+            for (const client::job_view& job : jobs) items.push_back(job_json(job, false));
             call.con.print(json_object{}.raw("jobs", json_array(items)).done() + "\n");
-        } else {
-            call.con.print(graph_text(*jobs));
-        }
-    }
-    return status;
+        });
 }
 
 } // namespace

@@ -1,4 +1,6 @@
 // coppice job submit: one job by flags, a stream of them by -f, or a graph of them by --graph.
+#include <algorithm>
+
 #include "runtime/cli/bulk_submit.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/graph_lines.hpp"
@@ -71,30 +73,51 @@ std::optional<client::job_spec> spec_of(const invocation& call, const submit_fla
 
 // ---- one
 
-exit_status wait_for_one(invocation& call, client::blocking_client& node, const client::submitted& sent,
-                         const client::feed_place& since) {
+using job_ends = std::vector<expected<client::job_end>>;
+
+// How the jobs ended. Nothing, and it was said, when that was not to be learnt; `status` is then what to exit with.
+// `existing`: they were there before, and may have ended before `since`. `later`: what goes on, and how to
+// see more of it.
+std::optional<job_ends> ends_of(invocation& call, client::blocking_client& node, std::vector<job_id> ids,
+                                bool existing, const client::feed_place& since, const std::string& later,
+                                exit_status& status) {
     interrupt_watch interrupt(node.io());
     progress_bar bar(call.con, "ended", wall_clock_now());
     const auto draw = [&bar](const client::wait_progress& p) {
         bar.update({p.ended, 0, p.total}, wall_clock_now());
     };
-    bar.update({0, 0, 1}, wall_clock_now());
-    // A job that was there before may have ended before `since`.
+    bar.update({0, 0, ids.size()}, wall_clock_now());
     auto waiting =
-        sent.existing ? node.async().wait_all({sent.id}, draw) : node.async().wait_all({sent.id}, since, draw);
+        existing ? node.async().wait_all(std::move(ids), draw) : node.async().wait_all(std::move(ids), since, draw);
     auto ends = node.run(interrupt.or_interrupted(kj::mv(waiting)));
     call.con.clear_status();
-    const std::string id = to_string(sent.id);
-    if (!ends) {
-        call.say("interrupted; job " + id + " goes on: coppice job watch " + id);
-        return exit_status::failed;
+    if (ends && *ends) return std::move(**ends);
+    if (ends) {
+        status = call.refuse(ends->error());
+    } else {
+        call.say("interrupted; " + later);
+        status = exit_status::failed;
     }
-    if (!*ends) return call.refuse(ends->error(), id);
-    if (const auto& end = (*ends)->front(); !end) return call.refuse(end.error(), id);
+    return std::nullopt;
+}
+
+exit_status wait_for_one(invocation& call, client::blocking_client& node, const client::submitted& sent,
+                         const client::feed_place& since) {
+    const std::string id = to_string(sent.id);
+    exit_status status = exit_status::ok;
+    const auto ends = ends_of(call, node, {sent.id}, sent.existing, since,
+                              "job " + id + " goes on: coppice job watch " + id, status);
+    if (!ends) return status;
+    if (const auto& end = ends->front(); !end) return call.refuse(end.error(), id);
     const auto job = node.get(sent.id);
     if (!job) return call.refuse(job.error(), id);
     call.say("job " + id + " " + job_summary(*job));
     return job->state == job_state::SUCCEEDED ? exit_status::ok : exit_status::failed;
+}
+
+// Where to wait from, taken before a submit that is waited for.
+expected<client::feed_place> place_before(client::blocking_client& node, bool wait) {
+    return wait ? node.feed_position() : expected<client::feed_place>{};
 }
 
 exit_status submit_one(invocation& call, const submit_flags& flags) {
@@ -105,12 +128,8 @@ exit_status submit_one(invocation& call, const submit_flags& flags) {
     if (flags.wait)
         if (const auto there = try_login(flags.connection); !there) return call.refuse(there.error());
     client::blocking_client node(connect_options(flags.connection, flags.wait ? patience::kept : patience::none));
-    client::feed_place since;
-    if (flags.wait) {
-        const auto position = node.feed_position();
-        if (!position) return call.refuse(position.error());
-        since = *position;
-    }
+    const auto since = place_before(node, flags.wait);
+    if (!since) return call.refuse(since.error());
     const auto sent = node.submit(std::move(*spec));
     if (!sent) return call.refuse(sent.error());
     const std::string id = to_string(sent->id);
@@ -121,7 +140,7 @@ exit_status submit_one(invocation& call, const submit_flags& flags) {
     if (sent->existing)
         call.say(flags.key.empty() ? "a job like it is there already: this is its id"
                                    : "the key was used before, or a job like it is there: this is that one's id");
-    return flags.wait ? wait_for_one(call, node, *sent, since) : exit_status::ok;
+    return flags.wait ? wait_for_one(call, node, *sent, *since) : exit_status::ok;
 }
 
 // ---- many
@@ -227,13 +246,9 @@ exit_status submit_many(invocation& call, const submit_flags& flags) {
     client::blocking_client node(connect_options(flags.connection, patience::kept));
     auto input = input_source::open(flags.file, node.io().unixEventPort);
     if (!input) return call.refuse(input.error(), "-f");
-    client::feed_place since;
-    if (flags.wait) {
-        const auto position = node.feed_position();
-        if (!position) return call.refuse(position.error());
-        since = *position;
-    }
-    bulk_run run(call, node, **input, flags, since);
+    const auto since = place_before(node, flags.wait);
+    if (!since) return call.refuse(since.error());
+    bulk_run run(call, node, **input, flags, *since);
     return run.run(node);
 }
 
@@ -241,23 +256,12 @@ exit_status submit_many(invocation& call, const submit_flags& flags) {
 
 exit_status wait_for_graph(invocation& call, client::blocking_client& node, const client::graph_submitted& sent,
                            const client::feed_place& since) {
-    interrupt_watch interrupt(node.io());
-    progress_bar bar(call.con, "ended", wall_clock_now());
-    const auto draw = [&bar](const client::wait_progress& p) {
-        bar.update({p.ended, 0, p.total}, wall_clock_now());
-    };
-    auto waiting =
-        sent.existing ? node.async().wait_all(sent.ids, draw) : node.async().wait_all(sent.ids, since, draw);
-    auto ends = node.run(interrupt.or_interrupted(kj::mv(waiting)));
-    call.con.clear_status();
-    if (!ends) {
-        call.say("interrupted; the jobs go on: coppice job graph " + to_string(sent.ids.front()));
-        return exit_status::failed;
-    }
-    if (!*ends) return call.refuse(ends->error());
-    std::size_t succeeded = 0;
-    for (const auto& end : **ends)
-        if (end && end->state == job_state::SUCCEEDED) ++succeeded;
+    exit_status status = exit_status::ok;
+    const auto ends = ends_of(call, node, sent.ids, sent.existing, since,
+                              "the jobs go on: coppice job graph " + to_string(sent.ids.front()), status);
+    if (!ends) return status;
+    const auto succeeded = static_cast<std::size_t>(
+        std::ranges::count_if(*ends, [](const auto& end) { return end && end->state == job_state::SUCCEEDED; }));
     call.say(std::to_string(succeeded) + " of " + std::to_string(sent.ids.size()) + " jobs succeeded");
     return succeeded == sent.ids.size() ? exit_status::ok : exit_status::failed;
 }
@@ -288,17 +292,13 @@ exit_status submit_graph(invocation& call, const submit_flags& flags) {
     for (client::graph_job& job : *jobs)
         if (job.spec.tenant.empty()) job.spec.tenant = flags.tenant;
     client::blocking_client node(connect_options(flags.connection, flags.wait ? patience::kept : patience::none));
-    client::feed_place since;
-    if (flags.wait) {
-        const auto position = node.feed_position();
-        if (!position) return call.refuse(position.error());
-        since = *position;
-    }
+    const auto since = place_before(node, flags.wait);
+    if (!since) return call.refuse(since.error());
     const auto sent = node.run(node.async().submit_graph(*jobs, flags.key));
     if (!sent) return call.refuse(sent.error());
     print_graph_ids(call, flags, *jobs, *sent);
     if (sent->existing) call.say("the key was used before: these are the first graph's jobs");
-    return flags.wait ? wait_for_graph(call, node, *sent, since) : exit_status::ok;
+    return flags.wait ? wait_for_graph(call, node, *sent, *since) : exit_status::ok;
 }
 
 } // namespace

@@ -8,27 +8,22 @@ namespace coppice::cli {
 namespace {
 
 exit_status run_explain(invocation& call, const ids_flags& flags) {
-    const auto ids = parse_ids(call, flags.ids);
-    if (!ids) return exit_status::usage;
-    client::blocking_client node(connect_options(flags.connection, patience::none));
-    exit_status status = exit_status::ok;
-    for (const job_id& id : *ids) {
-        const auto reasons = node.run(node.async().explain(id, mode_of(flags.stale_ok)));
-        if (!reasons) {
-            status = worse(status, call.refuse(reasons.error(), to_string(id)));
-            if (reasons.error().code == errc::unavailable) break;
-            continue;
-        }
-        std::vector<std::string> items;
-        for (const std::string& each : *reasons) items.push_back(json_string(each));
-        if (flags.format == output_format::json) {
-            call.con.print(json_object{}.text("id", to_string(id)).raw("reasons", json_array(items)).done() + "\n");
-            continue;
-        }
-        call.con.print(to_string(id) + "\n");
-        for (const std::string& each : *reasons) call.con.print("  " + printable(each) + "\n");
-    }
-    return status;
+    return for_each_job(
+        call, flags,
+        [&](client::blocking_client& node, const job_id& id) {
+            return node.run(node.async().explain(id, mode_of(flags.stale_ok)));
+        },
+        [&](const job_id& id, const std::vector<std::string>& reasons) {
+            std::vector<std::string> items;
+            for (const std::string& each : reasons) items.push_back(json_string(each));
+            if (flags.format == output_format::json) {
+                json_object o;
+                o.text("id", to_string(id)).raw("reasons", json_array(items));
+                return call.con.print(o.done() + "\n");
+            }
+            call.con.print(to_string(id) + "\n");
+            for (const std::string& each : reasons) call.con.print("  " + printable(each) + "\n");
+        });
 }
 
 struct pause_flags {

@@ -47,4 +47,24 @@ inline std::optional<std::vector<job_id>> parse_ids(const invocation& call, cons
     return ids;
 }
 
+// Asks for each of the jobs in turn, and shows what was answered. What was refused is said, and the rest is asked
+// for all the same, unless the node is away.
+template <class Ask, class Show>
+exit_status for_each_job(invocation& call, const ids_flags& flags, Ask ask, Show show) {
+    const auto ids = parse_ids(call, flags.ids);
+    if (!ids) return exit_status::usage;
+    client::blocking_client node(connect_options(flags.connection, patience::none));
+    exit_status status = exit_status::ok;
+    for (const job_id& id : *ids) {
+        const auto answer = ask(node, id);
+        if (answer) {
+            show(id, *answer);
+            continue;
+        }
+        status = worse(status, call.refuse(answer.error(), to_string(id)));
+        if (answer.error().code == errc::unavailable) break;
+    }
+    return status;
+}
+
 } // namespace coppice::cli

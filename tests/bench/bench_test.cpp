@@ -75,6 +75,15 @@ BOOST_AUTO_TEST_CASE(the_cluster_bench_measures_every_row_of_the_promises,
     for (const int row : {1, 2, 4, 5, 6, 7, 8}) BOOST_CHECK_MESSAGE(rows[row] > 0, "row " << row << " is missing");
 }
 
+BOOST_AUTO_TEST_CASE(the_jobs_bench_measures_every_row_of_the_promises) {
+    const auto done = run_bench("jobs_bench --small --repetitions 1 --json");
+    BOOST_REQUIRE_MESSAGE(done.status == 0, done.said);
+    const auto printed = nlohmann::json::parse(done.out);
+    std::map<int, int> rows;
+    for (const auto& figure : printed.at("figures")) ++rows[figure.at("row").get<int>()];
+    for (int row = 1; row <= 4; ++row) BOOST_CHECK_MESSAGE(rows[row] > 0, "row " << row << " is missing");
+}
+
 BOOST_AUTO_TEST_CASE(the_other_benches_run_small) {
     for (const char* bench : {"supervision_bench --small --sharing", "store_bench 1000 1000 100",
                               "client_worker_bench 10000", "json_schema_bench 1000", "metrics_bench 20",
