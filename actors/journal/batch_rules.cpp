@@ -23,7 +23,7 @@ proposal_ptr own_proposal(shard_id shard, Fill&& fill) {
     return std::make_shared<proposal>(capnp::messageToFlatArray(message), 1, false, nullptr, shard);
 }
 
-// The id of a run: the same whoever finds that its time has come.
+// The id of a run: of two runs that are found at the same moment, two ids.
 job_id id_of_run(const schedule_entry& e, shard_id shard, instant time, instant now) {
     const std::uint64_t mixed =
         (std::uint64_t{e.id.value} << 40 ^ static_cast<std::uint64_t>(to_us(time))) * 0x9e3779b97f4a7c15ULL;

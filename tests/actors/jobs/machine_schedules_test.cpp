@@ -200,6 +200,18 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_refused_is_counted_and_says_why_and_the_next_
     BOOST_TEST(w.runs() == 1U);
 }
 
+// Else a shard without room would be woken for it again and again.
+BOOST_AUTO_TEST_CASE(where_there_is_no_room_a_time_waits_and_wakes_nobody) {
+    scheduled w;
+    w.declare({});
+    w.pass(minutes{1});
+    const auto tables = w.data().begin_read();
+    BOOST_TEST((w.machine().next_due(*tables) <= w.now()));
+    BOOST_TEST(!w.machine().next_due(*tables, false).has_value());
+    BOOST_TEST(upkeep_of(w.machine(), std::nullopt, w.now(), 1000, false).empty());
+    BOOST_TEST(upkeep_of(w.machine(), std::nullopt, w.now(), 1000, true).size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(ten_thousand_that_are_due_in_one_second_are_all_made) {
     scheduled w;
     std::vector<op> ops;
