@@ -22,13 +22,13 @@ group_commit::group_commit(journal_options options) : options_(std::move(options
 void group_commit::roll_back() {
     const auto tables = options_.data->begin_read();
     machine_.load(*tables);
-    due_ = machine_.next_due(*tables, options_.data->has_room());
+    due_ = machine_.next_due(*tables, !held_back_);
 }
 
 std::optional<instant> group_commit::next_due() { return due_; }
 
 std::vector<proposal_ptr> group_commit::upkeep(instant now) const {
-    return upkeep_of(machine_, due_, now, options_.events_kept, options_.data->has_room());
+    return upkeep_of(machine_, due_, now, options_.events_kept, !held_back_);
 }
 
 std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> proposals) {

@@ -60,7 +60,7 @@ void replicated_journal::reload(replica_slot& s) {
     const auto tables = options_.data->begin_read();
     s.machine.load(*tables);
     s.machine.resume_at(s.place.time);
-    s.due = s.machine.next_due(*tables, options_.data->has_room());
+    s.due = s.machine.next_due(*tables, !s.held_back);
     s.next.reset();
     s.applied.clear();
     if (s.under_way) s.under_way->out = nullptr;
@@ -153,7 +153,7 @@ void replicated_journal::apply_committed(replica_slot& s) {
         }
     }
     if (!s.next) throw std::runtime_error("a committed entry is not in the log");
-    s.due = s.machine.next_due(*open_, options_.data->has_room());
+    s.due = s.machine.next_due(*open_, !s.held_back);
     write_place(*open_, s.id, *s.next);
 }
 
