@@ -54,8 +54,8 @@ void schedule_book::put(schedule_id id, rec::ScheduleRow::Reader row) {
     if (const auto due = due_of(e)) by_due_.erase({*due, id});
     schedule_spec spec = read_spec(row);
     if (!e.times || spec.timing != e.spec.timing) {
-        auto times = schedule_times::make(spec.timing);
-        e.times = times ? std::optional{std::move(*times)} : std::nullopt;
+        const auto times = schedule_times::make(spec.timing);
+        e.times = times ? std::optional{*times} : std::nullopt;
     }
     e.id = id;
     e.tenant = tenant_id{row.getTenant()};
