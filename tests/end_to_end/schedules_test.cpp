@@ -97,7 +97,8 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_schedule_is_said_when_it_is_applied) {
     BOOST_TEST(contains(n.run({"schedule", "run", "beat"}).err, "no schedule \"beat\""));
 }
 
-BOOST_AUTO_TEST_CASE(a_schedule_goes_on_over_a_killed_primary) {
+// Nodes that a sanitizer slows down do not keep the leases' times on two processors.
+BOOST_AUTO_TEST_CASE(a_schedule_goes_on_over_a_killed_primary, *boost::unit_test::enable_if<!sanitized>()) {
     cluster_under_test c;
     const auto ran_at = [&](std::size_t i) {
         return [&c, i](const std::vector<std::string>& words) { return c.run(i, words); };
