@@ -112,6 +112,7 @@ BOOST_AUTO_TEST_CASE(a_copy_of_another_cluster_is_replaced) {
     BOOST_TEST(value_in(*mirror, "old") == "1");
     wait_until([&] { return value_in(*mirror, "old") == "(none)"; }, "the old copy goes");
     BOOST_TEST(value_in(*mirror, "both") == "2");
+    wait_until([&] { return !noted.heard().empty(); }, "it is told, which comes after it was written");
     const control_mirror_status now = mirror->status();
     BOOST_TEST(now.not_written == "");
     const auto again = must(control_mirror::start({store.get(), "", shared, {}}));
