@@ -18,6 +18,11 @@ failure no_such_schedule(std::string_view name) {
     return {errc::not_found, "no schedule \"" + std::string{name} + "\"", 0};
 }
 
+// Whose schedules are asked for: the token's, when none is named; empty: all.
+std::string_view asked_tenant(capnp::Text::Reader named, const session_identity& identity) {
+    return named.size() > 0 ? view_of(named) : tenant_of(identity);
+}
+
 std::string timing_text(const schedule_timing& timing) {
     return timing.cron.empty() ? "every " + format_duration(timing.every) : timing.cron + " " + timing.zone;
 }
@@ -69,8 +74,7 @@ kj::Promise<void> job_service::schedules(SchedulesContext context) {
 // Those that the caller may see and asked for, by name.
 std::vector<std::shared_ptr<const declared_schedule>> job_service::asked_schedules(SchedulesParams::Reader params,
                                                                                    const catalog& declared) const {
-    std::string_view tenant = view_of(params.getTenant());
-    if (tenant.empty() && identity_.who.tenant) tenant = *identity_.who.tenant;
+    const std::string_view tenant = asked_tenant(params.getTenant(), identity_);
     std::vector<std::shared_ptr<const declared_schedule>> found;
     for (const auto& [name, schedule] : declared.schedules) {
         if (params.getName().size() > 0 && name != view_of(params.getName())) continue;
@@ -83,8 +87,7 @@ std::vector<std::shared_ptr<const declared_schedule>> job_service::asked_schedul
 
 kj::Promise<void> job_service::schedules_known(SchedulesContext context) {
     const auto params = context.getParams();
-    std::string_view tenant = view_of(params.getTenant());
-    if (tenant.empty() && identity_.who.tenant) tenant = *identity_.who.tenant;
+    const std::string_view tenant = asked_tenant(params.getTenant(), identity_);
     if (const auto no = denied(identity_, permission::read_jobs, tenant, edge_.clock()))
         return refuse(context, *no);
     const catalog_ptr declared = edge_.board->get();
