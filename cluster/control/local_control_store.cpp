@@ -104,7 +104,7 @@ std::size_t size_of(const control_change& c) { return c.key.size() + (c.value ? 
 // ---- opening and stopping
 
 expected<void> local_control_store::open() {
-    const auto settled = rows_->write([this](tables& t) -> expected<void> {
+    auto settled = rows_->write([this](tables& t) -> expected<void> {
         history_ = meta_number(t, history_name);
         revision_ = meta_number(t, revision_name);
         if (history_ == 0) {
