@@ -13,18 +13,21 @@ namespace {
 using namespace coppice;
 
 std::vector<bench::measured_rows<bench::jobs_settings>> all_rows() {
-    return {
-        {{1}, bench::row_limits}, {{2}, bench::row_schedules}, {{3}, bench::row_shares}, {{4}, bench::row_graph}};
+    return {{{1}, bench::row_limits},
+            {{2}, bench::row_schedules},
+            {{3}, bench::row_shares},
+            {{4}, bench::row_graph},
+            {{5}, bench::row_search}};
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Measures a real node's limits, schedules, shares and graphs"};
+    CLI::App app{"Measures a real node's limits, schedules, shares, graphs and searches"};
     bench::jobs_settings settings{.binary = bench::coppice_beside_this_program(), .where = bench::disk_directory()};
     bool small = false, json = false;
     std::vector<int> chosen;
-    bench::add_row_flags(app, 4, settings, small, json, chosen);
+    bench::add_row_flags(app, 5, settings, small, json, chosen);
     CLI11_PARSE(app, argc, argv);
     if (small) settings = bench::small(settings);
 

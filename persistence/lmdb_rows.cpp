@@ -84,10 +84,13 @@ std::optional<row> lmdb_rows::seek(table t, bytes_view from) {
 std::optional<row> lmdb_rows::seek_before(table t, bytes_view before) {
     place* p = at(t, before, true);
     if (p == nullptr) return std::nullopt;
+    // A walk backwards asks for what is before the row that it stands on.
+    const bool stands_there =
+        p->on_row && !p->moved && std::ranges::equal(before, bytes_view{p->key.data(), p->key_size});
     p->on_row = false;
     if (before.empty()) return std::nullopt;
     row r;
-    const lmdb::code c = p->cursor.find_from(before, r);
+    const lmdb::code c = stands_there ? 0 : p->cursor.find_from(before, r);
     if (c != 0 && c != MDB_NOTFOUND) return landed(*p, c, r);
     return landed(*p, c == 0 ? p->cursor.previous(r) : p->cursor.last(r), r);
 }

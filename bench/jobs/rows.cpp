@@ -53,6 +53,7 @@ jobs_settings small(jobs_settings s) {
     s.backlog = 1'000;
     s.window = 100;
     s.graph_layers = s.graph_width = 10;
+    s.searched = 3'000;
     return s;
 }
 
