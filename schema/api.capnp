@@ -97,6 +97,8 @@ struct JobView {
   graph @25 :Id;              # the first job of the graph that it was submitted with; 0: of none
   checkpointSize @26 :UInt32; # bytes that its next attempt goes on from; 0: none
   schedule @27 :Text;         # that made it; empty: none
+  redrives @28 :Id;           # the job that this one does again; 0: none
+  redrivenAs @29 :Id;         # the job that does this one again; 0: none
 }
 
 struct LogLine {
@@ -134,6 +136,9 @@ interface JobService {
     type @1 :Text;
     anyState @2 :Bool = true;
     state @3 :State;
+    submittedFromUs @4 :Int64;   # at that time or later; 0: any
+    submittedBeforeUs @5 :Int64; # 0: any
+    errorCode @6 :UInt16;     # whose last failure has this code; 0: any
   }
 
   cancel @3 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
@@ -172,6 +177,18 @@ interface JobService {
 
   runSchedule @12 (name :Text) -> (id :Id, failure :Failure);
   # Makes a run now, beside those that its times make. Errors: not_found; those of submit.
+
+  redrive @13 (ids :List(Id)) -> (results :List(Submitted), failure :Failure);
+  # Does jobs that failed or were cancelled again, each as a new job with the same payload, priority and parents (for a
+  # parent that was redriven, its redrive; those that are kept no longer are left out), by the type as it is declared now.
+  # One result a job, in order: the new job's id. A job is redriven once: asked again, the answer is that redrive, and
+  # `existing`. At most 1,000. Errors: not_found; illegal_transition: it did not fail, or a parent is to be redriven first;
+  # those of submit.
+
+  deleteJobs @14 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
+  # Erases jobs that have ended, with logs, result and idempotency key; evidence of them and of who deleted them stays. At
+  # most 1,000. Errors: not_found; illegal_transition: it has not ended; conflict: the jobs that wait for it are just being
+  # told.
 }
 
 struct ScheduleView {

@@ -29,6 +29,8 @@ struct Command {
     submitGraph @12 :SubmitGraph;
     declareSchedule @13 :DeclareSchedule;
     runSchedule @14 :RunSchedule;
+    deleteJob @15 :DeleteJob;
+    sweep @16 :Sweep;
   }
 }
 
@@ -51,6 +53,8 @@ struct Submit {
   uniqueLow @13 :UInt64;
   runAnyway @14 :Bool;
   schedule @15 :UInt32;        # that makes it; the shard's own to say
+  redrives @16 :Id;            # a job that failed or was cancelled, and that this one does again. Result: that job's
+                               # redrive, if it has one already. Errors: not_found, illegal_transition
 }
 
 struct SubmitGraph {
@@ -75,6 +79,20 @@ struct Cancel {
   job @0 :Id;
   by @1 :Text;
   reason @2 :Text;
+}
+
+struct DeleteJob {
+  # Erases a job that has ended, its logs, result and idempotency key; its evidence stays.
+  # Errors: not_found; illegal_transition (has not ended); conflict (has jobs that are yet to be told of its end).
+  job @0 :Id;
+  by @1 :Text;
+  reason @2 :Text;
+}
+
+struct Sweep {
+  # Erases jobs of a tenant that have ended and are kept no longer, oldest first; a bounded number of them.
+  tenant @0 :UInt32;
+  from @1 :Id;                 # 0: the oldest
 }
 
 struct Start {

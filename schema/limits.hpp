@@ -41,12 +41,18 @@ inline constexpr std::uint32_t attempts_lost_max = 20; // attempts lost with the
 inline constexpr int priority_first = 1;
 inline constexpr int priority_last = 5;
 inline constexpr int priority_default = 3;
-inline constexpr auto priority_step = 5min;         // ageing: a job overtakes one a step of priority above
-                                                    // it once it has waited this much longer
-inline constexpr auto idempotency_kept = 24h;       // a key's answer is remembered this long
-inline constexpr auto delay_max = 366 * 24h;        // furthest `at` or `delay`
-inline constexpr auto cancel_grace_default = 10s;   // between the wish to stop and the kill
-inline constexpr auto attempt_timeout_default = 1h; // no attempt runs for ever
+inline constexpr auto priority_step = 5min;          // ageing: a job overtakes one a step of priority above
+                                                     // it once it has waited this much longer
+inline constexpr auto idempotency_kept = 24h;        // a key's answer is remembered this long
+inline constexpr auto keep_min = 1s;                 // of jobs that have ended; 0: until somebody deletes them
+inline constexpr std::size_t sweep_looks_max = 2000; // jobs looked at by one sweep: some 2 ms
+inline constexpr std::size_t sweep_jobs_max = 200;   // erased by one: a batch that stays short for the others in it
+inline constexpr auto sweep_pause_min = 1s;          // between rounds over all jobs: a tenth of the shortest time
+inline constexpr auto sweep_pause_max = 1min;        // that they are kept, within these
+inline constexpr std::size_t log_rows_erased_max = 1000; // of one job at once; the rest by a timer
+inline constexpr auto delay_max = 366 * 24h;             // furthest `at` or `delay`
+inline constexpr auto cancel_grace_default = 10s;        // between the wish to stop and the kill
+inline constexpr auto attempt_timeout_default = 1h;      // no attempt runs for ever
 inline constexpr auto retry_base_default = 1s;
 inline constexpr auto retry_max_default = 5min;
 inline constexpr std::uint32_t rate_starts_max = 1'000'000; // in a rate's time

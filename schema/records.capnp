@@ -68,6 +68,8 @@ struct JobRow {
   checkpointSize @38 :UInt32; # bytes in the table `checkpoints`, 0: none
   graph @39 :Id;              # the first job of the graph that it was submitted with; 0: of none
   schedule @40 :UInt32;       # that made it; 0: none
+  redrives @41 :Id;           # the job that this one does again; 0: none
+  redrivenAs @42 :Id;         # the job that does this one again; 0: none
 }
 
 struct AttemptEnd {
@@ -111,6 +113,15 @@ struct TenantRow {
   types @5 :List(Text);      # "*": every type
   paused @6 :Bool;
   rate @7 :RateRow;
+  keep @8 :KeepRow;
+}
+
+struct KeepRow {
+  # How long jobs are kept once they have ended, by how they did. Milliseconds; 0: until somebody deletes them.
+  succeededMs @0 :UInt64;
+  failedMs @1 :UInt64;
+  cancelledMs @2 :UInt64;
+  rejectedMs @3 :UInt64;
 }
 
 struct RateRow {
@@ -217,6 +228,7 @@ struct EvidenceRow {
     jobEnded @0;
     jobRefused @1;
     tenantRefused @2;        # from now on the tenant's submissions are refused (queue full); one row until it ends
+    jobDeleted @3;           # by somebody; what is erased when its time is over leaves none
   }
 }
 

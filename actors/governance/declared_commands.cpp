@@ -26,6 +26,13 @@ void write_unique(const unique_spec& unique, rec::TypeRow::Builder to) {
     for (unsigned i = 0; i < by.size(); ++i) by.set(i, unique.by[i].c_str());
 }
 
+void write_keep(const keep_spec& keep, rec::KeepRow::Builder to) {
+    to.setSucceededMs(ms(keep.succeeded));
+    to.setFailedMs(ms(keep.failed));
+    to.setCancelledMs(ms(keep.cancelled));
+    to.setRejectedMs(ms(keep.rejected));
+}
+
 } // namespace
 
 void write_row(const tenant_spec& spec, std::uint64_t version, rec::TenantRow::Builder row) {
@@ -36,6 +43,7 @@ void write_row(const tenant_spec& spec, std::uint64_t version, rec::TenantRow::B
     row.setQueuedMax(spec.queued_max);
     row.setPaused(spec.paused);
     if (spec.rate.bounds()) write_rate(spec.rate, row.initRate());
+    if (spec.keep.bounds()) write_keep(spec.keep, row.initKeep());
     auto types = row.initTypes(static_cast<unsigned>(spec.types.size()));
     for (unsigned i = 0; i < types.size(); ++i) types.set(i, spec.types[i].c_str());
 }

@@ -68,6 +68,12 @@ struct change_effect {
     std::uint64_t revision = 0;
 };
 
+// A job that had ended is there no longer.
+struct erase_effect {
+    tenant_id tenant;
+    job_state was = job_state::SUCCEEDED;
+};
+
 struct batch_output {
     std::vector<command_result> results; // one a command, in order, over all entries of the batch
     std::vector<start_effect> starts;
@@ -75,6 +81,7 @@ struct batch_output {
     std::vector<cancel_effect> cancels;
     std::vector<adopt_effect> adopts;
     std::vector<change_effect> changes;
+    std::vector<erase_effect> erased;
     std::uint64_t stale_reports = 0;
     std::uint64_t newest_event = 0; // sequence of the newest row of the event feed, 0: none yet
     bool starts_left = false;       // planning stopped at its bound; plan again soon

@@ -39,6 +39,7 @@ enum class timer_kind : std::uint8_t {
     resolve_children = 3,   // go on telling children that their parent ended
     forget_idempotency = 4, // its key's time is over
     forget_unique = 5,      // it answers for its likes no longer
+    erase_logs = 6,         // go on erasing those of a job that is erased
 };
 inline row_key timer(instant due, timer_kind kind, const job_id& id) {
     return shard(id.shard()).u64(static_cast<std::uint64_t>(to_us(due))).u8(static_cast<std::uint8_t>(kind)).id(id);

@@ -104,6 +104,10 @@ bool shard_machine::admit_member(cmd::Submit::Reader s, tenant_entry& t, const i
         write_rejected(id, t, *y, view(s.getSubmitter()), *why, result);
         return false;
     }
+    if (s.hasRedrives()) {
+        set_answer(result, errc::invalid_argument, "a graph's jobs are new ones; redrive jobs by themselves");
+        return false;
+    }
     if (const auto like = like_job(s, *y)) {
         set_answer(result, errc::conflict, "it is to be unique, and job " + to_string(*like) + " is like it");
         return false;

@@ -25,6 +25,7 @@ void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
     type_entry* y = current_type(s, result);
     if (y == nullptr) return;
     if (const auto stored = t_->get(table::jobs, keys::job(result.job))) return answer_same_job(s, *stored, result);
+    if (s.hasRedrives() && !may_redrive(s, result)) return;
     if (const auto like = like_job(s, *y)) {
         result.job = *like;
         result.existing = true;
@@ -37,6 +38,7 @@ void shard_machine::submit(cmd::Submit::Reader s, command_result& result) {
     book_.accepted(*t);
     write_job(s, *t, *y);
     remember_key(s, t->id);
+    if (s.hasRedrives()) mark_redriven(s);
 }
 
 // Null, with the answer, when it is not one of this shard.
@@ -214,6 +216,7 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
     c.row.setRunAnyway(s.getRunAnyway());
     c.row.setSchedule(s.getSchedule());
     if (!graph.is_nil()) write_id(graph, c.row.initGraph());
+    if (s.hasRedrives()) c.row.setRedrives(s.getRedrives());
     if (s.getSubmitter().size() > 0) c.row.setSubmitter(s.getSubmitter());
     if (s.getIdempotencyKey().size() > 0) c.row.setIdempotencyKey(s.getIdempotencyKey());
     if (s.getPayload().size() > limits::payload_inline_max) {

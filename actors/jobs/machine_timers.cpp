@@ -20,7 +20,7 @@ void shard_machine::tick(std::uint32_t most) {
         t_->erase(table::timers, keys::timer(due, kind, id));
         fire(kind, id);
         // Kept within a tick's budget: what is left over is due at once, in the next tick.
-        if (kind == keys::timer_kind::resolve_children) return;
+        if (kind == keys::timer_kind::resolve_children || kind == keys::timer_kind::erase_logs) return;
     }
 }
 
@@ -37,6 +37,8 @@ void shard_machine::fire(keys::timer_kind kind, const job_id& id) {
         return forget_key(id);
     case keys::timer_kind::forget_unique:
         return fire_forget_unique(id);
+    case keys::timer_kind::erase_logs:
+        return erase_logs(id);
     case keys::timer_kind::resolve_children: {
         const auto stored = t_->get(table::jobs, keys::job(id));
         if (stored) ended_parents_.emplace_back(id, read_job_.read(*stored).getState());

@@ -37,8 +37,10 @@ void shard_machine::load(read_tables& from) {
     ended_runs_.clear();
     schedules_.load(from, shard_);
     share_ = fair_share{};
+    sweep_ = sweep_place{};
     for (const auto& [id, t] : book_.tenants()) {
         share_.set_weight(id, t.spec.weight);
+        sweep_.keep(id, t.spec.keep.shortest());
         refresh_activity(id);
     }
     resolve_type_names();
@@ -120,6 +122,10 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
         return declare(command.getDeclareSchedule(), result);
     case cmd::Command::RUN_SCHEDULE:
         return run_schedule(command.getRunSchedule(), result);
+    case cmd::Command::DELETE_JOB:
+        return delete_job(command.getDeleteJob(), result);
+    case cmd::Command::SWEEP:
+        return sweep(command.getSweep());
     case cmd::Command::DECLARE: // the control store's
     case cmd::Command::NONE:
         break;
@@ -135,7 +141,10 @@ void shard_machine::declare(cmd::DeclareTenant::Reader d, command_result& result
         result.detail = "a tenant without a number or a name";
         return;
     }
-    if (book_.declare_tenant(*t_, id, d.getRow())) share_.set_weight(id, book_.tenant(id)->spec.weight);
+    if (book_.declare_tenant(*t_, id, d.getRow())) {
+        share_.set_weight(id, book_.tenant(id)->spec.weight);
+        sweep_.keep(id, book_.tenant(id)->spec.keep.shortest());
+    }
     refresh_activity(id);
 }
 
@@ -165,9 +174,9 @@ std::optional<instant> shard_machine::next_due(read_tables& from, bool room) con
         k.u16();
         timer = from_us(static_cast<std::int64_t>(k.u64()));
     }
-    if (!room) return timer;
     std::optional<instant> soonest;
-    for (const auto& each : {timer, gates_.opens(), schedules_.next_due()})
+    for (const auto& each : {timer, sweep_.next_due(), room ? gates_.opens() : std::nullopt,
+                             room ? schedules_.next_due() : std::nullopt})
         if (each && (!soonest || *each < *soonest)) soonest = each;
     return soonest;
 }

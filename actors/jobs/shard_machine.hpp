@@ -13,8 +13,9 @@
 //  - a terminal row, its evidence and its event are written in one commit.
 //
 // The parts, by noun: machine_submit.cpp, machine_graph.cpp, machine_unique.cpp, machine_attempt.cpp,
-// machine_children.cpp, machine_timers.cpp, machine_schedules.cpp, machine_plan.cpp, machine_gates.cpp; `enter` in
-// shard_machine.cpp is the one place that moves a job between states.
+// machine_children.cpp, machine_timers.cpp, machine_schedules.cpp, machine_redrive.cpp, machine_retention.cpp,
+// machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is the one place that moves a job between
+// states.
 #pragma once
 
 #include <deque>
@@ -25,6 +26,7 @@
 #include "actors/jobs/job_keys.hpp"
 #include "actors/jobs/slot_pool.hpp"
 #include "actors/jobs/start_gates.hpp"
+#include "actors/jobs/sweep_place.hpp"
 #include "actors/schedules/schedule_book.hpp"
 #include "actors/tenants/tenant_book.hpp"
 #include "persistence/record.hpp"
@@ -63,8 +65,8 @@ class shard_machine {
     // Rows of the event feed, and the sequence number of the next one.
     std::uint64_t events() const { return event_next_ - event_first_; }
     std::uint64_t next_event() const { return event_next_; }
-    // When the next timer or schedule is due, or something that only a rate holds may start, if any.
-    // `room`: whether new work may be made; where it may not, timers alone count.
+    // When the next timer, sweep or schedule is due, or something that only a rate holds may start, if any.
+    // `room`: whether new work may be made; where it may not, timers and sweeps alone count.
     std::optional<instant> next_due(read_tables& from, bool room = true) const;
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
@@ -82,6 +84,7 @@ class shard_machine {
     const tenant_book& book() const { return book_; }
     const slot_pool& pool() const { return pool_; }
     const schedule_book& schedules() const { return schedules_; }
+    const sweep_place& sweeps() const { return sweep_; }
     shard_id shard() const { return shard_; }
 
   private:
@@ -184,6 +187,20 @@ class shard_machine {
     void forget_key(const job_id& id);
     void prune(cmd::Prune::Reader p);
 
+    // ---- machine_redrive.cpp
+    bool may_redrive(cmd::Submit::Reader s, command_result& result);
+    void mark_redriven(cmd::Submit::Reader s);
+
+    // ---- machine_retention.cpp
+    void erase_logs(const job_id& id);
+    std::optional<instant> key_expires(const job_id& id, rec::JobRow::Reader row);
+    bool has_untold_children(const job_id& id, rec::JobRow::Reader row);
+    void erase_job(cell& c);
+    void forget_child(const job_id& parent, const job_id& child);
+    void delete_job(cmd::DeleteJob::Reader d, command_result& result);
+    bool is_kept_no_longer(const job_id& id, rec::JobRow::Reader row, const keep_spec& keep);
+    void sweep(cmd::Sweep::Reader s);
+
     // ---- machine_schedules.cpp
     void declare(cmd::DeclareSchedule::Reader d, command_result& result);
     void run_schedule(cmd::RunSchedule::Reader r, command_result& result);
@@ -227,6 +244,7 @@ class shard_machine {
     fair_share share_;
     start_gates gates_;
     schedule_book schedules_;
+    sweep_place sweep_;
     std::size_t looks_left_ = 0; // in this plan, at waiting jobs whose key may be full
     std::uint64_t evidence_next_ = 1;
     std::uint64_t event_next_ = 1;

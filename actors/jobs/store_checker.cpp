@@ -44,7 +44,13 @@ void store_checker::timers() {
 }
 
 void store_checker::check_timer(instant due, keys::timer_kind kind, const job_id& id) {
+    if (kind == keys::timer_kind::erase_logs) {
+        erasing.insert(id);
+        if (job(id)) find(id, "its logs are being erased, but it is there");
+        return;
+    }
     const auto row = job(id);
+    if (!row && kind == keys::timer_kind::forget_unique) return; // it was erased before
     if (!row) return find(id, "a timer of kind " + number(static_cast<unsigned>(kind)) + " is for no job");
     const job_state state = row->getState();
     switch (kind) {
@@ -71,6 +77,8 @@ void store_checker::check_timer(instant due, keys::timer_kind kind, const job_id
     case keys::timer_kind::forget_unique:
         if (row->getUniqueHigh() == 0 && row->getUniqueLow() == 0)
             find(id, "it is to answer for its likes no longer, but never did");
+        return;
+    case keys::timer_kind::erase_logs: // above: it is for a job that is there no longer
         return;
     }
     find(id, "a timer of unknown kind " + number(static_cast<unsigned>(kind)));

@@ -98,6 +98,7 @@ struct store_checker {
     std::set<type_id> types;
     std::map<type_id, std::uint64_t> key_since; // of types with concurrency by key: rec::TypeRow::keySince
     std::set<job_id> telling;                   // parents whose children are told by a timer
+    std::set<job_id> erasing;                   // erased jobs whose logs go by a timer
     record_reader<rec::JobRow> job_reader;
     record_reader<rec::JobRow> other_job_reader;
     record_reader<rec::EvidenceRow> evidence_reader;

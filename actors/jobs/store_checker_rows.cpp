@@ -109,8 +109,8 @@ void store_checker::graphs() {
         if (!k.ok() || jobs.size() == 0 || read_id(jobs[0]) != graph)
             return find(graph, "a graph that does not begin with it");
         for (const auto each : jobs) {
-            const auto row = job(read_id(each));
-            if (!row || read_id(row->getGraph()) != graph)
+            const auto row = job(read_id(each)); // none: its time was over before the first one's
+            if (row && read_id(row->getGraph()) != graph)
                 find(read_id(each), "job " + to_string(graph) + "'s graph names it, but it is not of it");
         }
     });
@@ -127,9 +127,9 @@ void store_checker::schedules() {
         if (!tenants.contains(tenant_id{schedule.getTenant()})) find(name + "its tenant is not declared");
         if (last.is_nil()) return;
         const auto run = job(last);
-        if (!run || last.tenant().value != schedule.getTenant())
-            return find(last, name + "its newest run is no job");
-        if (schedule.getBufferedUs() != 0 && is_terminal(run->getState()))
+        if (last.tenant().value != schedule.getTenant())
+            return find(last, name + "its newest run is another tenant's");
+        if (schedule.getBufferedUs() != 0 && (!run || is_terminal(run->getState())))
             find(last, name + "a run waits for it, but it has ended");
     });
 }
@@ -164,7 +164,8 @@ void store_checker::logs() {
             attempt = of;
             lines = 0;
             const auto row = job(id);
-            if (!k.ok() || !row || of == 0 || of > row->getAttempt())
+            const bool is_erased = !row && erasing.contains(id);
+            if (!k.ok() || (!row && !is_erased) || of == 0 || (row && of > row->getAttempt()))
                 find(id, "log lines of attempt " + number(of) + ", which it never had");
         }
         if (++lines == limits::log_lines_per_attempt_max + 1)
@@ -241,8 +242,10 @@ void store_checker::evidence_rows() {
         const auto e = evidence_reader.read(r.value);
         if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) return;
         const job_id id = read_id(e.getJob());
-        const auto row = job(id);
-        if (!row || row->getEvidence() != sequence)
+        const auto row = job(id); // none: its record is over, which the counters know
+        if (row && e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
+            find(id, "evidence " + number(sequence) + " says that it was deleted, but it is there");
+        else if (row && row->getEvidence() != sequence)
             find(id, "evidence " + number(sequence) + " that the job does not name");
     });
 }
@@ -253,7 +256,9 @@ std::optional<store_checker::feed_row> store_checker::evidence_of_job_before(std
         if (!r || !has_prefix(r->key, keys::shard(shard))) return std::nullopt;
         sequence = key_reader{r->key.subspan(2)}.u64();
         const auto e = evidence_reader.read(r->value);
-        if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) continue;
+        if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED ||
+            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
+            continue;
         return feed_row{sequence, read_id(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
     }
 }

@@ -73,6 +73,12 @@ std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<
             machine.shard(), [](cmd::Command::Builder c) { c.initTick().setMost(limits::timers_per_tick_max); }));
     const auto schedules = machine.schedules().due(now, room ? limits::schedules_per_batch : 0);
     if (!schedules.empty()) wanted.push_back(runs_of_schedules(machine.shard(), schedules, now));
+    if (const auto sweep = machine.sweeps().due(now))
+        wanted.push_back(own_proposal(machine.shard(), [&](cmd::Command::Builder c) {
+            auto to = c.initSweep();
+            to.setTenant(sweep->tenant.value);
+            write_id(sweep->from, to.initFrom());
+        }));
     // Not one by one: a seek to the feed's far end a batch is more than a thousand erasures are.
     if (machine.events() >= events_kept + limits::events_pruned_at_once)
         wanted.push_back(own_proposal(machine.shard(), [&](cmd::Command::Builder c) {

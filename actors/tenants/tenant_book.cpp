@@ -48,6 +48,10 @@ start_rate read_rate(rec::RateRow::Reader row) {
             std::clamp(row.getBurst(), 1U, limits::rate_burst_max)};
 }
 
+keep_spec read_keep(rec::KeepRow::Reader row) {
+    return {ms(row.getSucceededMs()), ms(row.getFailedMs()), ms(row.getCancelledMs()), ms(row.getRejectedMs())};
+}
+
 template <class Each>
 void each_of_shard(read_tables& from, table t, shard_id shard, Each&& each) {
     const row_key prefix = keys::shard(shard);
@@ -153,6 +157,7 @@ void tenant_book::read_tenant(tenant_id id, rec::TenantRow::Reader row) {
     t.spec.queued_max = row.getQueuedMax();
     t.spec.paused = row.getPaused();
     t.spec.rate = read_rate(row.getRate());
+    t.spec.keep = read_keep(row.getKeep());
     t.spec.types.clear();
     for (const auto name : row.getTypes()) t.spec.types.emplace_back(name.cStr());
     t.all_types = std::ranges::find(t.spec.types, "*") != t.spec.types.end();

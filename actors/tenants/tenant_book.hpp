@@ -77,6 +77,8 @@ class tenant_book {
 
     // A job of this tenant and type went from one state to another; nullopt: it was not there before.
     void moved(tenant_entry& t, type_entry& y, std::optional<job_state> from, job_state to);
+    // A job that was in this state is there no longer.
+    void erased(tenant_entry& t, type_entry& y, job_state was) { count(t, y, was, -1); }
     // A submission of this type met a full queue; a submission was taken again.
     void refused(tenant_entry& t, type_entry& y);
     void accepted(tenant_entry& t);

@@ -26,7 +26,8 @@ enum class permission : std::uint8_t {
     submit_jobs,
     read_jobs,
     cancel_jobs,
-    redrive_jobs,   // put a failed job back in its queue
+    redrive_jobs,   // do a job that failed or was cancelled again
+    delete_jobs,    // erase jobs that have ended; evidence stays
     read_declared,  // tenants, job types, as declared
     apply_declared, // documents of every kind but Tenant
     apply_tenants,  // documents of kind Tenant: shares and entitlements

@@ -1,7 +1,8 @@
-// coppice job get | list | result | cancel
+// coppice job get | list | result
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/job_flags.hpp"
 #include "runtime/cli/job_output.hpp"
+#include "runtime/cli/job_selection.hpp"
 #include "runtime/cli/terminal_text.hpp"
 #include "schema/base64url.hpp"
 #include "schema/limits.hpp"
@@ -37,39 +38,10 @@ exit_status run_result(invocation& call, const ids_flags& flags) {
         });
 }
 
-exit_status run_cancel(invocation& call, const ids_flags& flags, const std::string& reason) {
-    const auto ids = parse_ids(call, flags.ids);
-    if (!ids) return exit_status::usage;
-    client::blocking_client node(connect_options(flags.connection, patience::none));
-    exit_status status = exit_status::ok;
-    for (std::size_t at = 0; at < ids->size(); at += limits::page_size_max) {
-        const auto end = std::min(ids->size(), at + limits::page_size_max);
-        const std::vector<job_id> some(ids->begin() + static_cast<std::ptrdiff_t>(at),
-                                       ids->begin() + static_cast<std::ptrdiff_t>(end));
-        const auto results = node.cancel(some, reason);
-        for (std::size_t i = 0; i < results.size(); ++i) {
-            const std::string id = to_string(some[i]);
-            if (!results[i]) status = worse(status, call.refuse(results[i].error(), id));
-            if (flags.format == output_format::json) {
-                json_object o;
-                o.text("id", id).boolean("cancelled", results[i].has_value());
-                if (!results[i]) o.raw("error", json_failure(results[i].error()));
-                call.con.print(o.done() + "\n");
-            } else if (results[i]) {
-                call.con.print(id + "  told to stop\n");
-            }
-        }
-        if (status == exit_status::unavailable) break;
-    }
-    return status;
-}
-
 struct list_flags {
     connection_flags connection;
     output_format format = output_format::table;
-    std::string tenant;
-    std::string state;
-    std::string type;
+    filter_flags filter;
     std::uint64_t limit = limits::page_size_default;
     std::string cursor;
     bool stale_ok = false;
@@ -87,8 +59,8 @@ void print_page(invocation& call, const client::job_page& page, output_format fo
 }
 
 exit_status run_list(invocation& call, const list_flags& flags) {
-    client::job_filter filter{.tenant = flags.tenant, .type = flags.type, .state = std::nullopt};
-    if (!flags.state.empty()) filter.state = job_state_from(flags.state);
+    const auto filter = make_filter(call, flags.filter, wall_clock_now());
+    if (!filter) return exit_status::usage;
     const auto from = base64url_decode(flags.cursor);
     if (!from) return call.misused("--cursor: \"" + flags.cursor + "\" is not one that `job list` printed");
     client::blocking_client node(connect_options(flags.connection, patience::none));
@@ -98,7 +70,7 @@ exit_status run_list(invocation& call, const list_flags& flags) {
     std::string cursor = *from;
     do {
         const auto wanted = std::min<std::uint64_t>(flags.limit - count, limits::page_size_max);
-        const auto page = node.list(filter, static_cast<std::uint32_t>(wanted), cursor, mode_of(flags.stale_ok));
+        const auto page = node.list(*filter, static_cast<std::uint32_t>(wanted), cursor, mode_of(flags.stale_ok));
         if (!page) return call.refuse(page.error());
         count += page->jobs.size();
         print_page(call, *page, flags.format, rows, items);
@@ -121,18 +93,10 @@ exit_status run_list(invocation& call, const list_flags& flags) {
     return exit_status::ok;
 }
 
-std::vector<std::string> state_words() {
-    std::vector<std::string> words;
-    for (const job_state s : all_job_states) words.emplace_back(to_string(s));
-    return words;
-}
-
 void add_list(const command_registry& commands, CLI::App& job) {
     auto flags = std::make_shared<list_flags>();
     auto* list = job.add_subcommand("list", "List jobs, newest first within a tenant");
-    list->add_option("--tenant", flags->tenant, "Of this tenant (default: all that the token may see)");
-    add_choice(*list, "--status", flags->state, state_words(), "In this state: queued, running, failed, ...");
-    list->add_option("--type", flags->type, "Of this job type");
+    add_filter_flags(*list, flags->filter);
     list->add_option("--limit", flags->limit, "At most so many (default 100)")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{limits::list_printed_max}));
     list->add_option("--cursor", flags->cursor, "Go on where an earlier list ended");
@@ -171,16 +135,7 @@ void add_job_commands(const command_registry& commands) {
 
     add_job_follow_commands(commands, *job);
     add_job_graph_command(commands, *job);
-
-    auto cancel = std::make_shared<ids_flags>();
-    auto reason = std::make_shared<std::string>("cancelled from the command line");
-    auto* cancel_app =
-        job->add_subcommand("cancel", "Cancel jobs: waiting ones at once, running ones are told to stop");
-    add_ids_flags(*cancel_app, *cancel);
-    cancel_app->add_option("--reason", *reason, "Stands in the job's record");
-    teach(*cancel_app, {"coppice job cancel 0199a1b2-... --reason 'wrong input'"});
-    commands.on_chosen(*cancel_app, "job cancel",
-                       [cancel, reason](invocation& call) { return run_cancel(call, *cancel, *reason); });
+    add_job_change_commands(commands, *job);
 }
 
 } // namespace coppice::cli

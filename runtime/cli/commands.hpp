@@ -20,11 +20,17 @@ void add_tree_command(const command_registry& commands);
 void add_metrics_command(const command_registry& commands);
 void add_check_command(const command_registry& commands);
 void add_bench_commands(const command_registry& commands);
+void add_completion_command(const command_registry& commands);
 void add_version_command(const command_registry& commands);
+
+// What may stand in the place of the last of `words`, which may be begun; those before it are what was typed after
+// the program's name. Sorted; empty where anything may.
+std::vector<std::string> completions(const CLI::App& root, const std::vector<std::string>& words);
 
 // Below `job`.
 void add_job_submit_command(const command_registry& commands, CLI::App& job);
 void add_job_follow_commands(const command_registry& commands, CLI::App& job); // watch, logs
+void add_job_change_commands(const command_registry& commands, CLI::App& job);
 void add_job_graph_command(const command_registry& commands, CLI::App& job);
 
 } // namespace coppice::cli

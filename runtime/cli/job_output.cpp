@@ -80,6 +80,8 @@ std::string job_json(const client::job_view& job, bool whole) {
     else
         o.text("key", job.idempotency_key);
     o.text("submitter", job.submitter).number("revision", job.revision);
+    if (!job.redrives.is_nil()) o.text("redrives", to_string(job.redrives));
+    if (!job.redriven_as.is_nil()) o.text("redriven_as", to_string(job.redriven_as));
     if (whole) o.foreign("payload", job.payload).raw("history", history_json(job.history));
     return o.done();
 }
@@ -128,6 +130,8 @@ std::string job_description(const client::job_view& job) {
     line("key", job.idempotency_key);
     for (const job_id& id : job.after) line("after", to_string(id));
     line("schedule", job.schedule);
+    if (!job.redrives.is_nil()) line("redrives", to_string(job.redrives));
+    if (!job.redriven_as.is_nil()) line("redriven as", to_string(job.redriven_as));
     if (job.run_anyway) line("anyway", "however those end");
     if (!job.graph.is_nil()) line("graph", to_string(job.graph));
     if (job.checkpoint_size > 0) line("checkpoint", std::to_string(job.checkpoint_size) + " bytes");

@@ -36,6 +36,12 @@ class blocking_client {
     std::vector<expected<void>> cancel(std::vector<job_id> ids, std::string reason) {
         return run(client_.cancel(std::move(ids), std::move(reason)));
     }
+    std::vector<expected<submitted>> redrive(std::vector<job_id> ids) {
+        return run(client_.redrive(std::move(ids)));
+    }
+    std::vector<expected<void>> delete_jobs(std::vector<job_id> ids, std::string reason) {
+        return run(client_.delete_jobs(std::move(ids), std::move(reason)));
+    }
     expected<std::vector<log_view>> logs(job_id id, std::uint32_t attempt = 0, std::uint64_t from_sequence = 0,
                                          std::uint32_t limit = 1000, read_mode mode = read_mode::linearizable) {
         return run(client_.logs(id, attempt, from_sequence, limit, mode));

@@ -148,37 +148,15 @@ kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t li
             f.setType(filter.type);
             f.setAnyState(!filter.state);
             if (filter.state) f.setState(*filter.state);
+            if (filter.from != never) f.setSubmittedFromUs(to_us(filter.from));
+            if (filter.before != never) f.setSubmittedBeforeUs(to_us(filter.before));
+            f.setErrorCode(static_cast<std::uint16_t>(filter.error_code));
             request.setLimit(limit);
             request.setCursor(as_data(cursor));
             return request.send().then([](capnp::Response<api::JobService::ListResults> r) -> expected<job_page> {
                 if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
                 return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor())};
             });
-        });
-}
-
-kj::Promise<std::vector<expected<void>>> client::cancel(std::vector<job_id> ids, std::string reason) {
-    using results = std::vector<expected<void>>;
-    const std::size_t count = ids.size();
-    return link_
-        ->call<results>(
-            repeat::safe, no_wait,
-            [ids = std::move(ids), reason = std::move(reason)](session& s) -> kj::Promise<expected<results>> {
-                if (!s.grant.may_jobs) return expected<results>(not_granted(s, "jobs"));
-                auto request = s.jobs.cancelRequest();
-                auto list = request.initIds(static_cast<unsigned>(ids.size()));
-                for (unsigned i = 0; i < list.size(); ++i) write(list[i], ids[i]);
-                request.setReason(reason);
-                return request.send().then(
-                    [](capnp::Response<api::JobService::CancelResults> r) -> expected<results> {
-                        if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-                        return read_all<expected<void>>(r.getResults());
-                    });
-            })
-        .then([count](expected<results> answer) {
-            if (!answer) return results(count, tl::unexpected(answer.error()));
-            answer->resize(count, fail(errc::internal, "the node answered fewer results than were asked for"));
-            return std::move(*answer);
         });
 }
 

@@ -3,11 +3,11 @@
 // Intuition: a caller asks and gets a value or a `failure`; that there is a connection, that it broke and was made
 // again, is dealt with here. A call connects and logs in when there is no session; many may be under way at once.
 //
-// What a lost connection means: calls that are safe to repeat (reads; `cancel`; a submit whose every spec has an
-// idempotency key) are repeated after a reconnect, with exponential backoff and full jitter (Brooker, "Exponential
-// Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the others, one that was not sent
-// yet is treated in the same way and gives `unavailable` in the end; one that was under way gives
-// `unknown_outcome`. A refusal by the node is the answer; only `token_expired` leads to one new login and one
+// What a lost connection means: calls that are safe to repeat (reads; `cancel`, `redrive`, `delete_jobs`; a submit
+// whose every spec has an idempotency key) are repeated after a reconnect, with exponential backoff and full jitter
+// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the others,
+// one that was not sent yet is treated in the same way and gives `unavailable` in the end; one that was under way
+// gives `unknown_outcome`. A refusal by the node is the answer; only `token_expired` leads to one new login and one
 // repetition.
 //
 // Errors of every call besides the interface's own: `unavailable`, `unknown_outcome`, `permission_denied` (the role
@@ -75,7 +75,10 @@ class client {
     kj::Promise<expected<job_view>> get(job_id id, read_mode mode = read_mode::linearizable);
     kj::Promise<expected<job_page>> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {},
                                          read_mode mode = read_mode::linearizable);
+    // One result a job, in order, of at most limits::submit_batch_max; as api.capnp says.
     kj::Promise<std::vector<expected<void>>> cancel(std::vector<job_id> ids, std::string reason);
+    kj::Promise<std::vector<expected<submitted>>> redrive(std::vector<job_id> ids);
+    kj::Promise<std::vector<expected<void>>> delete_jobs(std::vector<job_id> ids, std::string reason);
     // attempt 0: the newest.
     kj::Promise<expected<std::vector<log_view>>> logs(job_id id, std::uint32_t attempt = 0,
                                                       std::uint64_t from_sequence = 0, std::uint32_t limit = 1000,

@@ -94,6 +94,8 @@ struct job_view {
     job_id graph;                      // the first job of its graph; nil: of none
     std::uint32_t checkpoint_size = 0; // bytes that its next attempt goes on from
     std::string schedule;              // that made it; empty: none
+    job_id redrives;                   // the job that it does again; nil: none
+    job_id redriven_as;                // the job that does it again; nil: none
 };
 
 // linearizable: everything that was acknowledged before. stale_ok: what the asked node of a cluster has, at once.
@@ -103,6 +105,9 @@ struct job_filter {
     std::string tenant; // empty: all that the token may see
     std::string type;
     std::optional<job_state> state;
+    instant from = never;       // submitted then or later
+    instant before = never;     // submitted before
+    errc error_code = errc::ok; // whose last failure has this code; ok: any
 };
 
 struct job_page {

@@ -65,7 +65,9 @@ job_view read(api::JobView::Reader j) {
                .run_anyway = j.getRunAnyway(),
                .graph = read(j.getGraph()),
                .checkpoint_size = j.getCheckpointSize(),
-               .schedule = text_of(j.getSchedule())};
+               .schedule = text_of(j.getSchedule()),
+               .redrives = read(j.getRedrives()),
+               .redriven_as = read(j.getRedrivenAs())};
     for (const auto end : j.getHistory())
         v.history.push_back({end.getAttempt(), errc_from_number(end.getCode()), from_us(end.getStartedUs()),
                              from_us(end.getEndedUs()), text_of(end.getMessage())});

@@ -47,6 +47,14 @@ ordered_json to_object(const unique_spec& unique) {
     return object;
 }
 
+ordered_json to_object(const keep_spec& keep) {
+    ordered_json object;
+    for (const auto& [word, kept] : {std::pair{"succeeded", keep.succeeded}, std::pair{"failed", keep.failed},
+                                     std::pair{"cancelled", keep.cancelled}, std::pair{"rejected", keep.rejected}})
+        if (kept.count() > 0) object[word] = format_duration(kept);
+    return object;
+}
+
 } // namespace
 
 // What came with a later version is written only when it says something, for a version before it refuses the word.
@@ -57,6 +65,7 @@ ordered_json to_object(const tenant_spec& spec) {
     object["running_max"] = spec.running_max;
     object["queued_max"] = spec.queued_max;
     if (spec.rate.bounds()) object["rate"] = to_object(spec.rate);
+    if (spec.keep.bounds()) object["keep"] = to_object(spec.keep);
     if (spec.paused) object["paused"] = true;
     object["types"] = spec.types;
     return object;

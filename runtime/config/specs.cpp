@@ -149,6 +149,13 @@ void read_concurrency(field_reader& fields, concurrency_spec& concurrency) {
         fields.error("by", "needs a running_max or a rate beside it, or it bounds nothing");
 }
 
+void read_keep(field_reader& fields, keep_spec& keep) {
+    fields.duration("succeeded", keep.succeeded, limits::keep_min, longest);
+    fields.duration("failed", keep.failed, limits::keep_min, longest);
+    fields.duration("cancelled", keep.cancelled, limits::keep_min, longest);
+    fields.duration("rejected", keep.rejected, limits::keep_min, longest);
+}
+
 void read_states(field_reader& fields, std::vector<job_state>& states) {
     std::vector<std::string> words;
     if (!fields.texts("states", words)) return;
@@ -219,6 +226,7 @@ void read_spec(field_reader& fields, tenant_spec& spec) {
     fields.integer("running_max", spec.running_max, 1, limits::running_declared_max);
     fields.integer("queued_max", spec.queued_max, 1, limits::queued_declared_max);
     fields.mapping("rate", [&](field_reader& rate) { read_rate(rate, spec.rate); });
+    fields.mapping("keep", [&](field_reader& keep) { read_keep(keep, spec.keep); });
     fields.boolean("paused", spec.paused);
     if (fields.texts("types", spec.types)) check_types(fields, spec, fields.find("types")->items);
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "runtime/edge/feature_gate.hpp"
-#include "runtime/edge/job_views.hpp"
+#include "runtime/edge/job_changes.hpp"
 #include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
 #include "schema/wire_ids.hpp"
@@ -135,6 +135,9 @@ std::optional<failure> job_service::list_filter(ListParams::Reader params, const
         to.type = found->id;
     }
     if (!filter.getAnyState()) to.state = filter.getState();
+    if (filter.getSubmittedFromUs() > 0) to.from = from_us(filter.getSubmittedFromUs());
+    if (filter.getSubmittedBeforeUs() > 0) to.before = from_us(filter.getSubmittedBeforeUs());
+    if (filter.getErrorCode() != 0) to.error_code = filter.getErrorCode();
     return std::nullopt;
 }
 
@@ -171,44 +174,17 @@ void job_service::read_list(ListContext& context, const job_filter& filter) {
 }
 
 kj::Promise<void> job_service::cancel(CancelContext context) {
-    const auto ids = context.getParams().getIds();
-    if (ids.size() == 0 || ids.size() > limits::submit_batch_max)
-        return refuse(context, {errc::invalid_argument, "a cancel names 1 to 1000 jobs", 0});
-    auto call = take_call(identity_.connection);
-    if (!call) return refuse(context, call.error());
-    bool all_known = true;
-    for (const auto id : ids) all_known = all_known && knows(read_id(id));
-    return when_declared(edge_, timer_, all_known, [this, context, call = kj::mv(*call)]() mutable {
-        return cancel_known(context, kj::mv(call));
+    return with_jobs(context, [this, context](call_place call) mutable {
+        const std::string reason{
+            view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max)};
+        return change_each(context, kj::mv(call), permission::cancel_jobs,
+                           [this, reason](const job_id& id, cmd::Command::Builder to) {
+                               auto command = to.initCancel();
+                               write_id(id, command.initJob());
+                               command.setBy(identity_.who.subject.c_str());
+                               command.setReason(reason.c_str());
+                           });
     });
-}
-
-kj::Promise<void> job_service::cancel_known(CancelContext context, call_place call) {
-    const auto ids = context.getParams().getIds();
-    const auto reason = view_of(context.getParams().getReason()).substr(0, limits::progress_text_size_max);
-    shard_entries entries{ids.size()};
-    std::vector<std::optional<failure>> refused(ids.size());
-    for (unsigned i = 0; i < ids.size(); ++i) {
-        const job_id id = read_id(ids[i]);
-        refused[i] = barred(id, permission::cancel_jobs);
-        if (refused[i]) continue;
-        auto command = entries.next(id.shard()).initCancel();
-        write_id(id, command.initJob());
-        command.setBy(identity_.who.subject.c_str());
-        command.setReason(std::string{reason}.c_str());
-    }
-    return entries.propose(edge_, false)
-        .then([context, refused = std::move(refused),
-               call = kj::mv(call)](std::vector<command_result> results) mutable {
-            auto answers = context.getResults().initResults(static_cast<unsigned>(refused.size()));
-            auto result = results.begin();
-            for (unsigned i = 0; i < answers.size(); ++i) {
-                if (refused[i])
-                    write_failure(*refused[i], answers[i]);
-                else if (const command_result& r = *result++; r.code != errc::ok)
-                    write_result_failure(r, answers[i]);
-            }
-        });
 }
 
 kj::Promise<void> job_service::logs(LogsContext context) {

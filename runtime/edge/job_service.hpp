@@ -28,6 +28,8 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> explain(ExplainContext context) override;
     kj::Promise<void> schedules(SchedulesContext context) override;
     kj::Promise<void> runSchedule(RunScheduleContext context) override;
+    kj::Promise<void> redrive(RedriveContext context) override;
+    kj::Promise<void> deleteJobs(DeleteJobsContext context) override;
 
   private:
     // The same calls once what they name is declared here, or is not declared at all.
@@ -40,7 +42,14 @@ class job_service final : public api::JobService::Server {
     std::vector<std::shared_ptr<const declared_schedule>> asked_schedules(SchedulesParams::Reader params,
                                                                           const catalog& declared) const;
     kj::Promise<void> list_known(ListContext context);
-    kj::Promise<void> cancel_known(CancelContext context, call_place call);
+    // job_changes.hpp
+    template <class Context, class Write>
+    kj::Promise<void> change_each(Context context, call_place call, permission wanted, Write write);
+    template <class Context, class Go>
+    kj::Promise<void> with_jobs(Context context, Go go);
+    struct redrive_call;
+    kj::Promise<void> redrive_known(RedriveContext context, call_place call);
+    void plan_redrive(capnp::List<rec::Id>::Reader ids, redrive_call& made);
     kj::Promise<void> watch_known(WatchContext context, const job_id& id);
     kj::Promise<void> follow_known(FollowContext context);
     // Calls `go` when the caller may touch the job; refuses the call otherwise.

@@ -18,8 +18,29 @@ void write_payload(read_tables& t, const job_id& id, rec::JobRow::Reader row, ap
 }
 
 bool matches(const job_filter& filter, rec::JobRow::Reader row) {
+    const instant submitted = from_us(row.getSubmittedUs());
     return (!filter.type || filter.type->value == row.getType()) &&
-           (!filter.state || *filter.state == row.getState());
+           (!filter.state || *filter.state == row.getState()) && (!filter.from || submitted >= *filter.from) &&
+           (!filter.before || submitted < *filter.before) &&
+           (!filter.error_code || *filter.error_code == row.getErrorCode());
+}
+
+// Ids are made before the submission is written, by a clock that may be another node's: by no more than this.
+constexpr milliseconds made_early_max = std::chrono::minutes{10};
+constexpr milliseconds made_late_max = std::chrono::minutes{10};
+
+std::uint64_t to_whole_ms(instant at) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_us(at) / 1000));
+}
+
+// Of a tenant's jobs, by their ids: none from here on was submitted before `filter.before`.
+std::string first_not_before(const job_filter& filter, shard_id shard) {
+    const auto end = to_whole_ms(*filter.before + made_late_max);
+    return std::string{as_text(keys::tenant(shard, *filter.tenant).id(job_id::from_halves(end << 16, 0)))};
+}
+
+bool is_too_old(const job_filter& filter, const job_id& id) {
+    return filter.from && id.time_ms() < to_whole_ms(*filter.from - made_early_max);
 }
 
 // The first key after everything that begins with (shard[, tenant]).
@@ -59,6 +80,8 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
     if (row.getSchedule() != 0)
         if (const auto* schedule = declared.schedule(schedule_id{row.getSchedule()}))
             to.setSchedule(schedule->spec.name.c_str());
+    if (row.hasRedrives()) to.setRedrives(row.getRedrives());
+    if (row.hasRedrivenAs()) to.setRedrivenAs(row.getRedrivenAs());
     write_error(row, to);
     if (!whole) return;
     write_payload(t, id, row, to);
@@ -74,17 +97,19 @@ job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter,
         filter.tenant ? shard_of(*filter.tenant, shards) : shard_id{static_cast<std::uint16_t>(shards - 1)};
     const row_key prefix = filter.tenant ? keys::tenant(shard, *filter.tenant) : row_key{};
     std::string before{as_text(end_of(shard, filter.tenant))};
+    if (filter.tenant && filter.before) before = std::min(before, first_not_before(filter, shard));
     if (!cursor.empty()) before = cursor;
     for (std::size_t looked = 0; looked < limits::list_scan_max; ++looked) {
         const auto r = t.seek_before(table::jobs, as_bytes_view(before));
         if (!r || !has_prefix(r->key, prefix)) return page;
         if (page.ids.size() == limit) break;
         before = as_text(r->key);
-        if (!matches(filter, reader.read(r->value))) continue;
         key_reader k{r->key};
         k.u16();
         k.u32();
-        page.ids.push_back(k.id());
+        const job_id id = k.id();
+        if (filter.tenant && is_too_old(filter, id)) return page;
+        if (matches(filter, reader.read(r->value))) page.ids.push_back(id);
     }
     page.cursor = before;
     return page;

@@ -18,6 +18,8 @@ struct job_filter {
     std::optional<tenant_id> tenant; // absent: all
     std::optional<type_id> type;
     std::optional<job_state> state;
+    std::optional<instant> from, before; // of the submission
+    std::optional<std::uint16_t> error_code;
 };
 struct job_page {
     std::vector<job_id> ids;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <kj/thread.h>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -46,78 +47,88 @@ loaded_documents load_files(capnp::List<api::PlatformService::File>::Reader file
     return all;
 }
 
-const job_type_spec* type_in(const std::vector<declared_document>& documents, const std::string& name) {
-    for (const declared_document& d : documents)
-        if (d.kind == declared_kind::job_type && d.name == name) return &std::get<job_type_spec>(d.spec);
-    return nullptr;
-}
-
-// Why the payload is none for the type; nothing: it is.
-std::optional<std::string> payload_trouble(const std::string& payload, const std::string& schema) {
-    if (schema.empty()) return std::nullopt;
-    const auto compiled = compiled_schema::compile(schema);
-    const auto json = parse_json(payload.empty() ? "null" : payload);
-    if (!compiled || !json) return std::nullopt; // said elsewhere
-    const auto violations = compiled->validate(*json);
-    return violations.empty() ? std::nullopt : std::optional{violations.front().message};
-}
-
-// Its zone is known here, its tenant and type are declared and belong together, and the payload is one for the
-// type.
-void check_schedule(const declared_document& d, const schedule_spec& s,
-                    const std::vector<declared_document>& documents, const catalog& declared,
-                    document_errors& errors) {
-    const auto wrong = [&](std::string field, std::string what) {
-        errors.add({d.file, {d.line, 1}, "spec." + std::move(field), std::move(what)});
-    };
-    if (const auto times = schedule_times::make(s.timing); !times)
-        wrong(s.timing.cron.empty() ? "every" : "timezone", times.error().detail);
-    const bool new_tenant = std::ranges::any_of(documents, [&](const declared_document& other) {
-        return other.kind == declared_kind::tenant && other.name == s.tenant;
-    });
-    if (!new_tenant && declared.tenant(s.tenant) == nullptr)
-        wrong("tenant", "tenant " + shown(s.tenant) + " is declared neither here nor on the node");
-    const job_type_spec* type = type_in(documents, s.type);
-    if (const declared_type* known = declared.type(s.type); type == nullptr && known != nullptr)
-        type = &known->spec;
-    if (type == nullptr)
-        wrong("type", "job type " + shown(s.type) + " is declared neither here nor on the node");
-    else if (const auto trouble = payload_trouble(s.payload, type->schema))
-        wrong("payload", *trouble);
-    if (const declared_schedule* known = declared.schedule(d.name);
-        known != nullptr && known->spec.tenant != s.tenant)
-        wrong("tenant", "the schedule is tenant " + shown(known->spec.tenant) +
-                            "'s, and stays it: declare another one, and pause this");
-}
-
-// What one document alone cannot show: schemas must compile, and a tenant's types must be declared somewhere.
-document_errors check_whole(const std::vector<declared_document>& documents, const catalog& declared) {
-    document_errors errors;
-    std::set<std::string, std::less<>> types;
-    for (const declared_document& d : documents)
-        if (d.kind == declared_kind::job_type) types.insert(d.name);
-    for (const declared_document& d : documents) {
-        if (const auto* schedule = std::get_if<schedule_spec>(&d.spec))
-            check_schedule(d, *schedule, documents, declared, errors);
-        if (const auto* type = std::get_if<job_type_spec>(&d.spec); type != nullptr && !type->schema.empty())
-            if (const auto compiled = compiled_schema::compile(type->schema); !compiled)
-                errors.add({d.file, {d.line, 1}, "spec.schema", compiled.error().detail});
-        if (const auto* tenant = std::get_if<tenant_spec>(&d.spec))
-            for (const std::string& name : tenant->types)
-                if (name != "*" && !types.contains(name) && declared.type(name) == nullptr)
-                    errors.add({d.file,
-                                {d.line, 1},
-                                "spec.types",
-                                "job type " + shown(name) + " is declared neither here nor on the node"});
+// What one document alone cannot show: what it names is declared somewhere, schemas compile, payloads meet them.
+class whole_check {
+  public:
+    whole_check(const std::vector<declared_document>& documents, const catalog& declared)
+        : documents_(documents), declared_(declared) {
+        for (const declared_document& d : documents) {
+            if (d.kind == declared_kind::tenant) tenants_.insert(d.name);
+            if (const auto* type = std::get_if<job_type_spec>(&d.spec)) add_type(d, *type);
+        }
     }
-    return errors;
-}
+
+    document_errors run() {
+        for (const declared_document& d : documents_) {
+            if (const auto* schedule = std::get_if<schedule_spec>(&d.spec)) check(d, *schedule);
+            if (const auto* tenant = std::get_if<tenant_spec>(&d.spec))
+                for (const std::string& name : tenant->types)
+                    if (name != "*" && !is_type(name))
+                        wrong(d, "types", "job type " + shown(name) + " is declared neither here nor on the node");
+        }
+        return std::move(errors_);
+    }
+
+  private:
+    void wrong(const declared_document& d, const std::string& field, std::string what) {
+        errors_.add({d.file, {d.line, 1}, "spec." + field, std::move(what)});
+    }
+
+    void add_type(const declared_document& d, const job_type_spec& type) {
+        std::optional<compiled_schema>& schema = types_[d.name];
+        if (type.schema.empty()) return;
+        auto compiled = compiled_schema::compile(type.schema);
+        if (compiled)
+            schema = std::move(*compiled);
+        else
+            wrong(d, "schema", compiled.error().detail);
+    }
+
+    bool is_type(const std::string& name) const { return types_.contains(name) || declared_.type(name) != nullptr; }
+
+    // Null: any payload will do.
+    const compiled_schema* schema_of(const std::string& type) const {
+        if (const auto here = types_.find(type); here != types_.end())
+            return here->second ? &*here->second : nullptr;
+        const declared_type* known = declared_.type(type);
+        return known != nullptr && known->schema ? &*known->schema : nullptr;
+    }
+
+    // Its zone is known here, its tenant and type are declared and belong together, and the payload is one for the
+    // type.
+    void check(const declared_document& d, const schedule_spec& s) {
+        if (const auto times = schedule_times::make(s.timing); !times)
+            wrong(d, s.timing.cron.empty() ? "every" : "timezone", times.error().detail);
+        if (!tenants_.contains(s.tenant) && declared_.tenant(s.tenant) == nullptr)
+            wrong(d, "tenant", "tenant " + shown(s.tenant) + " is declared neither here nor on the node");
+        if (!is_type(s.type))
+            wrong(d, "type", "job type " + shown(s.type) + " is declared neither here nor on the node");
+        if (const compiled_schema* schema = schema_of(s.type)) {
+            const auto json = parse_json(s.payload.empty() ? "null" : s.payload); // that it is JSON was seen before
+            const auto violations = json ? schema->validate(*json) : std::vector<violation>{};
+            if (!violations.empty()) wrong(d, "payload", violations.front().message);
+        }
+        const declared_schedule* known = declared_.schedule(d.name);
+        if (known != nullptr && known->spec.tenant != s.tenant)
+            wrong(d, "tenant",
+                  "the schedule is tenant " + shown(known->spec.tenant) +
+                      "'s, and stays it: declare another one, and pause this");
+    }
+
+    const std::vector<declared_document>& documents_;
+    const catalog& declared_;
+    std::set<std::string, std::less<>> tenants_;
+    std::map<std::string, std::optional<compiled_schema>, std::less<>> types_; // of the documents
+    document_errors errors_;
+};
 
 // What of the declaration older versions do not know.
 std::vector<std::string_view> features_of(const declared_document& d) {
     std::vector<std::string_view> used;
     if (const auto* t = std::get_if<tenant_spec>(&d.spec); t != nullptr && (t->paused || t->rate.bounds()))
         used.push_back(feature::limits);
+    if (const auto* t = std::get_if<tenant_spec>(&d.spec); t != nullptr && t->keep.bounds())
+        used.push_back(feature::retention);
     const auto* y = std::get_if<job_type_spec>(&d.spec);
     if (y != nullptr && (y->paused || !y->concurrency.by.empty())) used.push_back(feature::limits);
     if (y != nullptr && y->unique) used.push_back(feature::unique);
@@ -173,7 +184,7 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
     for (const declared_document& d : *loaded)
         for (const std::string_view used : features_of(d))
             if (const auto no = not_everywhere(edge_, used)) return refuse(context, *no);
-    const bool whole = check_whole(*loaded, *edge_.board->get()).empty();
+    const bool whole = whole_check(*loaded, *edge_.board->get()).run().empty();
     return when_declared(edge_, timer_, whole,
                          [this, context, documents = std::move(*loaded), call = kj::mv(*call)]() mutable {
                              return apply_known(context, std::move(documents), kj::mv(call));
@@ -183,7 +194,7 @@ kj::Promise<void> platform_service::apply(ApplyContext context) {
 kj::Promise<void> platform_service::apply_known(ApplyContext context, std::vector<declared_document> documents,
                                                 call_place call) {
     const auto params = context.getParams();
-    if (const auto errors = check_whole(documents, *edge_.board->get()); !errors.empty()) {
+    if (const auto errors = whole_check(documents, *edge_.board->get()).run(); !errors.empty()) {
         write_errors(errors, context.getResults());
         return kj::READY_NOW;
     }

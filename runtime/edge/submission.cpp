@@ -62,7 +62,7 @@ expected<submission_builder::checked> submission_builder::check(api::JobSpec::Re
     const std::string tenant_name{named.empty() && identity_.who.tenant ? std::string_view{*identity_.who.tenant}
                                                                         : named};
     if (tenant_name.empty()) return fail(errc::invalid_argument, "name the tenant of the job");
-    if (auto no = denied(identity_, permission::submit_jobs, tenant_name, now_)) return tl::unexpected(*no);
+    if (auto no = denied(identity_, wanted_, tenant_name, now_)) return tl::unexpected(*no);
     const declared_tenant* tenant = declared_.tenant(tenant_name);
     if (tenant == nullptr) return fail(errc::unknown_tenant, "no tenant \"" + tenant_name + "\"");
     const std::string type_name{view_of(spec.getType())};

@@ -11,10 +11,10 @@ namespace coppice {
 
 class submission_builder {
   public:
-    // `shards`: of the cluster.
+    // `shards`: of the cluster. `wanted`: what the caller must be allowed.
     submission_builder(const session_identity& identity, const catalog& declared, job_id_minter& minter,
-                       std::size_t shards, instant now)
-        : identity_(identity), declared_(declared), minter_(minter), shards_(shards), now_(now) {}
+                       std::size_t shards, instant now, permission wanted = permission::submit_jobs)
+        : identity_(identity), declared_(declared), minter_(minter), shards_(shards), now_(now), wanted_(wanted) {}
 
     // Adds a command to `entries` and gives nothing; or gives why the job is refused. When the refusal is one that
     // must leave evidence, a command that does so is added, and `evidence` set.
@@ -44,6 +44,7 @@ class submission_builder {
     job_id_minter& minter_;
     std::size_t shards_;
     instant now_;
+    permission wanted_;
 };
 
 } // namespace coppice

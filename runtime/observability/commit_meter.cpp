@@ -136,6 +136,8 @@ void commit_meter::committed(const commit_report& report) {
     const tenant_book& book = report.machine.book();
     count_results(report.output);
     for (const change_effect& c : report.output.changes) count_change(c, book);
+    for (const erase_effect& e : report.output.erased)
+        add(tenant(e.tenant, book), e.was, static_cast<std::uint64_t>(-1));
     for (const start_effect& s : report.output.starts) count_start(s, book);
     for (const end_effect& e : report.output.ends) count_end(e, book);
     if (report.output.stale_reports > 0) stale_reports_.increment(report.output.stale_reports);
@@ -151,16 +153,17 @@ void commit_meter::count_results(const batch_output& output) {
         if (results_now_[i] > 0) results_by_code_[i]->increment(std::exchange(results_now_[i], 0));
 }
 
+// No read-modify-write: nobody else writes it.
+void commit_meter::add(tenant_tally& t, job_state s, std::uint64_t by) {
+    auto& count = t.by_state[index_of(s)];
+    count.store(count.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
 void commit_meter::count_change(const change_effect& c, const tenant_book& book) {
     if (c.from && *c.from == c.to) return;
     tenant_tally& t = tenant(c.job.tenant(), book);
-    // No read-modify-write: nobody else writes it.
-    const auto add = [&](job_state s, std::uint64_t by) {
-        auto& count = t.by_state[index_of(s)];
-        count.store(count.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-    };
-    if (c.from) add(*c.from, static_cast<std::uint64_t>(-1));
-    add(c.to, 1);
+    if (c.from) add(t, *c.from, static_cast<std::uint64_t>(-1));
+    add(t, c.to, 1);
     const auto what = happening_of(c);
     if (!what) return;
     type_tally& y = type(c.type, book);

@@ -81,6 +81,7 @@ class commit_meter {
 
     void count_results(const batch_output& output);
     void count_change(const change_effect& change, const tenant_book& book);
+    static void add(tenant_tally& t, job_state s, std::uint64_t by);
     void count_start(const start_effect& start, const tenant_book& book);
     void count_end(const end_effect& end, const tenant_book& book);
     tenant_tally& tenant(tenant_id id, const tenant_book& book);

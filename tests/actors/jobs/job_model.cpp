@@ -94,6 +94,7 @@ job_model::answer job_model::on(const refuse_op& o) {
     model_job j{.id = o.job, .tenant = o.job.tenant(), .type = o.type, .state = job_state::REJECTED};
     j.submitter = o.submitter;
     j.refused = o.code;
+    j.finished = now_;
     jobs_.push_back(j);
     ++evidence_;
     return {o.code, false, o.job};
@@ -111,6 +112,7 @@ void job_model::queue(model_job& j) {
 void job_model::end(const job_id& id, job_state how) {
     model_job& j = known_job(id);
     j.state = how;
+    j.finished = now_;
     j.due = j.queued_due = j.job_due = never;
     j.checkpoint.clear();
     const auto answering = answering_.find({j.tenant, j.type, j.likeness});
@@ -149,6 +151,43 @@ job_model::answer job_model::on(const cancel_op& o) {
     else
         end(o.job, job_state::CANCELLED);
     return {errc::ok, false, o.job};
+}
+
+// ---- the end of a record ----------------------------------------------------------------------------------------
+
+job_model::answer job_model::on(const delete_op& o) {
+    const model_job* j = find(o.job);
+    if (j == nullptr) return {errc::not_found, false, o.job};
+    if (!is_terminal(j->state)) return {errc::illegal_transition, false, o.job};
+    ++evidence_;
+    erase(o.job);
+    return {errc::ok, false, o.job};
+}
+
+job_model::answer job_model::on(const sweep_op& o) {
+    std::vector<job_id> over;
+    for (const model_job& j : jobs_)
+        if (j.tenant == o.tenant && j.id >= o.from && !is_kept(j)) over.push_back(j.id);
+    for (const job_id& id : over) erase(id);
+    return {};
+}
+
+bool job_model::is_kept(const model_job& j) const {
+    const keep_spec& keep = spec_of_tenant(j).keep;
+    const milliseconds kept = keep.of(j.state);
+    if (!is_terminal(j.state) || kept.count() == 0 || j.finished + kept > now_) return true;
+    // A job that is made now is not as old as that, whatever its id says; so a sweep does not look at it.
+    if (from_us(static_cast<std::int64_t>(j.id.time_ms()) * 1000) + keep.shortest() > now_) return true;
+    return std::ranges::any_of(keys_, [&](const known_key& k) { return k.job == j.id; });
+}
+
+void job_model::erase(const job_id& id) {
+    for (const known_key& k : keys_)
+        if (k.job == id) std::erase(key_timers_, timer{k.expires, 4, id});
+    std::erase_if(keys_, [&](const known_key& k) { return k.job == id; });
+    std::erase_if(answering_, [&](const auto& each) { return each.second == id; });
+    graphs_.erase(id);
+    std::erase_if(jobs_, [&](const model_job& j) { return j.id == id; });
 }
 
 job_model::answer job_model::on(const start_op& o) {
@@ -258,6 +297,10 @@ job_model::answer job_model::on(const tick_op& o) {
 }
 
 void job_model::fire(const timer& t) {
+    if (find(t.job) == nullptr) { // it was erased; what it had to forget is forgotten
+        std::erase(key_timers_, t);
+        return;
+    }
     model_job& j = known_job(t.job);
     switch (t.kind) {
     case 0:

@@ -27,7 +27,8 @@ struct model_job {
     std::string payload, submitter; // by which a submission that comes once more is known
     std::string checkpoint;
     std::uint64_t likeness = 0;
-    instant submitted = never;
+    instant submitted = never, finished = never;
+    job_id redriven_as;
     bool run_anyway = false;
     errc refused = errc::ok;
 };
@@ -106,6 +107,9 @@ class job_model {
     answer on(const submit_op& o);
     answer on(const graph_op& o);
     std::optional<answer> answer_of_key(const submit_op& o) const;
+    std::optional<answer> answer_of_redrive(const submit_op& o) const;
+    bool is_kept(const model_job& j) const;
+    void erase(const job_id& id);
     std::optional<errc> judge_type(const submit_op& o) const;
     bool refused_by_entitlement(const submit_op& o);
     bool refused_by_full_queue(tenant_id id, std::size_t more);
@@ -117,6 +121,8 @@ class job_model {
     bool gates_let(const model_job& j) const;
     answer on(const refuse_op& o);
     answer on(const cancel_op& o);
+    answer on(const delete_op& o);
+    answer on(const sweep_op& o);
     answer on(const start_op& o);
     answer on(const report_op& o);
     answer on(const adopt_op& o);

@@ -15,13 +15,25 @@ job_model::answer job_model::on(const submit_op& o) {
         if (!same) return {errc::already_exists, false, o.job};
         return {known->refused, known->refused == errc::ok, o.job};
     }
+    if (const auto known = answer_of_redrive(o)) return *known;
     if (const model_job* known = like(o)) return {errc::ok, true, known->id};
     if (refused_by_entitlement(o)) return {errc::type_not_allowed, false, o.job};
     if (refused_by_full_queue(t->id, 1)) return {errc::queue_full, false, o.job};
     if (const errc no = judge_values(o, {}); no != errc::ok) return {no, false, o.job};
     take(o);
     remember_key(o);
+    if (model_job* old = job(o.redrives)) old->redriven_as = o.job;
     return {errc::ok, false, o.job};
+}
+
+// Why no new job is made for one that is to be done again, or which was made before.
+std::optional<job_model::answer> job_model::answer_of_redrive(const submit_op& o) const {
+    if (o.redrives.is_nil()) return std::nullopt;
+    const model_job* old = find(o.redrives);
+    if (old == nullptr || old->tenant != o.job.tenant()) return answer{errc::not_found, false, o.job};
+    if (!old->redriven_as.is_nil()) return answer{errc::ok, true, old->redriven_as};
+    if (old->state == job_state::FAILED || old->state == job_state::CANCELLED) return std::nullopt;
+    return answer{errc::illegal_transition, false, o.job};
 }
 
 job_model::answer job_model::on(const graph_op& o) {
@@ -45,6 +57,7 @@ job_model::answer job_model::on(const graph_op& o) {
         if (const model_job* known = find(s.job))
             return {known->refused == errc::ok ? errc::already_exists : known->refused, false, s.job};
         if (refused_by_entitlement(s)) return {errc::type_not_allowed, false, s.job};
+        if (!s.redrives.is_nil()) return {errc::invalid_argument, false, {}};
         if (like(s) != nullptr) return {errc::conflict, false, {}};
         if (const errc no = judge_values(s, before); no != errc::ok) return {no, false, {}};
         if (!before.empty() && !s.key.empty()) return {errc::invalid_argument, false, {}};
@@ -92,6 +105,7 @@ bool job_model::refused_by_entitlement(const submit_op& o) {
     model_job j{.id = o.job, .tenant = o.job.tenant(), .type = o.type, .state = job_state::REJECTED};
     j.submitter = o.submitter; // a refused job's payload is not kept
     j.refused = errc::type_not_allowed;
+    j.finished = now_;
     jobs_.push_back(j);
     ++evidence_;
     return true;

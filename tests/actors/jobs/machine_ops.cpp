@@ -27,6 +27,7 @@ void build_submit(const submit_op& o, cmd::Submit::Builder s) {
     s.setUniqueHigh(o.likeness);
     s.setUniqueLow(o.likeness);
     s.setRunAnyway(o.run_anyway);
+    if (!o.redrives.is_nil()) write_id(o.redrives, s.initRedrives());
 }
 
 void build_one(const submit_op& o, cmd::Command::Builder to) { build_submit(o, to.initSubmit()); }
@@ -51,6 +52,19 @@ void build_one(const cancel_op& o, cmd::Command::Builder to) {
     write_id(o.job, c.initJob());
     c.setBy("operator");
     c.setReason(o.reason.c_str());
+}
+
+void build_one(const delete_op& o, cmd::Command::Builder to) {
+    auto d = to.initDeleteJob();
+    write_id(o.job, d.initJob());
+    d.setBy("operator");
+    d.setReason(o.reason.c_str());
+}
+
+void build_one(const sweep_op& o, cmd::Command::Builder to) {
+    auto s = to.initSweep();
+    s.setTenant(o.tenant.value);
+    write_id(o.from, s.initFrom());
 }
 
 void build_one(const start_op& o, cmd::Command::Builder to) {

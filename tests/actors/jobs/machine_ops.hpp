@@ -34,6 +34,7 @@ struct submit_op {
     std::uint64_t limit_key = 0;
     std::uint64_t likeness = 0;
     bool run_anyway = false;
+    job_id redrives; // nil: none
 };
 struct graph_op {
     std::vector<submit_op> jobs;
@@ -47,6 +48,14 @@ struct refuse_op {
 struct cancel_op {
     job_id job;
     std::string reason;
+};
+struct delete_op {
+    job_id job;
+    std::string reason;
+};
+struct sweep_op {
+    tenant_id tenant{1};
+    job_id from; // nil: the oldest
 };
 struct start_op {
     job_id job;
@@ -101,7 +110,7 @@ struct run_schedule_op {
     std::string by = "someone";
 };
 using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
-                        prune_op, graph_op, schedule_op, run_schedule_op>;
+                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op>;
 
 void build(const op& what, cmd::Command::Builder to);
 kj::Array<capnp::word> entry_of(std::span<const op> ops);

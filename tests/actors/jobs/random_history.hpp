@@ -54,6 +54,7 @@ struct random_history {
         o.spec.queued_max = static_cast<std::uint32_t>(5 + below(25));
         if (one_in(3)) o.spec.rate = a_rate();
         o.spec.paused = one_in(12);
+        if (one_in(3)) o.spec.keep = {a_while(), a_while(), a_while(), a_while()};
         o.spec.types = one_in(3) ? std::vector<std::string>{"*"}
                                  : std::vector{type_names[0], type_names[1], type_names[below(4)]};
         return o;
@@ -85,6 +86,7 @@ struct random_history {
         return {static_cast<std::uint32_t>(1 + below(3)), milliseconds{500 + below(5000)},
                 static_cast<std::uint32_t>(1 + below(3))};
     }
+    milliseconds a_while() { return milliseconds{one_in(3) ? 0 : 1000 + below(60'000)}; }
     op a_submit() {
         submit_op o;
         o.job = one_in(60) ? any_job() : ids.next(to_ms(clock), test_shard, any_tenant(), random());
@@ -103,6 +105,7 @@ struct random_history {
                 const job_id parent = any_job();
                 if (parent.tenant() == o.job.tenant() || one_in(30)) o.after.push_back(parent);
             }
+        if (one_in(10)) o.redrives = any_job();
         finish(o);
         return o;
     }
@@ -120,6 +123,7 @@ struct random_history {
             submit_op o = std::get<submit_op>(a_submit());
             if (!one_in(40)) o.job = ids.next(to_ms(clock), test_shard, tenant, random());
             if (!g.jobs.empty() && !one_in(30)) o.key.clear();
+            if (!one_in(40)) o.redrives = {};
             o.after.clear();
             for (const submit_op& before : g.jobs)
                 if (one_in(2)) o.after.push_back(before.job);
@@ -197,6 +201,11 @@ struct random_history {
         case 19:
         case 20:
             return a_graph();
+        case 21:
+            return delete_op{any_job(), "no longer wanted"};
+        case 22:
+        case 23:
+            return sweep_op{any_tenant(), one_in(3) ? any_job() : job_id{}};
         default:
             return one_in(2) ? a_submit() : a_report();
         }

@@ -1,0 +1,94 @@
+// coppice job cancel | redrive | delete
+#include "runtime/cli/commands.hpp"
+#include "runtime/cli/job_selection.hpp"
+
+namespace coppice::cli {
+namespace {
+
+using answers = std::vector<expected<std::string>>;
+
+answers without_text(const std::vector<expected<void>>& results) {
+    answers to;
+    for (const auto& r : results) {
+        if (r)
+            to.emplace_back(std::string{});
+        else
+            to.emplace_back(tl::unexpected(r.error()));
+    }
+    return to;
+}
+
+void add_cancel(const command_registry& commands, CLI::App& job) {
+    auto flags = std::make_shared<selection_flags>();
+    auto reason = std::make_shared<std::string>("cancelled from the command line");
+    auto* app = job.add_subcommand("cancel", "Cancel jobs: waiting ones at once, running ones are told to stop");
+    add_selection_flags(*app, *flags);
+    app->add_option("--reason", *reason, "Stands in the job's record");
+    teach(*app, {"coppice job cancel 0199a1b2-... --reason 'wrong input'",
+                 "coppice job cancel --tenant acme --type resize --status queued --dry-run"});
+    commands.on_chosen(*app, "job cancel", [flags, reason](invocation& call) {
+        const job_change cancel{"cancelled", "told to stop",
+                                [](const client::job_view& j) { return !is_terminal(j.state); },
+                                [&](client::blocking_client& node, const std::vector<job_id>& ids) {
+                                    return without_text(node.cancel(ids, *reason));
+                                }};
+        return change_selected(call, *flags, cancel);
+    });
+}
+
+answers redrive_each(client::blocking_client& node, const std::vector<job_id>& ids) {
+    answers to;
+    for (const auto& r : node.redrive(ids)) {
+        if (r)
+            to.emplace_back(to_string(r->id));
+        else
+            to.emplace_back(tl::unexpected(r.error()));
+    }
+    return to;
+}
+
+void add_redrive(const command_registry& commands, CLI::App& job) {
+    auto flags = std::make_shared<selection_flags>();
+    auto* app =
+        job.add_subcommand("redrive", "Do jobs that failed or were cancelled again, as new jobs; each once");
+    add_selection_flags(*app, *flags);
+    teach(*app, {"coppice job redrive 0199a1b2-...",
+                 "coppice job redrive --tenant acme --status failed --since 2h --dry-run"});
+    commands.on_chosen(*app, "job redrive", [flags](invocation& call) {
+        const job_change redrive{"redriven", "redriven",
+                                 [](const client::job_view& j) {
+                                     return (j.state == job_state::FAILED || j.state == job_state::CANCELLED) &&
+                                            j.redriven_as.is_nil();
+                                 },
+                                 redrive_each};
+        return change_selected(call, *flags, redrive);
+    });
+}
+
+void add_delete(const command_registry& commands, CLI::App& job) {
+    auto flags = std::make_shared<selection_flags>();
+    auto reason = std::make_shared<std::string>("deleted from the command line");
+    auto* app =
+        job.add_subcommand("delete", "Erase jobs that have ended, with logs and result; evidence of them stays");
+    add_selection_flags(*app, *flags);
+    app->add_option("--reason", *reason, "Stands in the evidence");
+    teach(*app, {"coppice job delete 0199a1b2-...",
+                 "coppice job delete --tenant acme --status cancelled --until 30d --dry-run"});
+    commands.on_chosen(*app, "job delete", [flags, reason](invocation& call) {
+        const job_change erase{"deleted", "deleted", [](const client::job_view& j) { return is_terminal(j.state); },
+                               [&](client::blocking_client& node, const std::vector<job_id>& ids) {
+                                   return without_text(node.delete_jobs(ids, *reason));
+                               }};
+        return change_selected(call, *flags, erase);
+    });
+}
+
+} // namespace
+
+void add_job_change_commands(const command_registry& commands, CLI::App& job) {
+    add_cancel(commands, job);
+    add_redrive(commands, job);
+    add_delete(commands, job);
+}
+
+} // namespace coppice::cli
