@@ -30,6 +30,7 @@ void add_all(const command_registry& commands) {
     add_metrics_command(commands);
     add_check_command(commands);
     add_bench_commands(commands);
+    add_completion_command(commands);
     add_version_command(commands);
 }
 
@@ -82,6 +83,11 @@ int run_command_line(std::vector<std::string> arguments, console& con, serve_fun
                  "coppice job submit --tenant acme --type wordcount --payload '{\"path\": "
                  "\"/usr/share/dict/words\"}' --wait",
                  "coppice tree --watch"});
+    if (!arguments.empty() && arguments.front() == "__complete") { // a shell asks; `completion` told it to
+        for (const std::string& word : completions(root, {arguments.begin() + 1, arguments.end()}))
+            con.print(word + "\n");
+        return con.finish() ? 0 : 1;
+    }
     try {
         std::ranges::reverse(arguments); // CLI11 takes a vector from its end
         root.parse(arguments);

@@ -376,6 +376,14 @@ BOOST_AUTO_TEST_CASE(a_node_ends_cleanly_and_a_second_one_is_kept_out) {
     BOOST_TEST(n.run({"job", "list"}).status == 3);
 }
 
+BOOST_AUTO_TEST_CASE(bash_completes_what_this_program_understands) {
+    const std::string script =
+        "source <(\"$0\" completion bash); COMP_WORDS=(\"$0\" job list --status q); COMP_CWORD=4; "
+        "_coppice \"$0\"; echo \"${COMPREPLY[@]}\"";
+    const process bash({.argv = {"/bin/bash", "-c", script, program()}});
+    BOOST_TEST(eventually([&] { return bash.out() == "queued\n"; }), bash.out() << bash.err());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace coppice::end_to_end

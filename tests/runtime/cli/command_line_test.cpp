@@ -48,12 +48,13 @@ BOOST_AUTO_TEST_SUITE(cli_command_line)
 
 BOOST_AUTO_TEST_CASE(every_command_teaches_itself) {
     using words = std::vector<std::string>;
-    const std::vector<words> commands{{"serve"},         {"apply"},           {"get"},
-                                      {"job", "submit"}, {"job", "get"},      {"job", "list"},
-                                      {"job", "logs"},   {"job", "result"},   {"job", "watch"},
-                                      {"job", "cancel"}, {"worker"},          {"token", "issue"},
-                                      {"tree"},          {"metrics"},         {"check"},
-                                      {"bench", "jobs"}, {"bench", "submit"}, {"bench", "latency"},
+    const std::vector<words> commands{{"serve"},          {"apply"},           {"get"},
+                                      {"job", "submit"},  {"job", "get"},      {"job", "list"},
+                                      {"job", "logs"},    {"job", "result"},   {"job", "watch"},
+                                      {"job", "cancel"},  {"worker"},          {"token", "issue"},
+                                      {"tree"},           {"metrics"},         {"check"},
+                                      {"bench", "jobs"},  {"bench", "submit"}, {"bench", "latency"},
+                                      {"job", "redrive"}, {"job", "delete"},   {"completion"},
                                       {"version"}};
     for (words command : commands) {
         std::string typed = "coppice";
@@ -243,6 +244,27 @@ BOOST_AUTO_TEST_CASE(a_full_disk_behind_stdout_is_one) {
     BOOST_TEST(contains(cli_test::contents(err), "No space left"));
     std::fclose(err);
     ::close(full);
+}
+
+BOOST_AUTO_TEST_CASE(a_shell_is_told_what_may_come_next) {
+    const auto offered = [](std::vector<std::string> words) {
+        words.insert(words.begin(), "__complete");
+        const auto done = run(words);
+        BOOST_TEST(done.status == 0);
+        return done.out;
+    };
+    BOOST_TEST(offered({"jo"}) == "job\n");
+    BOOST_TEST(offered({"job", "re"}) == "redrive\nresult\n");
+    BOOST_TEST(contains(offered({"job", ""}), "submit\n"));
+    BOOST_TEST(offered({"job", "list", "--st"}) == "--stale-ok\n--status\n");
+    BOOST_TEST(offered({"job", "list", "--status", "q"}) == "queued\n");
+    BOOST_TEST(offered({"job", "list", "--tenant", ""}).empty()); // a value, of which we know nothing
+    BOOST_TEST(offered({"job", "list", "--tenant", "job", "-"}) == offered({"job", "list", "-"})); // not a command
+    BOOST_TEST(offered({"-o", "json", "nonsense", "--", "job", "su"}) == "submit\n");
+    BOOST_TEST(contains(offered({}), "serve\n"));
+    for (const char* shell : {"bash", "zsh", "fish"})
+        BOOST_TEST(contains(run({"completion", shell}).out, "__complete"));
+    BOOST_TEST(run({"completion", "tcsh"}).status == 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
