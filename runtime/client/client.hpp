@@ -5,10 +5,10 @@
 //
 // What a lost connection means: calls that are safe to repeat (reads; `cancel`, `redrive`, `delete_jobs`; a submit
 // whose every spec has an idempotency key) are repeated after a reconnect, with exponential backoff and full jitter
-// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the others,
-// one that was not sent yet is treated in the same way and gives `unavailable` in the end; one that was under way
-// gives `unknown_outcome`. A refusal by the node is the answer; only `token_expired` leads to one new login and one
-// repetition.
+// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the
+// others, one that was not sent yet is treated in the same way and gives `unavailable` in the end; one that was
+// under way gives `unknown_outcome`. A refusal by the node is the answer; only `token_expired` leads to one new
+// login and one repetition.
 //
 // Errors of every call besides the interface's own: `unavailable`, `unknown_outcome`, `permission_denied` (the role
 // does not include the service), `overloaded` (limits::rpc_calls_per_connection_max under way), `internal` (a fault
