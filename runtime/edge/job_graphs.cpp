@@ -101,7 +101,9 @@ void job_service::read_graph(GraphContext& context) {
     record_reader<rec::JobRow> reader;
     if (!stored) return write_failure(no_such_job(id), context.getResults().initFailure());
     const job_id first = read_id(reader.read(*stored).getGraph());
-    std::vector<job_id> all = first.is_nil() ? std::vector{id} : jobs_of_graph(*tables, first);
+    std::vector<job_id> all = first.is_nil() ? std::vector<job_id>{} : jobs_of_graph(*tables, first);
+    if (all.empty()) all.push_back(id); // of none, or of one whose first job's record is over
+    std::erase_if(all, [&](const job_id& each) { return !tables->get(table::jobs, keys::job(each)); }); // as theirs
     context.getResults().setSize(static_cast<std::uint32_t>(all.size()));
     all.erase(all.begin(), all.begin() + std::min<std::ptrdiff_t>(params.getFrom(), std::ssize(all)));
     const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();

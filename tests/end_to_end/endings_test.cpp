@@ -144,6 +144,26 @@ BOOST_AUTO_TEST_CASE(what_a_filter_finds_is_cancelled_or_deleted_and_nothing_els
     e.must_be_sound();
 }
 
+BOOST_AUTO_TEST_CASE(what_is_left_of_a_graph_is_told) {
+    const endings_node e;
+    const auto line = [](const std::string& name, const std::vector<std::string>& after) {
+        return json{{"name", name}, {"type", "sh"}, {"payload", {{"script", "true"}}}, {"after", after}}.dump() +
+               "\n";
+    };
+    const std::string file = e.files.write("g.ndjson", line("a", {}) + line("b", {"a"}) + line("c", {"b"}));
+    const outcome sent = e.n.run({"job", "submit", "--tenant", "default", "--graph", file, "--wait"});
+    BOOST_REQUIRE_MESSAGE(sent.status == 0, sent.err);
+    std::istringstream out(sent.out);
+    std::string a, b, c;
+    out >> a >> b >> c;
+    BOOST_TEST(e.n.run({"job", "delete", b}).status == 0);
+    const std::string left = e.n.run({"job", "graph", c}).out;
+    BOOST_TEST((contains(left, a) && !contains(left, b + " ") && contains(left, c)), left);
+    BOOST_TEST(e.n.run({"job", "delete", a}).status == 0); // it stood for the graph
+    BOOST_TEST(contains(e.n.run({"job", "graph", c}).out, c));
+    e.must_be_sound();
+}
+
 BOOST_AUTO_TEST_CASE(a_change_says_of_what_and_a_wrong_word_is_named) {
     const node n;
     BOOST_TEST(n.run({"job", "delete"}).status == 2);
