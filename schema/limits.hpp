@@ -164,6 +164,12 @@ inline constexpr std::size_t exec_remove_tries_max = 20; // a directory that can
 inline constexpr std::size_t exec_warden_restarts_max = 5; // in the period; then `unavailable`
 inline constexpr auto exec_warden_restart_period = 60s;
 
+inline constexpr std::size_t http_url_size_max = 2048;
+inline constexpr std::size_t http_headers_max = 32;           // of a type's requests
+inline constexpr std::size_t http_header_size_max = 4 * 1024; // one of them
+inline constexpr auto http_connect_timeout = 10s;             // resolving, connecting and TLS
+inline constexpr auto http_retry_after_max = 24h;             // what a server may ask for
+
 // ---- edge
 // ---------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t rpc_message_size_max = 16 * 1024 * 1024; // one Cap'n Proto message

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "actors/jobs/job_state.hpp"
@@ -13,7 +14,10 @@
 
 namespace coppice {
 
-enum class executor_kind : std::uint8_t { worker = 0, exec = 1 };
+enum class executor_kind : std::uint8_t { worker = 0, exec = 1, http = 2 };
+
+// Whether a node's own executor runs it.
+inline bool runs_on_nodes(executor_kind kind) { return kind != executor_kind::worker; }
 
 struct retry_spec {
     milliseconds base = limits::retry_base_default; // delay of try n: uniform in [0, min(max, base * 2^(n-1))]
@@ -48,12 +52,22 @@ struct unique_spec {
     bool operator==(const unique_spec&) const = default;
 };
 
+// What is asked for an attempt. Nothing of the payload gets into it but as the body.
+struct http_spec {
+    std::string url;             // http or https
+    std::string method = "POST"; // PUT, PATCH; GET and DELETE send no body
+    std::vector<std::pair<std::string, std::string>> headers;
+    bool private_networks = false; // may go to addresses that are not public
+    bool operator==(const http_spec&) const = default;
+};
+
 struct job_type_spec {
     std::string name;
     executor_kind executor = executor_kind::worker;
     std::vector<std::string> argv; // exec: the program and its arguments; an element "{{field}}" is replaced by the
                                    // payload's string, number or boolean of that name, as one argument
     bool argv_from_payload = false; // only the development type has it: argv and stdin come with the payload
+    http_spec http;                 // executor http
     std::string schema;             // JSON Schema, as JSON text; empty: any payload
     std::uint32_t attempts_max = limits::attempts_default;
     retry_spec retry;

@@ -187,15 +187,15 @@ void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std
     resolve_type_names();
 }
 
-// The node's own executor runs all types of its kind, whatever they are named; others what they named.
+// The node's own executor runs all types of its kinds, whatever they are named; others what they named.
 void shard_machine::resolve_type_names() {
     std::set<std::string> local;
     for (const auto& [id, y] : book_.types())
-        if (y.spec.executor == executor_kind::exec) local.insert(y.spec.name);
+        if (runs_on_nodes(y.spec.executor)) local.insert(y.spec.name);
     pool_.offer_locally(local);
     pool_.resolve([this](const std::string& name, bool locally) -> std::optional<type_id> {
         const type_entry* y = book_.type_named(name);
-        if (y == nullptr || (y->spec.executor == executor_kind::exec) != locally) return std::nullopt;
+        if (y == nullptr || runs_on_nodes(y->spec.executor) != locally) return std::nullopt;
         return y->id;
     });
 }

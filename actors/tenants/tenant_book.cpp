@@ -171,7 +171,8 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.version = row.getVersion();
     y.spec.name = row.getName().cStr();
     type_names_[y.spec.name] = id;
-    y.spec.executor = row.getExecutor() == 1 ? executor_kind::exec : executor_kind::worker;
+    y.spec.executor =
+        row.getExecutor() <= 2 ? static_cast<executor_kind>(row.getExecutor()) : executor_kind::worker;
     y.spec.attempts_max = std::clamp(row.getAttemptsMax(), 1U, limits::attempts_max);
     y.spec.retry = {ms(row.getRetryBaseMs()), ms(row.getRetryMaxMs())};
     y.spec.timeouts = {ms(row.getQueuedTimeoutMs()), ms(row.getAttemptTimeoutMs()), ms(row.getJobTimeoutMs()),

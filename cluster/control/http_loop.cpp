@@ -1,6 +1,7 @@
 #include "cluster/control/http_loop.hpp"
 
 #include <curl/curl.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
@@ -64,7 +65,8 @@ struct http_loop::transfer {
     static std::size_t read(char* to, std::size_t, std::size_t room, void* self);
     static int rewind(void*, curl_off_t, int) { return CURL_SEEKFUNC_FAIL; }
     static std::size_t take_body(char* data, std::size_t, std::size_t size, void* self);
-    static std::size_t take_head(char*, std::size_t, std::size_t size, void* self);
+    static std::size_t take_head(char* line, std::size_t, std::size_t size, void* self);
+    static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* to);
 
     CURLM* const multi;
     http_request request;
@@ -75,7 +77,9 @@ struct http_loop::transfer {
     std::size_t body_sent = 0;
     std::size_t head_size = 0;
     bool too_large = false;
+    bool out_of_reach = false;
     bool has_news = false;
+    std::string retry_after;
 };
 
 std::size_t http_loop::transfer::read(char* to, std::size_t, std::size_t room, void* self) {
@@ -97,18 +101,37 @@ std::size_t http_loop::transfer::take_body(char* data, std::size_t, std::size_t 
     return size;
 }
 
-std::size_t http_loop::transfer::take_head(char*, std::size_t, std::size_t size, void* self) {
+// A line at a time.
+std::size_t http_loop::transfer::take_head(char* line, std::size_t, std::size_t size, void* self) {
     auto& t = *static_cast<transfer*>(self);
     t.head_size += size;
-    if (t.head_size <= limits::control_response_head_size_max) return size;
-    t.too_large = true;
-    return 0;
+    if (t.head_size > limits::control_response_head_size_max) {
+        t.too_large = true;
+        return 0;
+    }
+    constexpr std::string_view name = "retry-after:";
+    const std::string_view said{line, size};
+    if (said.size() > name.size() && ::strncasecmp(said.data(), name.data(), name.size()) == 0) {
+        const auto value = said.substr(name.size());
+        const auto from = value.find_first_not_of(" \t"), to = value.find_last_not_of(" \t\r\n");
+        t.retry_after = from == std::string_view::npos ? std::string_view{} : value.substr(from, to - from + 1);
+    }
+    return size;
+}
+
+curl_socket_t http_loop::transfer::open_socket(void* self, curlsocktype, curl_sockaddr* to) {
+    auto& t = *static_cast<transfer*>(self);
+    if (t.request.may_reach && !t.request.may_reach(to->addr)) {
+        t.out_of_reach = true;
+        return CURL_SOCKET_BAD;
+    }
+    return ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 void http_loop::transfer::prepare(id own, const http_tls& tls) {
     easy = curl_easy_init();
     if (easy == nullptr) throw std::runtime_error("libcurl has no handle");
-    add_header("Content-Type: application/json");
+    for (const std::string& line : request.headers) add_header(line);
     add_header("Expect:"); // a body is sent at once
     if (!request.authorization.empty()) add_header("Authorization: " + request.authorization);
     set(CURLOPT_URL, request.url.c_str());
@@ -116,8 +139,12 @@ void http_loop::transfer::prepare(id own, const http_tls& tls) {
     set(CURLOPT_PROXY, ""); // members of a cluster are reached directly, whatever the environment says
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    const bool has_body = request.method != "GET" && request.method != "DELETE";
+    set(has_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+    if (request.method != "POST" && request.method != "GET") set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    if (has_body) set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    set(CURLOPT_OPENSOCKETFUNCTION, &transfer::open_socket);
+    set(CURLOPT_OPENSOCKETDATA, this);
     set(CURLOPT_READFUNCTION, &transfer::read);
     set(CURLOPT_READDATA, this);
     set(CURLOPT_SEEKFUNCTION, &transfer::rewind);
@@ -140,6 +167,8 @@ http_result http_loop::transfer::result_of(CURLcode code) {
     http_result r;
     r.sent = body_sent > 0;
     r.too_large = too_large;
+    r.out_of_reach = out_of_reach;
+    r.retry_after = std::move(retry_after);
     r.answered = code == CURLE_OK;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &r.status);
     if (!request.on_data) r.body = std::move(body);

@@ -8,6 +8,8 @@
 // callback may start, abort and post.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -35,15 +37,22 @@ struct http_result {
     bool answered = false; // a whole answer came; otherwise `problem` says why not
     bool sent = false;     // some of the body was handed to the connection
     bool too_large = false;
+    bool out_of_reach = false; // an address was refused by `may_reach`
     long status = 0;
-    std::string body; // empty for a stream
+    std::string body;        // empty for a stream
+    std::string retry_after; // the header of that name, as it was sent
     std::string problem;
 };
 
 struct http_request {
     std::string url;
-    std::string body; // JSON; posted
+    std::string method = "POST"; // one without a body, such as GET: `body` is empty
+    std::string body;
+    std::vector<std::string> headers{"Content-Type: application/json"}; // lines
     std::string authorization;
+    // Whether to connect to this address, asked of each that the url's name stands for; empty: to any. On the
+    // loop's thread, like the callbacks below.
+    std::function<bool(const sockaddr& address)> may_reach;
     milliseconds timeout{0}; // for everything; 0: none, as for a stream
     milliseconds connect_timeout = limits::control_connect_timeout;
     std::size_t response_size_max = limits::control_response_size_max;

@@ -9,6 +9,7 @@ namespace coppice {
 namespace feature {
 inline constexpr std::string_view checkpoints = "checkpoints";
 inline constexpr std::string_view graphs = "graphs";       // and jobs that run however their parents end
+inline constexpr std::string_view http = "http";           // the executor
 inline constexpr std::string_view limits = "limits";       // rates, concurrency by key, pauses
 inline constexpr std::string_view retention = "retention"; // and redrives, and jobs that are deleted
 inline constexpr std::string_view schedules = "schedules";

@@ -1,5 +1,6 @@
 #include "runtime/config/spec_json.hpp"
 
+#include <array>
 #include <string>
 
 #include "runtime/config/specs.hpp"
@@ -47,6 +48,15 @@ ordered_json to_object(const unique_spec& unique) {
     return object;
 }
 
+ordered_json to_object(const http_spec& http) {
+    ordered_json object;
+    object["url"] = http.url;
+    object["method"] = http.method;
+    for (const auto& [name, value] : http.headers) object["headers"][name] = value;
+    if (http.private_networks) object["private_networks"] = true;
+    return object;
+}
+
 ordered_json to_object(const keep_spec& keep) {
     ordered_json object;
     for (const auto& [word, kept] : {std::pair{"succeeded", keep.succeeded}, std::pair{"failed", keep.failed},
@@ -74,9 +84,11 @@ ordered_json to_object(const tenant_spec& spec) {
 ordered_json to_object(const job_type_spec& spec) {
     ordered_json object;
     object["name"] = spec.name;
-    object["executor"] = spec.executor == executor_kind::exec ? "exec" : "worker";
+    static constexpr std::array executors{"worker", "exec", "http"};
+    object["executor"] = executors[static_cast<std::size_t>(spec.executor)];
     if (spec.argv_from_payload) object["argv_from_payload"] = true;
     if (!spec.argv.empty()) object["argv"] = spec.argv;
+    if (spec.executor == executor_kind::http) object["http"] = to_object(spec.http);
     if (!spec.schema.empty()) object["schema"] = json_value(spec.schema);
     object["attempts_max"] = spec.attempts_max;
     object["retry"]["base"] = format_duration(spec.retry.base);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "runtime/config/http_specs.hpp"
 #include "runtime/config/json_values.hpp"
 #include "schema/limits.hpp"
 #include "schema/names.hpp"
@@ -77,17 +78,22 @@ void check_argv(field_reader& fields, const job_type_spec& spec, const std::vect
 void read_executor(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     const bool has_executor = fields.find("executor") != nullptr;
     const bool known_executor =
-        fields.choice<executor_kind>("executor", spec.executor,
-                                     {{"worker", executor_kind::worker}, {"exec", executor_kind::exec}}) ||
+        fields.choice<executor_kind>(
+            "executor", spec.executor,
+            {{"worker", executor_kind::worker}, {"exec", executor_kind::exec}, {"http", executor_kind::http}}) ||
         !has_executor;
     if (origin == spec_origin::stored) fields.boolean("argv_from_payload", spec.argv_from_payload);
     const yaml_value* argv = fields.find("argv");
     const bool has_argv = argv != nullptr;
     const bool good_argv = has_argv && fields.texts("argv", spec.argv);
+    const bool has_http = fields.mapping("http", [&](field_reader& http) { read_http_spec(http, spec.http); });
     if (!known_executor) return;
-    if (spec.executor == executor_kind::worker && has_argv)
+    if (spec.executor != executor_kind::exec && has_argv)
         return fields.error("argv", "is for executor exec only: a worker knows itself what to run");
-    if (spec.executor == executor_kind::worker || spec.argv_from_payload) return;
+    if (spec.executor != executor_kind::http && has_http) return fields.error("http", "is for executor http only");
+    if (spec.executor == executor_kind::http && !has_http)
+        return fields.error("http", "is required for executor http: at least its url");
+    if (spec.executor != executor_kind::exec || spec.argv_from_payload) return;
     if (!has_argv) return fields.error("argv", "is required for executor exec: the program and its arguments");
     if (good_argv) check_argv(fields, spec, argv->items);
 }

@@ -92,6 +92,11 @@ void report_failure(pointer self, const options_ptr& options, const attempt_ref&
 }
 
 void start_attempt(pointer self, const options_ptr& options, const assignment& work, const declared_type& type) {
+    if (type.spec.executor == executor_kind::http) {
+        if (auto started = self->state.http->start(work, type.spec.http); !started)
+            report_failure(self, options, work.ref, started.error());
+        return;
+    }
     auto input = resolve_exec_input(type.spec, work.payload);
     if (!input) return report_failure(self, options, work.ref, input.error());
     exec_job job{work, std::move(input->argv), std::move(input->stdin_bytes), {}, options->rlimits};
@@ -202,18 +207,20 @@ void write_report(const attempt_report& report, worker_id worker, cmd::Report::B
 
 exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_ptr options) {
     self->state.card = std::move(card);
-    auto runner =
-        exec_runner::open(options->runner, [with = reporting_of(self, options)](std::vector<attempt_report> r) {
-            for (const attempt_report& each : r) // a line or progress is the heartbeat that a program here has
-                if (!each.outcome) caf::anon_send(with.options->shard, attempt_heard{each.ref});
-            propose_reports(with, std::move(r));
-        });
+    const report_sink sink = [with = reporting_of(self, options)](std::vector<attempt_report> r) {
+        for (const attempt_report& each : r) // a line or progress is the heartbeat that a program here has
+            if (!each.outcome) caf::anon_send(with.options->shard, attempt_heard{each.ref});
+        propose_reports(with, std::move(r));
+    };
+    auto runner = exec_runner::open(options->runner, sink);
     if (!runner) throw std::runtime_error("exec executor: " + to_string(runner.error()));
     self->state.runner = std::move(*runner);
+    self->state.http = std::make_unique<http_runner>(sink);
     self->state.card.state(std::to_string(options->slots) + " slots");
     self->set_exit_handler([self, options](caf::exit_msg& message) {
         for (const auto& [ref, each] : std::exchange(self->state.unstarted, {}))
             report_end(self, options, ref, outcome_kind::lost, {errc::node_stopping, "this node stops", 0});
+        self->state.http->stop();
         self->state.runner->stop(options->stop_grace);
         self->quit(std::move(message.reason));
     });
@@ -225,12 +232,14 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
                 take_attempt(self, options, message.batch->starts[i].work);
         },
         [self, options](const cancel_attempt& message) {
-            if (!drop_unstarted(self, options, message.ref, outcome_kind::cancelled))
-                self->state.runner->cancel(message.ref, message.grace);
+            if (drop_unstarted(self, options, message.ref, outcome_kind::cancelled)) return;
+            self->state.http->cancel(message.ref); // one of the two has it
+            self->state.runner->cancel(message.ref, message.grace);
         },
         [self, options](const revoke_attempt& message) {
-            if (!drop_unstarted(self, options, message.ref, outcome_kind::lost))
-                self->state.runner->kill(message.ref);
+            if (drop_unstarted(self, options, message.ref, outcome_kind::lost)) return;
+            self->state.http->cancel(message.ref);
+            self->state.runner->kill(message.ref);
         },
         [held = self->state.held](const present_attempts& message) { message.done(held->of(message.shard)); },
         [self, options](const report_again& message) {

@@ -1,6 +1,6 @@
-// The node's own executor as an actor: attempts of types with executor exec run as subprocesses. It owns the
-// runner, turns assignments into programs, and proposes what the runner reports. A report that the store has no
-// room for is proposed again until it has.
+// The node's own executor as an actor: attempts of types with executor exec run as subprocesses, those with
+// executor http as requests. It owns the two runners, turns assignments into programs, and proposes what they
+// report. A report that the store has no room for is proposed again until it has.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "actors/governance/catalog.hpp"
 #include "actors/jobs/shard_actor.hpp"
 #include "runtime/executors/exec_runner.hpp"
+#include "runtime/executors/http_runner.hpp"
 #include "runtime/observability/log.hpp"
 
 namespace coppice {
@@ -51,6 +52,7 @@ struct exec_state {
     std::map<attempt_ref, unstarted_attempt> unstarted;
     std::shared_ptr<held_attempts> held = std::make_shared<held_attempts>();
     std::unique_ptr<exec_runner> runner;
+    std::unique_ptr<http_runner> http;
 };
 
 // Reports that were refused for want of room, to be proposed again; to itself.

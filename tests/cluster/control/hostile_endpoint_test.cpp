@@ -1,104 +1,14 @@
 // An endpoint that is no etcd, or means harm: nothing crashes, hangs or grows, and nothing it says is believed.
-#include <arpa/inet.h>
 #include <fstream>
-#include <sys/socket.h>
 #include <thread>
-#include <unistd.h>
 
 #include "cluster/control/base64.hpp"
 #include "schema/limits.hpp"
 #include "tests/cluster/control/control_backends.hpp"
+#include "tests/cluster/control/fake_endpoint.hpp"
 
 namespace coppice::testing {
 namespace {
-
-// A socket whose every connection is answered by `answer`, once a request's head and body have come.
-class fake_endpoint {
-  public:
-    // Sends; false when the other side has had enough or the test is over.
-    using send_function = std::function<bool(std::string_view)>;
-    using answer_function = std::function<void(const std::string& path, const send_function& send)>;
-
-    explicit fake_endpoint(answer_function answer) : answer_(std::move(answer)) {
-        fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        BOOST_REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-        BOOST_REQUIRE(::listen(fd_, 64) == 0);
-        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
-        port_ = ntohs(address.sin_port);
-        accepting_ = std::thread{[this] { accept(); }};
-    }
-    ~fake_endpoint() {
-        over_ = true;
-        ::shutdown(fd_, SHUT_RDWR);
-        accepting_.join();
-        for (auto& t : serving_) t.join();
-        ::close(fd_);
-    }
-    fake_endpoint(const fake_endpoint&) = delete;
-    fake_endpoint& operator=(const fake_endpoint&) = delete;
-
-    std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-
-  private:
-    void accept() {
-        while (!over_) {
-            const int connection = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
-            if (connection >= 0) serving_.emplace_back([this, connection] { serve(connection); });
-        }
-    }
-    void serve(int connection) {
-        const timeval moment{0, 50'000};
-        ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof moment);
-        ::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof moment);
-        const std::string request = read_request(connection);
-        if (!request.empty()) {
-            const auto begin = request.find(' ') + 1;
-            answer_(request.substr(begin, request.find(' ', begin) - begin),
-                    [&](std::string_view text) { return send_all(connection, text); });
-        }
-        ::close(connection);
-    }
-    std::string read_request(int connection) {
-        std::string request;
-        std::array<char, 65536> buffer{};
-        while (!over_) {
-            const auto size = ::recv(connection, buffer.data(), buffer.size(), 0);
-            if (size == 0) return {};
-            if (size > 0) request.append(buffer.data(), static_cast<std::size_t>(size));
-            const auto head = request.find("\r\n\r\n");
-            const auto length = request.find("Content-Length: ");
-            if (head == std::string::npos || length == std::string::npos) continue;
-            if (request.size() >= head + 4 + std::stoul(request.substr(length + 16))) return request;
-        }
-        return {};
-    }
-    bool send_all(int connection, std::string_view text) {
-        while (!text.empty()) {
-            if (over_) return false;
-            const auto size = ::send(connection, text.data(), text.size(), MSG_NOSIGNAL);
-            if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return false;
-            if (size > 0) text.remove_prefix(static_cast<std::size_t>(size));
-        }
-        return !over_;
-    }
-
-    const answer_function answer_;
-    int fd_ = -1;
-    std::uint16_t port_ = 0;
-    std::atomic<bool> over_ = false;
-    std::vector<std::thread> serving_;
-    std::thread accepting_;
-};
-
-std::string whole(const std::string& body, const std::string& status = "200 OK") {
-    return "HTTP/1.1 " + status +
-           "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-           body;
-}
 
 // Resident memory at its highest, in MiB.
 std::size_t peak_memory() {
@@ -203,7 +113,9 @@ BOOST_AUTO_TEST_CASE(what_never_ends_is_cut_off) {
     nothing_is_believed(for_ever("HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", large), "a length");
     const std::size_t after = peak_memory();
     BOOST_TEST_MESSAGE("peak memory: " << before << " MiB before, " << after << " MiB after");
-    BOOST_TEST(after < before + 150U);
+    // Several answers of 8 MiB, in strings that double, in as many heaps as there are threads; what is sent in that
+    // time are gigabytes.
+    BOOST_TEST(after < before + 400U);
 }
 
 BOOST_AUTO_TEST_CASE(silence_is_given_up_on) {

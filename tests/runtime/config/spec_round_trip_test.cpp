@@ -133,6 +133,7 @@ class spec_maker {
             spec.types.push_back(name() + std::to_string(i));
         if (below(3) == 0) spec.types.emplace_back("*");
         if (below(2) == 0) spec.rate = rate();
+        if (below(2) == 0) spec.keep = {milliseconds{1000 + below(1'000'000)}, {}, milliseconds{86'400'000}, {}};
         spec.paused = below(4) == 0;
         return {declared_kind::tenant, spec.name, spec, "f", 1};
     }
@@ -148,6 +149,14 @@ class spec_maker {
                 if (argument.find("{{") == std::string::npos) spec.argv.push_back(std::move(argument));
             }
             spec.argv.emplace_back("{{a field}}");
+        }
+        if (spec.executor == executor_kind::worker && below(2) == 0) {
+            spec.executor = executor_kind::http;
+            spec.http.url = "https://" + name() + "/x?y=" + std::to_string(below(100));
+            if (below(2) == 0) spec.http.method = "PUT";
+            for (std::uint64_t i = 0, count = below(3); i < count; ++i)
+                spec.http.headers.emplace_back("X-" + std::to_string(i), "value " + name());
+            spec.http.private_networks = below(2) == 0;
         }
         if (below(4) > 0) spec.schema = object(6).dump();
         spec.attempts_max = static_cast<std::uint32_t>(1 + below(limits::attempts_max));
