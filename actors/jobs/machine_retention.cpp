@@ -9,8 +9,7 @@
 
 namespace coppice {
 
-// The key of the job's logs, while there are any: a few at once, and the rest by a timer that is due at once, so
-// that one talkative job stalls nobody.
+// Some at once, and the rest by a timer that is due at once, so that one talkative job stalls nobody.
 void shard_machine::erase_logs(const job_id& id) {
     const row_key prefix = keys::job(id);
     for (std::size_t erased = 0; erased < limits::log_rows_erased_max; ++erased) {
@@ -23,7 +22,7 @@ void shard_machine::erase_logs(const job_id& id) {
     t_->put(table::timers, keys::timer(now_, keys::timer_kind::erase_logs, id), {});
 }
 
-// The row of the job's idempotency key, if the key is still its own.
+// When the job's idempotency key is over, if the key is still its own.
 std::optional<instant> shard_machine::key_expires(const job_id& id, rec::JobRow::Reader row) {
     if (row.getIdempotencyKey().size() == 0) return std::nullopt;
     const auto known =

@@ -139,6 +139,7 @@ void http_loop::transfer::prepare(id own, const http_tls& tls) {
     set(CURLOPT_PROXY, ""); // members of a cluster are reached directly, whatever the environment says
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L); // who gives up does not wait for the thread that still resolves a name
     const bool has_body = request.method != "GET" && request.method != "DELETE";
     set(has_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
     if (request.method != "POST" && request.method != "GET") set(CURLOPT_CUSTOMREQUEST, request.method.c_str());

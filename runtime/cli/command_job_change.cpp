@@ -36,13 +36,26 @@ void add_cancel(const command_registry& commands, CLI::App& job) {
     });
 }
 
+// Those that were too much for one call are asked for again, as long as some get through.
 answers redrive_each(client::blocking_client& node, const std::vector<job_id>& ids) {
-    answers to;
-    for (const auto& r : node.redrive(ids)) {
-        if (r)
-            to.emplace_back(to_string(r->id));
-        else
-            to.emplace_back(tl::unexpected(r.error()));
+    answers to(ids.size(), tl::unexpected(failure{errc::overloaded, {}, 0}));
+    for (std::size_t done = 0, before = 0; done < ids.size(); before = done) {
+        std::vector<std::size_t> places;
+        std::vector<job_id> rest;
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (to[i] || to[i].error().code != errc::overloaded) continue;
+            places.push_back(i);
+            rest.push_back(ids[i]);
+        }
+        const auto results = node.redrive(rest);
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            if (results[i])
+                to[places[i]] = to_string(results[i]->id);
+            else
+                to[places[i]] = tl::unexpected(results[i].error());
+            if (results[i] || results[i].error().code != errc::overloaded) ++done;
+        }
+        if (done == before) break;
     }
     return to;
 }

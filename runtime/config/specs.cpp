@@ -243,6 +243,8 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     fields.integer("attempts_max", spec.attempts_max, 1, limits::attempts_max);
     fields.mapping("retry", [&](field_reader& retry) { read_retry(retry, spec.retry); });
     fields.mapping("timeouts", [&](field_reader& timeouts) { read_timeouts(timeouts, spec.timeouts); });
+    if (spec.executor == executor_kind::http && spec.timeouts.heartbeat.count() > 0)
+        fields.error("timeouts", "a request has no heartbeat; timeouts.attempt bounds it");
     fields.size("result_max_bytes", spec.result_bytes_max, 0, limits::result_size_max);
     fields.integer("running_max", spec.running_max, 0, limits::running_declared_max);
     fields.mapping("concurrency", [&](field_reader& c) { read_concurrency(c, spec.concurrency); });

@@ -65,6 +65,10 @@ class redrive_builder {
         } else {
             spec.setPayload(row.getPayload());
         }
+        payload_bytes_ += spec.getPayload().size();
+        if (payload_bytes_ > limits::rpc_message_size_max / 2)
+            return failure{errc::overloaded, "the payloads of one call are more than is taken at once; ask again",
+                           0};
         const auto known = submissions_.check(spec.asReader());
         if (!known) return known.error();
         if (known->bad_payload) return known->bad_payload;
@@ -100,6 +104,7 @@ class redrive_builder {
     submission_builder& submissions_;
     shard_entries& entries_;
     std::map<job_id, job_id> again_; // of this call
+    std::size_t payload_bytes_ = 0;
     record_reader<rec::JobRow> reader_;
     record_reader<rec::JobRow> parent_reader_;
 };

@@ -135,8 +135,9 @@ std::optional<failure> job_service::list_filter(ListParams::Reader params, const
         to.type = found->id;
     }
     if (!filter.getAnyState()) to.state = filter.getState();
-    if (filter.getSubmittedFromUs() > 0) to.from = from_us(filter.getSubmittedFromUs());
-    if (filter.getSubmittedBeforeUs() > 0) to.before = from_us(filter.getSubmittedBeforeUs());
+    constexpr std::int64_t last_us = 253'402'300'799'999'999; // the year 9999 ends: beyond it nothing is submitted
+    if (filter.getSubmittedFromUs() > 0) to.from = from_us(std::min(filter.getSubmittedFromUs(), last_us));
+    if (filter.getSubmittedBeforeUs() > 0) to.before = from_us(std::min(filter.getSubmittedBeforeUs(), last_us));
     if (filter.getErrorCode() != 0) to.error_code = filter.getErrorCode();
     return std::nullopt;
 }

@@ -1,5 +1,7 @@
 #include "runtime/edge/kj_inbox.hpp"
 
+#include <utility>
+
 namespace coppice {
 
 void kj_inbox::post(work w) {

@@ -8,21 +8,22 @@
 namespace coppice {
 namespace {
 
+bool is_header(const std::string& line, const std::string& name) {
+    return line.size() > name.size() && line[name.size()] == ':' &&
+           ::strncasecmp(line.c_str(), name.c_str(), name.size()) == 0;
+}
+
 std::vector<std::string> headers_of(const assignment& work, const http_spec& spec) {
     std::vector<std::string> lines{"Content-Type: application/json",
-                                   "User-Agent: coppice/" COPPICE_VERSION,
+                                   std::string{"User-Agent: coppice/"} + COPPICE_VERSION,
                                    "Idempotency-Key: " + to_string(work.ref.job),
                                    "Coppice-Job: " + to_string(work.ref.job),
                                    "Coppice-Attempt: " + std::to_string(work.ref.attempt),
                                    "Coppice-Tenant: " + work.tenant,
                                    "Coppice-Type: " + work.type};
-    for (const auto& [name, value] : spec.headers) {
-        // The type's stands in place of ours.
-        std::erase_if(lines, [&](const std::string& line) {
-            return line.size() > name.size() && line[name.size()] == ':' &&
-                   ::strncasecmp(line.c_str(), name.c_str(), name.size()) == 0;
-        });
-        lines.push_back(name + ": " + value);
+    for (const auto& given : spec.headers) { // stands in place of ours
+        std::erase_if(lines, [&](const std::string& line) { return is_header(line, given.first); });
+        lines.push_back(given.first + ": " + given.second);
     }
     return lines;
 }

@@ -144,6 +144,17 @@ BOOST_AUTO_TEST_CASE(what_a_filter_finds_is_cancelled_or_deleted_and_nothing_els
     e.must_be_sound();
 }
 
+BOOST_AUTO_TEST_CASE(payloads_that_are_too_much_for_one_call_go_in_several) {
+    const endings_node e;
+    e.apply("kind: JobType\nmetadata: {name: big}\nspec: {executor: exec, argv: ['false'], attempts_max: 1}\n");
+    std::string lines;
+    for (int i = 0; i < 40; ++i)
+        lines += json{{"tenant", "default"}, {"type", "big"}, {"payload", std::string(250'000, 'x')}}.dump() + "\n";
+    BOOST_TEST(e.n.run({"job", "submit", "--file", "-", "--wait"}, lines).status == 1); // all of them fail
+    BOOST_TEST(e.run_json({"job", "redrive", "--type", "big"})["redriven"] == 40);
+    BOOST_TEST(e.run_json({"job", "list", "--type", "big", "--limit", "100"})["jobs"].size() == 80U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_left_of_a_graph_is_told) {
     const endings_node e;
     const auto line = [](const std::string& name, const std::vector<std::string>& after) {

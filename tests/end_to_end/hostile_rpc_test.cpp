@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/hostile_support.hpp"
@@ -169,12 +170,34 @@ BOOST_FIXTURE_TEST_CASE(reads_beyond_a_bound_are_cut_to_it, fixture) {
     const auto page = list.send().wait(s.scope());
     BOOST_TEST(page.getJobs().size() == 1000U);
     BOOST_TEST(page.getCursor().size() > 0U);
+    for (const std::int64_t far :
+         {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+        auto between = s.jobs().listRequest();
+        auto filter = between.initFilter();
+        filter.setTenant("default");
+        filter.setSubmittedFromUs(far);
+        filter.setSubmittedBeforeUs(far);
+        BOOST_TEST(failure_of(s, kj::mv(between)) == "ok");
+    }
     auto follow = s.jobs().followRequest();
     follow.setLimit(~std::uint32_t{0});
     BOOST_TEST(follow.send().wait(s.scope()).getEvents().size() <= 1000U);
     auto cancel = s.jobs().cancelRequest();
     cancel.initIds(1001);
     BOOST_TEST(failure_of(s, kj::mv(cancel)) == "invalid_argument");
+    for (const unsigned count : {0U, 1001U}) {
+        auto redrive = s.jobs().redriveRequest();
+        redrive.initIds(count);
+        BOOST_TEST(failure_of(s, kj::mv(redrive)) == "invalid_argument");
+        auto erase = s.jobs().deleteJobsRequest();
+        erase.initIds(count);
+        BOOST_TEST(failure_of(s, kj::mv(erase)) == "invalid_argument");
+    }
+    auto nobody = s.jobs().redriveRequest();
+    nobody.initIds(3); // three times the job of no id
+    const auto none = nobody.send().wait(s.scope());
+    for (const auto each : none.getResults())
+        BOOST_TEST(each.getFailure().getCode() == static_cast<std::uint16_t>(errc::not_found));
     auto tree = s.platform().treeRequest();
     tree.setLimit(~std::uint32_t{0});
     tree.setPath(std::string(100'000, '/').c_str());

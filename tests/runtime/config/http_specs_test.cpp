@@ -76,6 +76,8 @@ BOOST_AUTO_TEST_CASE(http_goes_with_its_executor_and_nothing_else) {
     check_has(errors_of_documents(document("{http: {url: 'http://h'}}")), "is for executor http only");
     check_has(errors_of_documents(document("{executor: http, argv: [a], http: {url: 'http://h'}}")),
               "is for executor exec only");
+    check_has(errors_of_documents(document("{executor: http, http: {url: 'http://h'}, timeouts: {heartbeat: 1s}}")),
+              "a request has no heartbeat");
     check_has(errors_of("{url: 'http://h', method: TRACE}"), "method");
     check_has(errors_of("{url: 'http://h', redirects: 3}"), "unknown field");
 }
