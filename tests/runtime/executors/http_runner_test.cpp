@@ -37,7 +37,8 @@ class http_fixture {
         return {.url = url, .method = method, .headers = {}, .private_networks = true};
     }
     attempt_report run(http_spec spec) {
-        BOOST_REQUIRE(runner_.start(work(), std::move(spec)).has_value());
+        const auto started = runner_.start(work(), std::move(spec));
+        BOOST_REQUIRE(started.has_value());
         return next();
     }
     attempt_report next() {
