@@ -11,14 +11,12 @@ namespace coppice::limits {
 using namespace std::chrono_literals;
 
 // ---- names and ids
-// ------------------------------------------------------------------------------------------------
 inline constexpr std::size_t name_size_max = 63;             // a DNS label, as Kubernetes has it
 inline constexpr std::uint32_t tenants_max = (1U << 24) - 1; // the tenant's field in a job id
 inline constexpr std::size_t idempotency_key_size_max = 255; // what HTTP gateways pass on in a header
 inline constexpr std::size_t types_per_tenant_max = 256;     // heads that the planner holds for a tenant
 
 // ---- jobs
-// ---------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t payload_size_max = 256 * 1024;    // larger input belongs in a file store, named by URL
 inline constexpr std::size_t payload_inline_max = 512;         // kept in the job's row; above it a row of its own
 inline constexpr std::size_t result_size_max = 1024 * 1024;    // a type may allow less (result_max_bytes)
@@ -71,7 +69,6 @@ inline constexpr auto clock_hold_max =
     1min; // a clock that steps back is held so long; further back, it is followed
 
 // ---- schedules
-// ----------------------------------------------------------------------------------------------------
 inline constexpr auto schedule_every_min = 1s;
 inline constexpr auto schedule_catch_up_default = 24h;
 inline constexpr auto schedule_catch_up_max = 7 * 24h;  // of an expression that fires each second, 604,800 times
@@ -83,7 +80,6 @@ inline constexpr std::size_t schedule_times_shown = 5;
 inline constexpr std::size_t schedules_listed_max = 10'000;
 
 // ---- commit
-// -------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t batch_commands_max = 4096; // one group commit; keeps a commit under some 50 ms
 inline constexpr std::size_t batch_bytes_max = 32 * 1024 * 1024;
 inline constexpr std::size_t inflight_proposals_max =
@@ -110,7 +106,6 @@ inline constexpr std::uint32_t events_per_prune_max =
     2 * batch_commands_max; // in one batch: more than one can bring, so that pruning keeps up
 
 // ---- workers
-// ------------------------------------------------------------------------------------------------------
 inline constexpr std::uint32_t worker_slots_max = 65'536;
 inline constexpr std::size_t worker_types_max = 256;
 inline constexpr auto worker_silence_max = 15s;    // then its attempts are taken away
@@ -119,7 +114,6 @@ inline constexpr auto worker_reattach_grace = 5s;  // after a restart of the nod
 inline constexpr std::uint32_t exec_slots_default = 4; // subprocesses at a time, unless configured
 
 // ---- the worker's side of a session
-// ----------------------------------------------------------------------------------------------------
 inline constexpr std::uint32_t worker_threads_max = 256;   // of a worker whose handlers block: stacks are memory
 inline constexpr std::size_t worker_report_calls_max = 64; // under way; more would only wait in the node
 inline constexpr std::size_t worker_reports_per_call_max = 4096; // as batch_commands_max: one call, one commit
@@ -134,7 +128,6 @@ inline constexpr std::size_t worker_lines_per_call_max =
                // unless they are empty
 
 // ---- executors
-// ----------------------------------------------------------------------------------------------------
 inline constexpr std::size_t exec_attempts_max = 1024; // subprocesses of a node at a time; each costs it two
                                                        // descriptors and a directory
 inline constexpr std::size_t exec_request_size_max = 160 * 1024; // argv and environment of one; fits a socket's
@@ -171,7 +164,6 @@ inline constexpr auto http_connect_timeout = 10s;             // resolving, conn
 inline constexpr auto http_retry_after_max = 24h;             // what a server may ask for
 
 // ---- edge
-// ---------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t rpc_message_size_max = 16 * 1024 * 1024; // one Cap'n Proto message
 inline constexpr std::size_t rpc_connections_max = 4096;
 inline constexpr std::size_t rpc_calls_per_connection_max = 1024; // under way; then `overloaded`
@@ -193,7 +185,6 @@ inline constexpr std::size_t json_values_max = 200'000; // in one text: every pa
                                                         // "[]," stays under some 20 MB as a tree
 
 // ---- governance
-// ---------------------------------------------------------------------------------------------------
 inline constexpr std::size_t json_schema_size_max = 256 * 1024; // one JSON Schema, as text
 inline constexpr std::size_t json_schema_nodes_max = 20'000;    // subschemas of one schema
 inline constexpr std::size_t json_schema_uri_size_max =
@@ -212,7 +203,6 @@ inline constexpr std::size_t json_schema_violations_default =
     16; // told of one payload; a person fixes a few at a time
 
 // ---- tokens and keys
-// ----------------------------------------------------------------------------------------------
 inline constexpr auto token_leeway = 30s; // how far an issuer's clock may run before ours (`nbf`, `iat`); a token
                                           // that is over is over: `exp` gets none
 inline constexpr std::size_t token_subject_size_max = 255;  // stands in every audit line
@@ -224,12 +214,10 @@ inline constexpr std::size_t key_file_size_max = 64 * 1024; // a JWK Set of `key
 inline constexpr std::size_t keys_max = 64;                 // accepted at a time; rotation needs two
 
 // ---- TLS
-// ----------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t tls_file_size_max = 512 * 1024; // a chain, a key, a bundle of CAs; Debian's has 220 KB
 inline constexpr auto tls_handshake_timeout = 10s; // then whoever connected and said nothing is hung up on
 
 // ---- cluster
-// ------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t host_size_max = 253;                 // a DNS name as text (RFC 1035, 2.3.4)
 inline constexpr std::size_t certificate_hosts_max = 16;          // a node's names and addresses
 inline constexpr std::size_t certificate_pem_size_max = 8 * 1024; // one of ours has under 2 KiB
@@ -259,7 +247,6 @@ inline constexpr std::size_t replicas_max = 7;                 // of a shard: a 
 inline constexpr std::size_t placement_steps_default = 16;     // planned at once: each costs a copy of a shard
 
 // ---- observability
-// ------------------------------------------------------------------------------------------------
 inline constexpr std::size_t log_text_size_max = 4 * 1024; // a message or a value in the node's log; cut beyond
                                                            // it, marked: one line stays readable
 inline constexpr std::size_t metric_label_size_max = 128;  // a name, an id; cut beyond it
@@ -275,7 +262,6 @@ inline constexpr auto metrics_idle_timeout = 75s; // between requests; longer th
 inline constexpr auto metrics_write_timeout = 30s;
 
 // ---- documents and configuration
-// --------------------------------------------------------------------------------------
 inline constexpr std::size_t yaml_values_max = 100'000;  // in one text; a parsed value takes some 150 bytes
 inline constexpr std::size_t yaml_brackets_max = 65'536; // the parser keeps 200 bytes for each that is still open
 inline constexpr std::size_t document_files_max = 1000;  // in one directory given to `apply`
@@ -290,10 +276,8 @@ inline constexpr std::uint64_t map_size_min = 16ULL * 1024 * 1024;
 inline constexpr std::uint64_t map_size_max = 64ULL << 40; // half of what x86-64 lets a process map
 
 // ---- documents and configuration
-// --------------------------------------------------------------------------------------
 
 // ---- cluster
-// ------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t replica_entries_per_message_max = 256;           // of a log, in one prepare
 inline constexpr std::size_t replica_bytes_per_message_max = 4 * 1024 * 1024; // of entries; one alone may be larger
 inline constexpr std::uint64_t replica_log_kept =
@@ -330,7 +314,6 @@ inline constexpr std::size_t snapshot_slice_bytes = 512 * 1024; // of rows in on
 inline constexpr std::size_t snapshot_rows_per_slice_max = 64 * 1024;
 
 // ---- command line
-// ----------------------------------------------------------------------------------------------------
 inline constexpr std::size_t job_line_size_max = payload_size_max + 64 * 1024; // a line of `job submit -f`: a
                                                                                // payload and a thousand parents
 inline constexpr std::size_t submit_calls_max = 8; // of `job submit -f` under way: the node is kept busy
@@ -341,13 +324,11 @@ inline constexpr auto submit_patience = 60s; // how long a full queue may accept
 inline constexpr std::uint64_t list_printed_max = 10'000; // of one `job list`, held as text; then by --cursor
 
 // ---- the process's memory
-// ----------------------------------------------------------------------------------------------
 inline constexpr int heap_arenas_max = 2;                      // of malloc; more keep more free memory apart
 inline constexpr std::size_t heap_free_max = 16 * 1024 * 1024; // free for two looks in a row: given back
 inline constexpr auto heap_look_interval = 1s;
 
 // ---- cluster: peer links
-// ------------------------------------------------------------------------------------------
 inline constexpr std::size_t peers_max = 64;             // nodes that one links with; each costs two connections
 inline constexpr std::size_t peer_strangers_max = 64;    // connections that have not yet proved who they are
 inline constexpr std::size_t peer_hello_size_max = 4096; // a message before that proof
@@ -374,14 +355,12 @@ inline constexpr std::uint32_t peer_stranger_lines_max = 10; // log lines a seco
 inline constexpr std::size_t peer_goodbye_size_max = 256;    // a reason is one line
 
 // ---- supervision
-// --------------------------------------------------------------------------------------------------
 inline constexpr auto kill_wait = 1s; // between the kill and giving a child up as hung in a handler
 inline constexpr std::size_t dynamic_children_max = 200'000; // of one dynamic supervisor: some 250 MB of actors
 inline constexpr std::size_t stash_max = 1024;               // messages kept for a restarting child
 inline constexpr auto shutdown_grace_default = 5s;
 
 // ---- cluster: control store
-// ---------------------------------------------------------------------------------------
 inline constexpr std::size_t control_key_size_max = 480;           // one key of LMDB (511), a prefix included
 inline constexpr std::size_t control_value_size_max = 512 * 1024;  // the largest declared document, twice over
 inline constexpr std::size_t control_txn_operations_max = 128;     // etcd's default (--max-txn-ops)
@@ -417,7 +396,6 @@ inline constexpr auto control_lease_ttl_max = 3600s;
 inline constexpr auto control_mirror_note_interval = 60s; // a quiet mirror writes down so often that it is current
 
 // ---- cluster: a node's configuration
-// ---------------------------------------------------------------------------------
 inline constexpr auto replica_standstill_max =
     10s; // committed and not applied, or under way and not committed: not ready
 inline constexpr std::uint32_t cluster_shards_default = 3; // one that each of three nodes leads
@@ -432,7 +410,6 @@ inline constexpr int cluster_grace_factor = 13;  // grace is at least 13/10 of t
 inline constexpr int cluster_grace_divisor = 10; // that wait
 
 // ---- cluster: what is declared
-// ---------------------------------------------------------------------------------------
 inline constexpr std::size_t declare_requests_max = 64; // applies of one node not yet answered; then `overloaded`
 inline constexpr std::size_t declare_attempts_max =
     32;                                             // of one, against others' changes: each lost one is another's
@@ -444,7 +421,6 @@ inline constexpr std::size_t declared_questions_max = 16 * 1024;  // calls of on
 inline constexpr std::size_t declarations_per_proposal_max = 256; // some 100 KiB, and a pause of a ms for others
 
 // ---- cluster: clients and operators
-// ---------------------------------------------------------------------------------
 inline constexpr std::size_t client_servers_max = 64; // nodes that a client is told of: a cluster's, and some
 inline constexpr auto stop_patience = 2000ms;         // of a node that stops, with what it has under way
 inline constexpr auto stop_look_every = 10ms;

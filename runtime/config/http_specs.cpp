@@ -1,40 +1,14 @@
 #include "runtime/config/http_specs.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <set>
 
+#include "cluster/control/http_text.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice {
 namespace {
-
-// One part of a url; empty when there is none.
-std::string part_of(CURLU* url, CURLUPart which) {
-    char* text = nullptr;
-    if (curl_url_get(url, which, &text, 0) != CURLUE_OK) return {};
-    std::string part = text;
-    curl_free(text);
-    return part;
-}
-
-// What is wrong with it; empty: nothing.
-std::string url_trouble(const std::string& text) {
-    if (text.size() > limits::http_url_size_max)
-        return "must have at most " + std::to_string(limits::http_url_size_max) + " bytes";
-    const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
-    if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
-        return "must be a whole url, such as https://example.com/jobs; not " + shown(text);
-    const std::string scheme = part_of(url.get(), CURLUPART_SCHEME);
-    if (scheme != "http" && scheme != "https") return "must be of scheme http or https, not " + shown(scheme);
-    if (!part_of(url.get(), CURLUPART_USER).empty() || !part_of(url.get(), CURLUPART_PASSWORD).empty())
-        return "must not hold a user or a password; send a header instead";
-    if (!part_of(url.get(), CURLUPART_FRAGMENT).empty()) return "must not have a fragment: no server is sent it";
-    return {};
-}
 
 bool is_token_character(char c) { // RFC 9110, 5.6.2
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

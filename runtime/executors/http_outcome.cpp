@@ -1,10 +1,9 @@
 #include "runtime/executors/http_outcome.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <charconv>
 
+#include "cluster/control/http_text.hpp"
 #include "schema/limits.hpp"
 
 namespace coppice {
@@ -32,10 +31,9 @@ std::optional<milliseconds> retry_after_of(const std::string& text, instant now)
         if (seconds < 0) return std::nullopt;
         return seconds > most.count() / 1000 ? most : milliseconds{seconds * 1000};
     }
-    const time_t date = curl_getdate(text.c_str(), nullptr);
-    if (date < 0) return std::nullopt;
-    const auto wait = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::from_time_t(date) - now);
-    return std::clamp(wait, milliseconds{0}, most);
+    const auto date = parse_http_date(text);
+    if (!date) return std::nullopt;
+    return std::clamp(std::chrono::duration_cast<milliseconds>(*date - now), milliseconds{0}, most);
 }
 
 // The beginning of what the server said, on one line.
