@@ -242,4 +242,13 @@ nlohmann::json job_of(const node& n, const std::string& id) {
     return nlohmann::json::parse(got.out);
 }
 
+bool reaches(const node& n, const std::string& id, const std::string& status) {
+    return eventually([&] { return job_of(n, id)["status"] == status; });
+}
+
+void declare(const node& n, const std::string& documents) {
+    const outcome applied = n.run({"apply", "-f", "-"}, documents);
+    BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
+}
+
 } // namespace coppice::end_to_end

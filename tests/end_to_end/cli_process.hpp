@@ -142,5 +142,9 @@ class node {
 
 // What `coppice job get ID -o json` says.
 nlohmann::json job_of(const node& n, const std::string& id);
+// Whether it comes to be so, such as "succeeded".
+bool reaches(const node& n, const std::string& id, const std::string& status);
+// `coppice apply` of these documents.
+void declare(const node& n, const std::string& documents);
 
 } // namespace coppice::end_to_end

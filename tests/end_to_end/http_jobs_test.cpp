@@ -13,23 +13,17 @@ using nlohmann::json;
 using testing::fake_endpoint;
 using testing::whole;
 
-void declare(const node& n, const std::string& url, const std::string& more = {}, bool private_networks = true) {
-    const outcome applied =
-        n.run({"apply", "-f", "-"}, "kind: JobType\nmetadata: {name: hook}\nspec:\n  executor: http\n"
-                                    "  retry: {base: 10ms, max: 10ms}\n  http: {url: '" +
-                                        url + "', private_networks: " + (private_networks ? "true" : "false") +
-                                        "}\n" + more);
-    BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
+void declare_hook(const node& n, const std::string& url, const std::string& more = {},
+                  bool private_networks = true) {
+    declare(n, "kind: JobType\nmetadata: {name: hook}\nspec:\n  executor: http\n  retry: {base: 10ms, max: 10ms}\n"
+               "  http: {url: '" +
+                   url + "', private_networks: " + (private_networks ? "true" : "false") + "}\n" + more);
 }
 
-std::string add(const node& n, const std::string& payload = R"({"n":1})") {
+std::string add_hook(const node& n, const std::string& payload = R"({"n":1})") {
     const outcome o = n.run({"job", "submit", "--tenant", "default", "--type", "hook", "--payload", payload});
     BOOST_TEST_CONTEXT(o.err) BOOST_REQUIRE_EQUAL(o.status, 0);
     return first_line(o.out);
-}
-
-bool reaches(const node& n, const std::string& id, const std::string& state) {
-    return eventually([&] { return job_of(n, id)["status"] == state; });
 }
 
 std::string line_of(const std::string& request, const std::string& name) {
@@ -60,8 +54,8 @@ BOOST_AUTO_TEST_SUITE(http_jobs_suite)
 BOOST_AUTO_TEST_CASE(a_request_is_tried_again_with_the_same_key_and_its_answer_is_the_result) {
     const node n;
     fake_endpoint server{at_second_try(whole("busy", "503 Busy"))};
-    declare(n, server.url() + "/hook");
-    const std::string id = add(n);
+    declare_hook(n, server.url() + "/hook");
+    const std::string id = add_hook(n);
     BOOST_REQUIRE(reaches(n, id, "succeeded"));
     BOOST_TEST(job_of(n, id)["attempts"] == 2);
     BOOST_TEST(job_of(n, id)["history"][0]["message"] == "status 503: busy");
@@ -80,8 +74,8 @@ BOOST_AUTO_TEST_CASE(a_request_is_tried_again_with_the_same_key_and_its_answer_i
 BOOST_AUTO_TEST_CASE(what_a_server_refuses_is_not_asked_again) {
     const node n;
     fake_endpoint server{at_second_try(whole("no such thing", "404 Not Found"))};
-    declare(n, server.url());
-    const std::string id = add(n);
+    declare_hook(n, server.url());
+    const std::string id = add_hook(n);
     BOOST_REQUIRE(reaches(n, id, "failed"));
     BOOST_TEST(server.requests().size() == 1U);
     BOOST_TEST(job_of(n, id)["error"]["message"] == "status 404: no such thing");
@@ -90,8 +84,8 @@ BOOST_AUTO_TEST_CASE(what_a_server_refuses_is_not_asked_again) {
 BOOST_AUTO_TEST_CASE(a_server_that_does_not_answer_costs_an_attempt_its_timeout) {
     const node n;
     fake_endpoint server{at_second_try("")};
-    declare(n, server.url(), "  timeouts: {attempt: 500ms}\n");
-    const std::string id = add(n);
+    declare_hook(n, server.url(), "  timeouts: {attempt: 500ms}\n");
+    const std::string id = add_hook(n);
     BOOST_REQUIRE(reaches(n, id, "succeeded"));
     BOOST_TEST(job_of(n, id)["history"][0]["code"] == "timeout_attempt");
 }
@@ -99,14 +93,14 @@ BOOST_AUTO_TEST_CASE(a_server_that_does_not_answer_costs_an_attempt_its_timeout)
 BOOST_AUTO_TEST_CASE(a_request_under_way_is_dropped_by_a_cancel_and_made_anew_after_a_kill) {
     node n;
     fake_endpoint hung{at_second_try("")};
-    declare(n, hung.url());
-    const std::string cancelled = add(n);
+    declare_hook(n, hung.url());
+    const std::string cancelled = add_hook(n);
     BOOST_REQUIRE(eventually([&] { return hung.requests().size() == 1U; }));
     BOOST_TEST(n.run({"job", "cancel", cancelled}).status == 0);
     BOOST_TEST(reaches(n, cancelled, "cancelled"));
     fake_endpoint other{at_second_try("")};
-    declare(n, other.url());
-    const std::string id = add(n);
+    declare_hook(n, other.url());
+    const std::string id = add_hook(n);
     BOOST_REQUIRE(eventually([&] { return other.requests().size() == 1U; }));
     n.kill(SIGKILL);
     n.start_again();
@@ -119,8 +113,8 @@ BOOST_AUTO_TEST_CASE(a_request_under_way_is_dropped_by_a_cancel_and_made_anew_af
 BOOST_AUTO_TEST_CASE(an_address_that_is_not_public_is_refused_unless_the_type_allows_it) {
     const node n;
     fake_endpoint server{at_second_try(whole("secrets"))};
-    declare(n, server.url(), "", false);
-    const std::string id = add(n);
+    declare_hook(n, server.url(), "", false);
+    const std::string id = add_hook(n);
     BOOST_REQUIRE(reaches(n, id, "failed"));
     BOOST_TEST(job_of(n, id)["error"]["code"] == "permission_denied");
     BOOST_TEST(server.requests().empty());

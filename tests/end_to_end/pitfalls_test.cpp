@@ -11,21 +11,12 @@ namespace {
 
 using nlohmann::json;
 
-void declare(const node& n, const std::string& documents) {
-    const outcome applied = n.run({"apply", "-f", "-"}, documents);
-    BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
-}
-
-std::string add(const node& n, const std::string& type, const std::vector<std::string>& more = {}) {
+std::string add_of(const node& n, const std::string& type, const std::vector<std::string>& more = {}) {
     std::vector<std::string> line{"job", "submit", "--tenant", "default", "--type", type};
     line.insert(line.end(), more.begin(), more.end());
     const outcome o = n.run(line);
     BOOST_TEST_CONTEXT(o.err) BOOST_REQUIRE_EQUAL(o.status, 0);
     return first_line(o.out);
-}
-
-bool reaches(const node& n, const std::string& id, const std::string& state) {
-    return eventually([&] { return job_of(n, id)["status"] == state; });
 }
 
 std::string exec_type(const std::string& name, const std::string& script, const std::string& more) {
@@ -42,7 +33,7 @@ BOOST_AUTO_TEST_CASE(a_job_delayed_for_three_times_its_lease_runs_once) {
     const scratch_directory marks;
     declare(n, exec_type("late", "echo run >> " + (marks / "runs").string() + "; echo alive >&2",
                          "  timeouts: {heartbeat: 500ms}\n"));
-    const std::string id = add(n, "late", {"--delay", "1500ms"});
+    const std::string id = add_of(n, "late", {"--delay", "1500ms"});
     BOOST_TEST(reaches(n, id, "succeeded"));
     BOOST_TEST(job_of(n, id)["attempts"] == 1);
     BOOST_TEST(read_file(marks / "runs") == "run\n");
@@ -57,8 +48,8 @@ BOOST_AUTO_TEST_CASE(a_hung_program_frees_its_keys_next_job_without_anybodys_hel
                    "test -e " + (marks / "hung").string() + " && exit 0; touch " + (marks / "hung").string() +
                        "; trap '' TERM; sleep 600 & wait; sleep 600",
                    "  attempts_max: 1\n  timeouts: {attempt: 500ms}\n  concurrency: {by: key, running_max: 1}\n"));
-    const std::string hung = add(n, "one", {"--payload", R"({"key": "a"})"});
-    const std::string next = add(n, "one", {"--payload", R"({"key": "a"})"});
+    const std::string hung = add_of(n, "one", {"--payload", R"({"key": "a"})"});
+    const std::string next = add_of(n, "one", {"--payload", R"({"key": "a"})"});
     BOOST_TEST(reaches(n, next, "succeeded"));
     BOOST_TEST(job_of(n, hung)["error"]["code"] == "timeout_attempt");
 }
@@ -67,10 +58,10 @@ BOOST_AUTO_TEST_CASE(cancel_ends_every_state_though_the_worker_is_gone) {
     const node n;
     declare(n, "kind: JobType\nmetadata: {name: far}\nspec: {executor: worker}\n");
     const auto worker = n.start({"worker", "--types", "far", "--slots", "1", "--", "sleep", "600"});
-    const std::string running = add(n, "far");
+    const std::string running = add_of(n, "far");
     BOOST_REQUIRE(reaches(n, running, "running"));
-    const std::string queued = add(n, "far"), scheduled = add(n, "far", {"--delay", "1h"}),
-                      blocked = add(n, "far", {"--after", running});
+    const std::string queued = add_of(n, "far"), scheduled = add_of(n, "far", {"--delay", "1h"}),
+                      blocked = add_of(n, "far", {"--after", running});
     worker->kill(SIGKILL);
     BOOST_TEST(n.run({"job", "cancel", "--type", "far"}).status == 0);
     for (const std::string& id : {running, queued, scheduled, blocked})
@@ -81,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_reports_progress_200000_times_ends_and_is_ke
     const node n;
     declare(n, exec_type("chatty", "seq 200000 | sed 's/.*/::progress 0.5 step &/' >&2; echo done", ""));
     const std::size_t before = resident_kb_of(n);
-    const std::string id = add(n, "chatty");
+    const std::string id = add_of(n, "chatty");
     BOOST_TEST(reaches(n, id, "succeeded"));
     BOOST_TEST(job_of(n, id)["attempts"] == 1);
     BOOST_TEST(n.run({"job", "result", id}).out == "done\n");

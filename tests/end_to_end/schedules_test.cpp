@@ -18,11 +18,6 @@ std::string schedule_text(const std::string& spec) {
 const std::string note_type = "kind: JobType\nmetadata: {name: note}\nspec:\n  executor: exec\n  argv: [\"true\"]\n"
                               "  schema: {type: object, properties: {n: {type: integer}}, required: [n]}\n";
 
-void declare(const node& n, const std::string& documents) {
-    const outcome applied = n.run({"apply", "-f", "-"}, documents);
-    BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
-}
-
 template <class Ran>
 json shown(Ran&& ran) {
     const outcome o = ran(std::vector<std::string>{"schedule", "show", "beat", "-o", "json"});
