@@ -89,8 +89,10 @@ void http_runner::report(const attempt_ref& ref, std::string account, attempt_ou
 
 void http_runner::stop() {
     loop_.stop([this] {
-        while (!under_way_.empty())
-            drop(under_way_.begin()->first, outcome_kind::lost, {errc::node_stopping, "this node stops", 0});
+        while (!under_way_.empty()) {
+            const attempt_ref ref = under_way_.begin()->first; // a copy: the row goes before it is told
+            drop(ref, outcome_kind::lost, {errc::node_stopping, "this node stops", 0});
+        }
     });
 }
 
