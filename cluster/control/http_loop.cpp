@@ -1,6 +1,7 @@
 #include "cluster/control/http_loop.hpp"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <strings.h>
 
 #include <algorithm>
@@ -25,13 +26,19 @@ struct http_loop::multi_handle {
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::runtime_error("libcurl does not start");
         handle = curl_multi_init();
         if (handle == nullptr) throw std::runtime_error("libcurl does not start");
+        forget_thread();
     }
     ~multi_handle() {
         curl_multi_cleanup(handle);
         curl_global_cleanup();
+        forget_thread();
     }
     multi_handle(const multi_handle&) = delete;
     multi_handle& operator=(const multi_handle&) = delete;
+
+    // Whose thread this is, is not known; what OpenSSL has kept for it is given back now. At the thread's end it is
+    // too late when the process ends at the same moment.
+    static void forget_thread() { OPENSSL_thread_stop(); }
 
     CURLM* handle = nullptr;
 };

@@ -164,7 +164,7 @@ class spec_maker {
         spec.retry.max = spec.retry.base + milliseconds{below(1'000'000'000)};
         spec.timeouts.attempt = milliseconds{1 + below(10'000'000'000)};
         spec.timeouts.queued = milliseconds{below(10'000'000'000)};
-        spec.timeouts.heartbeat = milliseconds{below(3) * 1000};
+        if (spec.executor != executor_kind::http) spec.timeouts.heartbeat = milliseconds{below(3) * 1000};
         spec.result_bytes_max = below(limits::result_size_max + 1);
         spec.running_max = static_cast<std::uint32_t>(below(limits::running_declared_max));
         if (below(2) == 0) {
