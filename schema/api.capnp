@@ -183,7 +183,7 @@ interface JobService {
   # parent that was redriven, its redrive; those that are kept no longer are left out), by the type as it is declared now.
   # One result a job, in order: the new job's id. A job is redriven once: asked again, the answer is that redrive, and
   # `existing`. At most 1,000. Errors: not_found; illegal_transition: it did not fail, or a parent is to be redriven first;
-  # those of submit.
+  # overloaded: the payloads have more than 8 MiB together, ask for the rest again; those of submit.
 
   deleteJobs @14 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
   # Erases jobs that have ended, with logs, result and idempotency key; evidence of them and of who deleted them stays. At
