@@ -37,7 +37,7 @@ kj::Promise<void> job_service::change_each(Context context, call_place call, per
                 if (refused[i])
                     write_failure(*refused[i], answers[i]);
                 else if (const command_result& r = *result++; r.code != errc::ok)
-                    write_failure({r.code, r.detail, r.retry_after_ms}, answers[i]);
+                    write_failure(failure_of(r), answers[i]);
             }
         });
 }

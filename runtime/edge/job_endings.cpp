@@ -41,8 +41,8 @@ class redrive_builder {
         }
         const auto row = reader_.read(*stored);
         slot.existing = read_id(row.getRedrivenAs());
+        slot.command = entries_.size(); // if there will be one
         if (slot.existing.is_nil()) slot.refused = write(id, row);
-        slot.command = entries_.size() - 1;
         return slot;
     }
 
@@ -59,12 +59,7 @@ class redrive_builder {
         spec.setType(type->spec.name.c_str());
         spec.setPriority(row.getPriority());
         spec.setRunAnyway(row.getRunAnyway());
-        if (row.getPayloadApart()) {
-            if (const auto payload = tables_.get(table::payloads, keys::job(id)))
-                spec.setPayload({reinterpret_cast<const kj::byte*>(payload->data()), payload->size()});
-        } else {
-            spec.setPayload(row.getPayload());
-        }
+        spec.setPayload(payload_of(tables_, id, row));
         payload_bytes_ += spec.getPayload().size();
         if (payload_bytes_ > limits::rpc_message_size_max / 2)
             return failure{errc::overloaded, "the payloads of one call are more than is taken at once; ask again",
@@ -124,7 +119,7 @@ void write_redriven(const redrive_slot& slot, const std::vector<command_result>&
         return to.setExisting(true);
     }
     const command_result& r = results[slot.command];
-    if (r.code != errc::ok) return write_failure({r.code, r.detail, r.retry_after_ms}, to.initFailure());
+    if (r.code != errc::ok) return write_failure(failure_of(r), to.initFailure());
     write_id(r.job, to.initId());
     to.setExisting(r.existing);
 }

@@ -5,6 +5,7 @@
 #include "actors/governance/payload_key.hpp"
 #include "actors/jobs/job_state.hpp"
 #include "persistence/record.hpp"
+#include "runtime/edge/job_views.hpp"
 #include "schema/limits.hpp"
 #include "schema/wire_ids.hpp"
 #include "schema/wire_text.hpp"
@@ -110,19 +111,13 @@ class explanation {
 
     void key_full(const concurrency_spec& c) {
         if (c.running_max == 0) return;
-        const std::string payload = row_.getPayloadApart() ? payload_apart() : text_of(row_.getPayload());
-        const std::uint64_t key = stored_payload_key(payload, c.by);
+        const std::uint64_t key = stored_payload_key(text_of(payload_of(t_, id_, row_)), c.by);
         const tally alike = running([&](const job_id&, rec::RunningRow::Reader other) {
             return other.getType() == row_.getType() && other.getLimitKey() == key;
         });
         if (alike.count >= c.running_max)
             say("jobs with its \"" + c.by + "\" run " + alike.text() + " times; concurrency.running_max is " +
                 std::to_string(c.running_max));
-    }
-
-    std::string payload_apart() {
-        const auto stored = t_.get(table::payloads, keys::job(id_));
-        return stored ? std::string{as_text(*stored)} : std::string{};
     }
 
     // Of the job's tenant.

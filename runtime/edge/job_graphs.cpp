@@ -7,6 +7,7 @@
 #include "runtime/edge/job_service.hpp"
 #include "runtime/edge/job_views.hpp"
 #include "runtime/edge/read_gate.hpp"
+#include "runtime/edge/shard_entries.hpp"
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
@@ -54,7 +55,7 @@ kj::Promise<void> job_service::submit_graph_declared(SubmitGraphContext context,
 
 kj::Promise<void> job_service::answer_graph(SubmitGraphContext context, std::vector<job_id> ids,
                                             const command_result& r) {
-    if (r.code != errc::ok) return refuse(context, {r.code, r.detail, r.retry_after_ms});
+    if (r.code != errc::ok) return refuse(context, failure_of(r));
     auto write = [context](const std::vector<job_id>& all) mutable {
         auto to = context.getResults().initIds(static_cast<unsigned>(all.size()));
         for (unsigned i = 0; i < to.size(); ++i) write_id(all[i], to[i]);

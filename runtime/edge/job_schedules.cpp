@@ -144,7 +144,7 @@ kj::Promise<void> job_service::run_schedule_known(RunScheduleContext context, ca
         .then([context, call = kj::mv(call)](std::vector<command_result> results) mutable {
             const command_result& r = results.front();
             if (r.code != errc::ok)
-                write_failure({r.code, r.detail, r.retry_after_ms}, context.getResults().initFailure());
+                write_failure(failure_of(r), context.getResults().initFailure());
             else
                 write_id(r.job, context.getResults().initId());
         });

@@ -11,10 +11,6 @@
 namespace coppice {
 namespace {
 
-void write_result_failure(const command_result& r, api::Failure::Builder to) {
-    write_failure({r.code, r.detail, r.retry_after_ms}, to);
-}
-
 // Which command answers which job of a submit; a refused job has its failure instead.
 struct submit_plan {
     struct slot {
@@ -90,7 +86,7 @@ kj::Promise<void> job_service::submit_declared(SubmitContext context, call_place
                 if (slot.refused) write_failure(*slot.refused, answers[i].initFailure());
                 if (slot.refused && !slot.evidence) continue;
                 const command_result& r = results[slot.command];
-                if (!slot.refused && r.code != errc::ok) write_result_failure(r, answers[i].initFailure());
+                if (!slot.refused && r.code != errc::ok) write_failure(failure_of(r), answers[i].initFailure());
                 const bool has_job = r.code == errc::ok || r.code == errc::type_not_allowed || slot.evidence;
                 if (!has_job) continue;
                 answers[i].initId().setHigh(r.job.high());

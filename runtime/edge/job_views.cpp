@@ -11,12 +11,6 @@ void write_error(rec::JobRow::Reader row, api::JobView::Builder to) {
     to.setErrorAttempt(row.getErrorAttempt());
 }
 
-void write_payload(read_tables& t, const job_id& id, rec::JobRow::Reader row, api::JobView::Builder to) {
-    if (!row.getPayloadApart()) return to.setPayload(row.getPayload());
-    const auto stored = t.get(table::payloads, keys::job(id));
-    if (stored) to.setPayload({reinterpret_cast<const kj::byte*>(stored->data()), stored->size()});
-}
-
 bool matches(const job_filter& filter, rec::JobRow::Reader row) {
     const instant submitted = from_us(row.getSubmittedUs());
     return (!filter.type || filter.type->value == row.getType()) &&
@@ -51,6 +45,13 @@ row_key end_of(shard_id shard, const std::optional<tenant_id>& tenant) {
 
 } // namespace
 
+capnp::Data::Reader payload_of(read_tables& t, const job_id& id, rec::JobRow::Reader row) {
+    if (!row.getPayloadApart()) return row.getPayload();
+    const auto stored = t.get(table::payloads, keys::job(id));
+    if (!stored) return {};
+    return {reinterpret_cast<const kj::byte*>(stored->data()), stored->size()};
+}
+
 void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
                api::JobView::Builder to) {
     to.initId().setHigh(id.high());
@@ -84,7 +85,7 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
     if (row.hasRedrivenAs()) to.setRedrivenAs(row.getRedrivenAs());
     write_error(row, to);
     if (!whole) return;
-    write_payload(t, id, row, to);
+    to.setPayload(payload_of(t, id, row));
     to.setHistory(row.getHistory());
 }
 

@@ -10,6 +10,9 @@ namespace coppice {
 
 inline failure no_such_job(const job_id& id) { return {errc::not_found, "no job " + to_string(id), 0}; }
 
+// As it was submitted; until `t` changes or ends.
+capnp::Data::Reader payload_of(read_tables& t, const job_id& id, rec::JobRow::Reader row);
+
 // `whole`: with payload and history.
 void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
                api::JobView::Builder to);

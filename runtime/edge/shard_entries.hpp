@@ -13,6 +13,9 @@
 
 namespace coppice {
 
+// Why a command was refused; code ok: it was not.
+inline failure failure_of(const command_result& r) { return {r.code, r.detail, r.retry_after_ms}; }
+
 class shard_entries {
   public:
     // At most `commands_max` are taken; `first_words`: what an entry is expected to need.
