@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <array>
@@ -72,7 +71,7 @@ struct http_loop::transfer {
     static std::size_t read(char* to, std::size_t, std::size_t room, void* self);
     static int rewind(void*, curl_off_t, int) { return CURL_SEEKFUNC_FAIL; }
     static std::size_t take_body(char* data, std::size_t, std::size_t size, void* self);
-    static std::size_t take_head(char* line, std::size_t, std::size_t size, void* self);
+    static std::size_t take_head(char*, std::size_t, std::size_t size, void* self);
     static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* to);
 
     CURLM* const multi;
@@ -86,7 +85,6 @@ struct http_loop::transfer {
     bool too_large = false;
     bool out_of_reach = false;
     bool has_news = false;
-    std::string retry_after;
 };
 
 std::size_t http_loop::transfer::read(char* to, std::size_t, std::size_t room, void* self) {
@@ -108,22 +106,12 @@ std::size_t http_loop::transfer::take_body(char* data, std::size_t, std::size_t 
     return size;
 }
 
-// A line at a time.
-std::size_t http_loop::transfer::take_head(char* line, std::size_t, std::size_t size, void* self) {
+std::size_t http_loop::transfer::take_head(char*, std::size_t, std::size_t size, void* self) {
     auto& t = *static_cast<transfer*>(self);
     t.head_size += size;
-    if (t.head_size > limits::control_response_head_size_max) {
-        t.too_large = true;
-        return 0;
-    }
-    constexpr std::string_view name = "retry-after:";
-    const std::string_view said{line, size};
-    if (said.size() > name.size() && ::strncasecmp(said.data(), name.data(), name.size()) == 0) {
-        const auto value = said.substr(name.size());
-        const auto from = value.find_first_not_of(" \t"), to = value.find_last_not_of(" \t\r\n");
-        t.retry_after = from == std::string_view::npos ? std::string_view{} : value.substr(from, to - from + 1);
-    }
-    return size;
+    if (t.head_size <= limits::control_response_head_size_max) return size;
+    t.too_large = true;
+    return 0;
 }
 
 curl_socket_t http_loop::transfer::open_socket(void* self, curlsocktype, curl_sockaddr* to) {
@@ -176,7 +164,9 @@ http_result http_loop::transfer::result_of(CURLcode code) {
     r.sent = body_sent > 0;
     r.too_large = too_large;
     r.out_of_reach = out_of_reach;
-    r.retry_after = std::move(retry_after);
+    curl_header* header = nullptr;
+    if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        r.retry_after = header->value;
     r.answered = code == CURLE_OK;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &r.status);
     if (!request.on_data) r.body = std::move(body);
