@@ -19,10 +19,7 @@ class endings_node {
   public:
     endings_node() { apply(shell_type); }
 
-    void apply(const std::string& documents) const {
-        const outcome applied = n.run({"apply", "-f", "-"}, documents);
-        BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
-    }
+    void apply(const std::string& documents) const { declare(n, documents); }
     // A job that has ended, or is to wait for `after`.
     std::string add(const std::string& script, const std::string& after = {}) const {
         std::vector<std::string> line{"job",    "submit", "--tenant",  "default",

@@ -44,10 +44,7 @@ class silent_worker final : public api::Worker::Server {
 };
 
 struct fixture {
-    fixture() {
-        const outcome o = n.run({"apply", "-f", "-"}, hostile_types);
-        BOOST_TEST_CONTEXT(o.err) BOOST_REQUIRE_EQUAL(o.status, 0);
-    }
+    fixture() { declare(n, hostile_types); }
     node n;
 };
 

@@ -25,8 +25,7 @@ constexpr const char* secret = "the-secret-of-birch";
 
 struct two_houses {
     two_houses() {
-        const outcome o = n.run({"apply", "-f", "-"}, two_tenants);
-        BOOST_TEST_CONTEXT(o.err) BOOST_REQUIRE_EQUAL(o.status, 0);
+        declare(n, two_tenants);
         const auto payload = [](const std::string& script) {
             return nlohmann::json{{"argv", {"sh", "-c", script}}}.dump();
         };

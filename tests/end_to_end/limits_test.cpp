@@ -17,10 +17,7 @@ class limited_node {
   public:
     explicit limited_node(const std::string& documents) { apply(documents); }
 
-    void apply(const std::string& documents) {
-        const outcome applied = n.run({"apply", "-f", "-"}, documents);
-        BOOST_TEST_CONTEXT(applied.err) BOOST_REQUIRE_EQUAL(applied.status, 0);
-    }
+    void apply(const std::string& documents) { declare(n, documents); }
     std::string add(const std::string& type, const json& payload) const {
         const outcome o =
             n.run({"job", "submit", "--tenant", "default", "--type", type, "--payload", payload.dump()});
