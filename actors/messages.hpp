@@ -29,6 +29,7 @@ struct worker_attached {
     tenant_id tenant{};      // runs attempts of this tenant alone; 0: of all
     shard_id shard{};        // to the journal of a cluster's node: whose attempts
     std::uint64_t grant = 0; // which word on its slots this is, when shards share them; comes back with slots_seen
+    std::set<std::string> labels;
 };
 struct worker_draining {
     worker_id worker;

@@ -25,10 +25,11 @@ constexpr shard_id shard{1};
 constexpr tenant_id runner{1}, sleeper{2};
 constexpr type_id build{1};
 constexpr worker_id worker{2};
-constexpr std::array shard_tables{
-    table::tenants,  table::types,   table::counters,    table::jobs,       table::payloads,    table::results,
-    table::queue,    table::running, table::timers,      table::dependents, table::idempotency, table::logs,
-    table::evidence, table::events,  table::checkpoints, table::unique,     table::graphs,      table::schedules};
+constexpr std::array shard_tables{table::tenants,  table::types,      table::counters,    table::jobs,
+                                  table::payloads, table::results,    table::queue,       table::running,
+                                  table::timers,   table::dependents, table::idempotency, table::logs,
+                                  table::evidence, table::events,     table::checkpoints, table::unique,
+                                  table::graphs,   table::schedules,  table::batches};
 
 struct options {
     std::size_t jobs = 40'000;

@@ -56,8 +56,9 @@ enum class table : std::uint8_t {
     unique,         // shard, tenant, type, 128 bits -> UniqueRow
     graphs,         // shard, tenant, first job -> GraphRow
     schedules,      // shard, schedule -> ScheduleRow
+    batches,        // shard, tenant, first job -> BatchRow
 };
-inline constexpr std::size_t table_count = 24;
+inline constexpr std::size_t table_count = 25;
 std::string_view to_string(table t);
 
 struct row {

@@ -54,12 +54,15 @@ struct JobSpec {
   delayMs @6 :UInt64;
   notBeforeUs @7 :Int64;      # either delayMs or this
   runAnyway @8 :Bool;         # starts when all in `after` have ended, however they did
+  traceparent @9 :Text;       # of the caller's span (W3C Trace Context), handed on to every attempt; empty: none
 }
 
 struct GraphJob {
   name @0 :Text;              # 1 to 63 bytes; within the graph
   after @1 :List(Text);       # names of jobs of the graph, anywhere in the list
   job @2 :JobSpec;            # its `after` names jobs that are there already; its idempotencyKey must be empty
+  callback @3 :Bool;          # starts when all others of the graph have ended, however they did; at most one, which names
+                              # nothing in `after` and which nothing names
 }
 
 struct Submitted {
@@ -99,6 +102,9 @@ struct JobView {
   schedule @27 :Text;         # that made it; empty: none
   redrives @28 :Id;           # the job that this one does again; 0: none
   redrivenAs @29 :Id;         # the job that does this one again; 0: none
+  traceparent @30 :Text;      # that it was submitted with; empty: none
+  edits @31 :UInt32;          # how often it was changed while it waited
+  callback @32 :Bool;         # starts when all others of its graph have ended
 }
 
 struct LogLine {
@@ -128,7 +134,8 @@ interface JobService {
   # at once and without asking the shard's primary. Errors: unavailable, when nobody may say so in time, or when this node
   # holds no replica of the shard.
 
-  list @2 (filter :Filter, limit :UInt32, cursor :Data, staleOk :Bool) -> (jobs :List(JobView), cursor :Data, failure :Failure);
+  list @2 (filter :Filter, limit :UInt32, cursor :Data, staleOk :Bool) -> (jobs :List(JobView), cursor :Data, failure :Failure, filters :UInt16);
+  # `filters`: how many fields of Filter this node goes by; one that is of an older version passes over the others.
   # Newest first within a tenant. An empty cursor starts, an empty cursor returned is the end; a page may hold fewer
   # rows than asked for, or none, and still have a cursor.
   struct Filter {
@@ -139,6 +146,9 @@ interface JobService {
     submittedFromUs @4 :Int64;   # at that time or later; 0: any
     submittedBeforeUs @5 :Int64; # 0: any
     errorCode @6 :UInt16;     # whose last failure has this code; 0: any
+    key @7 :Text;             # of whom this idempotency key answers; empty: any. Of one tenant, which must be named
+    payloadField @8 :Text;    # whose payload has this field at its top level, ...
+    payloadValue @9 :Text;    # ... with this value, as JSON; numbers are equal by value. No field: any
   }
 
   cancel @3 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
@@ -166,8 +176,10 @@ interface JobService {
   # with the first one's ids, and `existing`. Errors: those of submit, with the name of the job that is refused;
   # invalid_argument: a name twice, a name that is not there, a cycle (with its names).
 
-  graph @9 (id :Id, limit :UInt32, from :UInt32, staleOk :Bool) -> (jobs :List(JobView), size :UInt32, failure :Failure);
-  # The jobs that were submitted together with this one, parents first, from the `from`-th on; `size`: how many there are.
+  graph @9 (id :Id, limit :UInt32, from :UInt32, staleOk :Bool)
+      -> (jobs :List(JobView), size :UInt32, failure :Failure, counts :List(UInt32));
+  # The jobs that were submitted together with this one, parents first, from the `from`-th on; `size`: how many there are;
+  # `counts`: how many of them are in each state, by its number.
 
   explain @10 (id :Id, staleOk :Bool) -> (reasons :List(Text), failure :Failure);
   # What the job waits for, in words; for one that runs or has ended, that.
@@ -189,6 +201,17 @@ interface JobService {
   # Erases jobs that have ended, with logs, result and idempotency key; evidence of them and of who deleted them stays. At
   # most 1,000. Errors: not_found; illegal_transition: it has not ended; conflict: the jobs that wait for it are just being
   # told.
+
+  edit @15 (ids :List(Id), change :Edit, reason :Text) -> (results :List(Failure), failure :Failure);
+  # Changes jobs that wait: blocked, scheduled or queued. With another priority a job moves to the place in the queue that
+  # it would have had with it from the beginning; another payload is checked, and counted by its keys, by the type as it
+  # is declared now. Evidence says who changed what, and why. At most 1,000. Errors: not_found; illegal_transition: it
+  # does not wait; payload_invalid; conflict: its type is unique, and another job is like the one that it would become.
+  struct Edit {
+    priority @0 :UInt8;       # 1 first .. 5 last; 0: as it is
+    hasPayload @1 :Bool;
+    payload @2 :Data;         # JSON text, in place of the one that it has; empty stands for null
+  }
 }
 
 struct ScheduleView {
@@ -237,6 +260,7 @@ struct Assignment {
   cancelGraceMs @8 :UInt64;
   resultBytesMax @9 :UInt64;
   checkpoint @10 :Data;       # what an attempt before this one left; empty: nothing
+  traceparent @11 :Text;      # that the job was submitted with (W3C Trace Context); empty: none
 }
 
 struct AttemptReport {
@@ -271,10 +295,12 @@ interface Worker {
 }
 
 interface WorkerService {
-  attach @0 (name :Text, types :List(Text), slots :UInt32, worker :Worker, running :List(AttemptRef))
+  attach @0 (name :Text, types :List(Text), slots :UInt32, worker :Worker, running :List(AttemptRef),
+             labels :List(Text))
       -> (session :WorkerSession, kept :List(AttemptRef), silenceMaxMs :UInt32, failure :Failure);
   # `running`: attempts that this worker still runs from a session that broke. `kept` are those that are still its own;
   # it must kill the others. The worker must let itself be heard (any call) within silenceMaxMs.
+  # `labels`: what this worker is or has, for types that ask for it (JobType `workers`): at most 32 of 1 to 127 bytes.
   # With a token that is bound to a tenant it is handed that tenant's attempts alone, and keeps no others.
   # Errors: permission_denied; unknown_tenant when the token's is not declared; overloaded beyond 8 sessions on a
   # connection.

@@ -31,6 +31,7 @@ struct Command {
     runSchedule @14 :RunSchedule;
     deleteJob @15 :DeleteJob;
     sweep @16 :Sweep;
+    editJob @17 :EditJob;
   }
 }
 
@@ -55,6 +56,7 @@ struct Submit {
   schedule @15 :UInt32;        # that makes it; the shard's own to say
   redrives @16 :Id;            # a job that failed or was cancelled, and that this one does again. Result: that job's
                                # redrive, if it has one already. Errors: not_found, illegal_transition
+  traceparent @17 :Text;
 }
 
 struct SubmitGraph {
@@ -62,6 +64,7 @@ struct SubmitGraph {
   # one's id is the graph's. Only the first has an idempotency key, which is the graph's. Result: the first job's id.
   # Errors: those of submit, with the place in the list of the job that is refused.
   jobs @0 :List(Submit);
+  hasCallback @1 :Bool;        # the last of them names none in `after`, and waits until all others have ended
 }
 
 struct Refuse {
@@ -87,6 +90,22 @@ struct DeleteJob {
   job @0 :Id;
   by @1 :Text;
   reason @2 :Text;
+}
+
+struct EditJob {
+  # Another priority or payload for a job that waits.
+  # Errors: not_found; illegal_transition (does not wait); conflict (another job is like it); with a payload, unavailable
+  # when `typeVersion` is not the type's current one; invalid_argument.
+  job @0 :Id;
+  priority @1 :UInt8;          # 0: as it is
+  hasPayload @2 :Bool;
+  payload @3 :Data;
+  typeVersion @4 :UInt32;      # of the job's type, whose schema the edge checked the payload against
+  limitKey @5 :UInt64;         # of the payload, as in Submit
+  uniqueHigh @6 :UInt64;
+  uniqueLow @7 :UInt64;
+  by @8 :Text;
+  reason @9 :Text;
 }
 
 struct Sweep {

@@ -70,6 +70,10 @@ struct JobRow {
   schedule @40 :UInt32;       # that made it; 0: none
   redrives @41 :Id;           # the job that this one does again; 0: none
   redrivenAs @42 :Id;         # the job that does this one again; 0: none
+  traceparent @43 :Text;      # of who submitted it (W3C Trace Context); empty: none
+  edits @44 :UInt32;          # changes while it waited
+  member @45 :Bool;           # its graph's callback waits for it, too
+  callback @46 :Bool;         # it is its graph's callback: started by the table `batches`, not by `after`
 }
 
 struct AttemptEnd {
@@ -156,6 +160,8 @@ struct TypeRow {
   uniqueStates @19 :UInt16;  # bit n: state n; a job in one of these answers for its likes
   uniquePeriodMs @20 :UInt64; # after its submission; 0: as long as it is in such a state
   uniqueBy @21 :List(Text);  # fields of the payload; none: the whole of it
+  workersRequire @22 :List(Text); # labels that a worker must have to run it
+  workersPrefer @23 :List(Text);  # of those that could, the ones with more of these are asked first
 }
 
 struct IdempotencyRow {
@@ -200,6 +206,12 @@ struct GraphRow {
   jobs @0 :List(Id);
 }
 
+struct BatchRow {
+  # Of a graph with a callback, until that is released.
+  callback @0 :Id;
+  pending @1 :UInt32;         # of the graph's other jobs, how many have not ended
+}
+
 struct UniqueRow {
   # Which job answers for its likes.
   job @0 :Id;
@@ -229,6 +241,7 @@ struct EvidenceRow {
     jobRefused @1;
     tenantRefused @2;        # from now on the tenant's submissions are refused (queue full); one row until it ends
     jobDeleted @3;           # by somebody; what is erased when its time is over leaves none
+    jobEdited @4;            # by somebody, while it waited
   }
 }
 

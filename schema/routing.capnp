@@ -64,6 +64,7 @@ struct Executor {
   isOffered @7 :Bool;          # it has said which types it runs, on how many slots
   isKnown @5 :Bool;            # attempts may run under its name: those of the shard that it holds are in `holds`, the
   holds @6 :List(Attempt);     # others never came to it
+  labels @8 :List(Text);
 }
 
 struct ExecutorDown {
@@ -118,6 +119,7 @@ struct Start {
   cancelGraceMs @13 :Int64;
   resultBytesMax @14 :UInt64;
   checkpoint @15 :Data;
+  traceparent @16 :Text;
 }
 
 struct Parent {

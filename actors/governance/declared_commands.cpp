@@ -16,14 +16,17 @@ void write_rate(const start_rate& rate, rec::RateRow::Builder to) {
     to.setBurst(rate.burst);
 }
 
+void write_texts(const std::vector<std::string>& texts, capnp::List<capnp::Text>::Builder to) {
+    for (unsigned i = 0; i < to.size(); ++i) to.set(i, texts[i].c_str());
+}
+
 void write_unique(const unique_spec& unique, rec::TypeRow::Builder to) {
     std::uint16_t states = 0;
     for (const job_state s : unique.states) states = static_cast<std::uint16_t>(states | 1U << index_of(s));
     to.setUnique(true);
     to.setUniqueStates(states);
     to.setUniquePeriodMs(ms(unique.period));
-    auto by = to.initUniqueBy(static_cast<unsigned>(unique.by.size()));
-    for (unsigned i = 0; i < by.size(); ++i) by.set(i, unique.by[i].c_str());
+    write_texts(unique.by, to.initUniqueBy(static_cast<unsigned>(unique.by.size())));
 }
 
 void write_keep(const keep_spec& keep, rec::KeepRow::Builder to) {
@@ -69,6 +72,11 @@ void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::B
         if (spec.concurrency.rate.bounds()) write_rate(spec.concurrency.rate, row.initKeyRate());
     }
     if (spec.unique) write_unique(*spec.unique, row);
+    if (!spec.workers.require.empty())
+        write_texts(spec.workers.require,
+                    row.initWorkersRequire(static_cast<unsigned>(spec.workers.require.size())));
+    if (!spec.workers.prefer.empty())
+        write_texts(spec.workers.prefer, row.initWorkersPrefer(static_cast<unsigned>(spec.workers.prefer.size())));
 }
 
 void write_row(const schedule_spec& spec, std::uint64_t version, tenant_id tenant, rec::ScheduleRow::Builder row) {

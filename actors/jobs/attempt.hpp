@@ -31,7 +31,8 @@ struct assignment {
     std::string type;
     std::string payload; // JSON
     std::vector<parent_result> parents;
-    std::string checkpoint; // bytes that an attempt before this one left; empty: none
+    std::string checkpoint;  // bytes that an attempt before this one left; empty: none
+    std::string traceparent; // of who submitted the job (W3C Trace Context); empty: none
     int priority = 3;
     milliseconds attempt_timeout{};   // from start; the node enforces it too
     milliseconds heartbeat_timeout{}; // 0: none asked for

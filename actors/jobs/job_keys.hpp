@@ -13,7 +13,7 @@ inline row_key tenant(shard_id s, tenant_id t) { return row_key{}.u16(s.value).u
 inline row_key type(shard_id s, type_id t) { return row_key{}.u16(s.value).u32(t.value); }
 inline row_key counters(shard_id s, tenant_id t, type_id y) { return tenant(s, t).u32(y.value); }
 
-// jobs, payloads, results, running, checkpoints, graphs
+// jobs, payloads, results, running, checkpoints; graphs, batches: of a graph's first job
 inline row_key job(const job_id& id) { return tenant(id.shard(), id.tenant()).id(id); }
 
 // A waiting job's place: lower is sooner. A priority is a head start of one priority_step over the next, so ageing

@@ -52,6 +52,13 @@ struct unique_spec {
     bool operator==(const unique_spec&) const = default;
 };
 
+// Which workers are to run it, by the labels that they attach with.
+struct workers_spec {
+    std::vector<std::string> require; // all of these
+    std::vector<std::string> prefer;  // of those that could, the ones with more of these come first
+    bool operator==(const workers_spec&) const = default;
+};
+
 // What is asked for an attempt. Nothing of the payload gets into it but as the body.
 struct http_spec {
     std::string url;             // http or https
@@ -75,6 +82,7 @@ struct job_type_spec {
     std::uint64_t result_bytes_max = 256 * 1024;
     std::uint32_t running_max = 0; // jobs of this type running at a time, over all tenants; 0: no bound
     concurrency_spec concurrency;
+    workers_spec workers; // executor worker
     std::optional<unique_spec> unique;
     bool paused = false; // nothing of it starts; what runs goes on
 

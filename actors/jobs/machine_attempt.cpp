@@ -59,6 +59,7 @@ assignment shard_machine::assignment_of(cell& c) {
             .payload = bytes_of(table::payloads, c.id, c.row.getPayloadApart(), c.row.getPayload().asReader()),
             .parents = results_of_parents(c.row.asReader()),
             .checkpoint = bytes_of(table::checkpoints, c.id, c.row.getCheckpointSize() > 0, {}),
+            .traceparent = std::string{view(c.row.getTraceparent().asReader())},
             .priority = c.row.getPriority(),
             .attempt_timeout = spec.timeouts.attempt,
             .heartbeat_timeout = spec.timeouts.heartbeat,

@@ -42,12 +42,16 @@ void shard_machine::parent_ended(const job_id& child, const job_id& parent, job_
     }
     const std::uint32_t pending = c.row.getParentsPending();
     c.row.setParentsPending(pending > 0 ? pending - 1 : 0);
-    if (pending <= 1) {
-        const bool later = c.row.getDueUs() > to_us(now_);
-        if (!later) c.row.setDueUs(0);
-        enter(c, later ? job_state::SCHEDULED : job_state::QUEUED);
-    }
+    if (pending <= 1) unblock(c);
     save(c);
+}
+
+// Nothing that it depends on is left to wait for.
+void shard_machine::unblock(cell& c) {
+    c.row.setParentsPending(0);
+    const bool later = c.row.getDueUs() > to_us(now_);
+    if (!later) c.row.setDueUs(0);
+    enter(c, later ? job_state::SCHEDULED : job_state::QUEUED);
 }
 
 } // namespace coppice

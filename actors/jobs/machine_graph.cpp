@@ -54,6 +54,11 @@ bool shard_machine::answer_taken(const job_id& id, command_result& result) {
 
 bool shard_machine::admit_graph(cmd::SubmitGraph::Reader g, tenant_entry& t, command_result& result) {
     const auto jobs = g.getJobs();
+    if (g.getHasCallback() && (jobs.size() < 2 || jobs[jobs.size() - 1].getAfter().size() > 0)) {
+        set_answer(result, errc::invalid_argument,
+                   "a graph's callback comes after all its other jobs, and no others");
+        return false;
+    }
     ids before;
     std::unordered_map<job_id, std::size_t> children;
     std::size_t edges = 0;
@@ -121,7 +126,14 @@ void shard_machine::write_graph(cmd::SubmitGraph::Reader g, tenant_entry& t) {
     auto all = graph_row_.init().initJobs(jobs.size());
     for (unsigned i = 0; i < jobs.size(); ++i) write_id(read_id(jobs[i].getJob()), all[i]);
     graph_row_.put(*t_, table::graphs, keys::job(graph));
-    for (const auto s : jobs) write_job(s, t, *book_.type(type_id{s.getType()}), graph);
+    const unsigned counted = g.getHasCallback() ? jobs.size() - 1 : 0;
+    if (counted > 0) open_batch(graph, read_id(jobs[counted].getJob()), counted);
+    for (unsigned i = 0; i < jobs.size(); ++i) {
+        const auto part = counted == 0   ? graph_part::job
+                          : i == counted ? graph_part::callback
+                                         : graph_part::counted_job;
+        write_job(jobs[i], t, *book_.type(type_id{jobs[i].getType()}), graph, part);
+    }
 }
 
 } // namespace coppice

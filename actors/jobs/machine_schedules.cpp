@@ -38,6 +38,8 @@ void shard_machine::declare(cmd::DeclareSchedule::Reader d, command_result& resu
     const auto row = d.getRow();
     if (id.value == 0 || row.getName().size() == 0 || row.getName().size() > limits::name_size_max)
         return set_answer(result, errc::invalid_argument, "a schedule without a number or a name");
+    if (book_.tenant(tenant_id{row.getTenant()}) == nullptr) // tenants are told before their schedules
+        return set_answer(result, errc::unknown_tenant, "a schedule of a tenant that is not known here");
     const row_key at = keys::schedule(shard_, id);
     const auto stored = t_->get(table::schedules, at);
     schedule_row_.set_from(row);

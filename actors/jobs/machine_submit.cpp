@@ -75,8 +75,11 @@ bool shard_machine::is_sound(cmd::Submit::Reader s, const ids& before, command_r
         set_answer(result, errc::dependency_unknown, std::move(wrong));
         return false;
     }
-    if (s.getPriority() <= limits::priority_last && s.getPayload().size() <= limits::payload_size_max) return true;
-    set_answer(result, errc::invalid_argument, "priority is 1 (first) to 5 (last); the payload at most 256 KiB");
+    if (s.getPriority() <= limits::priority_last && s.getPayload().size() <= limits::payload_size_max &&
+        s.getTraceparent().size() <= limits::traceparent_size)
+        return true;
+    set_answer(result, errc::invalid_argument,
+               "priority is 1 (first) to 5 (last), the payload at most 256 KiB, traceparent as W3C says");
     return false;
 }
 
@@ -86,8 +89,9 @@ void shard_machine::answer_same_job(cmd::Submit::Reader s, bytes_view stored, co
     const auto row = read_job_.read(stored);
     const bool same =
         row.getType() == s.getType() && view(row.getSubmitter()) == view(s.getSubmitter()) &&
-        bytes_of(table::payloads, result.job, row.getPayloadApart(), row.getPayload()) ==
-            std::string_view{reinterpret_cast<const char*>(s.getPayload().begin()), s.getPayload().size()};
+        (row.getEdits() > 0 ||
+         bytes_of(table::payloads, result.job, row.getPayloadApart(), row.getPayload()) ==
+             std::string_view{reinterpret_cast<const char*>(s.getPayload().begin()), s.getPayload().size()});
     if (!same) return set_answer(result, errc::already_exists, "job id is taken");
     if (row.getState() == job_state::REJECTED)
         return set_answer(result, errc_from_number(row.getErrorCode()), std::string{view(row.getErrorMessage())});
@@ -203,7 +207,19 @@ void shard_machine::refuse(cmd::Refuse::Reader r, command_result& result) {
                    result);
 }
 
-void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph) {
+void shard_machine::store_payload(cell& c, capnp::Data::Reader payload) {
+    if (c.row.getPayloadApart()) t_->erase(table::payloads, keys::job(c.id));
+    const bool apart = payload.size() > limits::payload_inline_max;
+    c.row.setPayloadApart(apart);
+    if (apart) t_->put(table::payloads, keys::job(c.id), std::as_bytes(std::span{payload.begin(), payload.size()}));
+    if (apart || payload.size() == 0)
+        c.row.disownPayload();
+    else
+        c.row.setPayload(payload);
+}
+
+void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph,
+                              graph_part part) {
     cell c{read_id(s.getJob()), &t, &y, new_job_.init()};
     c.row.setType(y.id.value);
     c.row.setTypeVersion(s.getTypeVersion());
@@ -219,13 +235,10 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
     if (s.hasRedrives()) c.row.setRedrives(s.getRedrives());
     if (s.getSubmitter().size() > 0) c.row.setSubmitter(s.getSubmitter());
     if (s.getIdempotencyKey().size() > 0) c.row.setIdempotencyKey(s.getIdempotencyKey());
-    if (s.getPayload().size() > limits::payload_inline_max) {
-        c.row.setPayloadApart(true);
-        t_->put(table::payloads, keys::job(c.id),
-                std::as_bytes(std::span{s.getPayload().begin(), s.getPayload().size()}));
-    } else if (s.getPayload().size() > 0) {
-        c.row.setPayload(s.getPayload());
-    }
+    if (s.getTraceparent().size() > 0) c.row.setTraceparent(s.getTraceparent());
+    store_payload(c, s.getPayload());
+    c.row.setMember(part == graph_part::counted_job);
+    c.row.setCallback(part == graph_part::callback);
     if (const milliseconds bound = y.spec.timeouts.job; bound.count() > 0) {
         const instant due = now_ + bound;
         c.row.setJobDueUs(to_us(due));
@@ -233,6 +246,7 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
     }
     remember_likeness(c);
     const auto ended_parent = link_parents(s, c);
+    if (part == graph_part::callback) c.row.setParentsPending(1); // its batch, as if that were a job
     const auto furthest = to_us(now_ + std::chrono::duration_cast<microseconds>(limits::delay_max));
     const std::int64_t due = std::min(s.getNotBeforeUs(), furthest);
     job_state state = job_state::QUEUED;

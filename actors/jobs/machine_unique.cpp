@@ -17,10 +17,13 @@ row_key likeness_key(const job_id& id, type_id type, rec::JobRow::Reader row) {
 
 // Who answers for what is submitted.
 std::optional<job_id> shard_machine::like_job(cmd::Submit::Reader s, const type_entry& y) {
-    if (!y.spec.unique || (s.getUniqueHigh() == 0 && s.getUniqueLow() == 0)) return std::nullopt;
-    const tenant_id tenant = read_id(s.getJob()).tenant();
-    const auto known =
-        t_->get(table::unique, keys::unique(shard_, tenant, y.id, s.getUniqueHigh(), s.getUniqueLow()));
+    return like_job(read_id(s.getJob()).tenant(), y, s.getUniqueHigh(), s.getUniqueLow());
+}
+
+std::optional<job_id> shard_machine::like_job(tenant_id tenant, const type_entry& y, std::uint64_t high,
+                                              std::uint64_t low) {
+    if (!y.spec.unique || (high == 0 && low == 0)) return std::nullopt;
+    const auto known = t_->get(table::unique, keys::unique(shard_, tenant, y.id, high, low));
     if (!known) return std::nullopt;
     const job_id like = read_id(read_unique_.read(*known).getJob());
     const auto stored = t_->get(table::jobs, keys::job(like));
@@ -33,13 +36,18 @@ std::optional<job_id> shard_machine::like_job(cmd::Submit::Reader s, const type_
 
 // Of a new job: from now on it answers.
 void shard_machine::remember_likeness(cell& c) {
+    if (!is_unique(c.row.asReader())) return;
+    answer_for_likes(c);
+    if (!c.type->spec.unique || c.type->spec.unique->period.count() == 0) return;
+    t_->put(table::timers, keys::timer(now_ + c.type->spec.unique->period, keys::timer_kind::forget_unique, c.id),
+            {});
+}
+
+void shard_machine::answer_for_likes(cell& c) {
     const auto row = c.row.asReader();
     if (!is_unique(row)) return;
     write_id(c.id, unique_row_.init().initJob());
     unique_row_.put(*t_, table::unique, likeness_key(c.id, c.type->id, row));
-    if (!c.type->spec.unique || c.type->spec.unique->period.count() == 0) return;
-    t_->put(table::timers, keys::timer(now_ + c.type->spec.unique->period, keys::timer_kind::forget_unique, c.id),
-            {});
 }
 
 void shard_machine::forget_likeness(const job_id& id, type_id type, rec::JobRow::Reader row) {

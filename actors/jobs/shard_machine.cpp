@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/jobs/bounded_text.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
@@ -34,6 +35,7 @@ void shard_machine::load(read_tables& from) {
     event_next_ = next_sequence(from, table::events, shard_);
     event_first_ = first_sequence(from, table::events, shard_, event_next_);
     ended_parents_.clear();
+    ended_members_.clear();
     ended_runs_.clear();
     schedules_.load(from, shard_);
     share_ = fair_share{};
@@ -85,6 +87,7 @@ void shard_machine::apply(cmd::Entry::Reader entry) {
         command_result& result = out_->results.emplace_back();
         apply_one(command, result);
         resolve_children();
+        resolve_batches();
         resolve_runs();
     }
 }
@@ -124,6 +127,8 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
         return run_schedule(command.getRunSchedule(), result);
     case cmd::Command::DELETE_JOB:
         return delete_job(command.getDeleteJob(), result);
+    case cmd::Command::EDIT_JOB:
+        return edit_job(command.getEditJob(), result);
     case cmd::Command::SWEEP:
         return sweep(command.getSweep());
     case cmd::Command::DECLARE: // the control store's
@@ -181,9 +186,9 @@ std::optional<instant> shard_machine::next_due(read_tables& from, bool room) con
     return soonest;
 }
 
-void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots,
-                                  tenant_id tenant) {
-    pool_.attach(id, std::move(types), std::min(slots, limits::worker_slots_max), tenant);
+void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant,
+                                  std::set<std::string> labels) {
+    pool_.attach(id, std::move(types), std::min(slots, limits::worker_slots_max), tenant, std::move(labels));
     resolve_type_names();
 }
 
@@ -193,10 +198,10 @@ void shard_machine::resolve_type_names() {
     for (const auto& [id, y] : book_.types())
         if (runs_on_nodes(y.spec.executor)) local.insert(y.spec.name);
     pool_.offer_locally(local);
-    pool_.resolve([this](const std::string& name, bool locally) -> std::optional<type_id> {
+    pool_.resolve([this](const std::string& name, bool locally) -> std::optional<slot_pool::demand> {
         const type_entry* y = book_.type_named(name);
         if (y == nullptr || runs_on_nodes(y->spec.executor) != locally) return std::nullopt;
-        return y->id;
+        return slot_pool::demand{y->id, y->spec.workers.require, y->spec.workers.prefer};
     });
 }
 
@@ -237,9 +242,7 @@ void shard_machine::enter(cell& c, job_state to) {
 void shard_machine::leave(cell& c, job_state from) {
     switch (from) {
     case job_state::QUEUED:
-        if (c.type->keyed())
-            if (key_lanes* lanes = gates_.find(c.tenant->id, c.type->id)) lanes->left(place_of(c), key_of(c), now_);
-        t_->erase(table::queue, keys::queue(c.id, c.type->id, place_of(c).rank));
+        leave_place(c);
         if (c.row.getQueuedDueUs() != 0) {
             t_->erase(table::timers,
                       keys::timer(from_us(c.row.getQueuedDueUs()), keys::timer_kind::queued_timeout, c.id));
@@ -264,15 +267,25 @@ void shard_machine::leave(cell& c, job_state from) {
 void shard_machine::enter_queue(cell& c) {
     // An attempt that was lost keeps the place that the job had.
     if (c.row.getReadyUs() == 0) c.row.setReadyUs(to_us(now_));
-    const key_lanes::place place = place_of(c);
-    t_->put(table::queue, keys::queue(c.id, c.type->id, place.rank), queue_value(c));
-    if (c.type->keyed())
-        if (key_lanes* lanes = gates_.find(c.tenant->id, c.type->id)) lanes->entered(place, key_of(c), now_);
+    enter_place(c);
     if (const milliseconds bound = c.type->spec.timeouts.queued; bound.count() > 0) {
         const instant due = now_ + bound;
         c.row.setQueuedDueUs(to_us(due));
         t_->put(table::timers, keys::timer(due, keys::timer_kind::queued_timeout, c.id), {});
     }
+}
+
+void shard_machine::enter_place(cell& c) {
+    const key_lanes::place place = place_of(c);
+    t_->put(table::queue, keys::queue(c.id, c.type->id, place.rank), queue_value(c));
+    if (!c.type->keyed()) return;
+    if (key_lanes* lanes = gates_.find(c.tenant->id, c.type->id)) lanes->entered(place, key_of(c), now_);
+}
+
+void shard_machine::leave_place(cell& c) {
+    if (c.type->keyed())
+        if (key_lanes* lanes = gates_.find(c.tenant->id, c.type->id)) lanes->left(place_of(c), key_of(c), now_);
+    t_->erase(table::queue, keys::queue(c.id, c.type->id, place_of(c).rank));
 }
 
 void shard_machine::enter_terminal(cell& c, job_state to) {
@@ -298,6 +311,10 @@ void shard_machine::enter_terminal(cell& c, job_state to) {
     append_evidence(evidence);
     append_event(c, to);
     if (c.row.getChildren() > 0) ended_parents_.emplace_back(c.id, to);
+    const job_id graph = read_id(c.row.asReader().getGraph());
+    if (c.row.getMember()) ended_members_.push_back(graph);
+    if (c.row.getCallback())
+        t_->erase(table::batches, keys::job(graph)); // cancelled while it waited: nothing is due
     if (c.row.getSchedule() != 0) ended_runs_.emplace_back(c.id, schedule_id{c.row.getSchedule()});
 }
 

@@ -13,9 +13,9 @@
 //  - a terminal row, its evidence and its event are written in one commit.
 //
 // The parts, by noun: machine_submit.cpp, machine_graph.cpp, machine_unique.cpp, machine_attempt.cpp,
-// machine_children.cpp, machine_timers.cpp, machine_schedules.cpp, machine_redrive.cpp, machine_retention.cpp,
-// machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is the one place that moves a job between
-// states.
+// machine_children.cpp, machine_batch.cpp, machine_timers.cpp, machine_schedules.cpp, machine_edit.cpp,
+// machine_redrive.cpp, machine_retention.cpp, machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is
+// the one place that moves a job between states.
 #pragma once
 
 #include <deque>
@@ -71,8 +71,9 @@ class shard_machine {
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
     // adopted or reported lost.
-    // A worker with a `tenant` is given attempts of that tenant alone.
-    void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant = {});
+    // A worker with a `tenant` is given attempts of that tenant alone. `labels`: job_type_spec::workers.
+    void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant = {},
+                       std::set<std::string> labels = {});
     void detach_worker(worker_id id) { pool_.detach(id); }
     void drain_worker(worker_id id) { pool_.drain(id); }
     void resize_worker(worker_id id, std::uint32_t slots, std::uint64_t grant) { pool_.resize(id, slots, grant); }
@@ -112,6 +113,8 @@ class shard_machine {
     void enter(cell& c, job_state to);
     void leave(cell& c, job_state from);
     void enter_queue(cell& c);
+    void enter_place(cell& c); // of the queue
+    void leave_place(cell& c);
     void enter_terminal(cell& c, job_state to);
     void append_event(cell& c, job_state to);
     void append_evidence(rec::EvidenceRow::Builder row);
@@ -133,7 +136,10 @@ class shard_machine {
     void refuse_full(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, command_result& result);
     void write_rejected(const job_id& id, tenant_entry& t, type_entry& y, std::string_view submitter,
                         const ending& why, command_result& result);
-    void write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph = {});
+    enum class graph_part : std::uint8_t { none, job, counted_job, callback };
+    void write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph = {},
+                   graph_part part = graph_part::none);
+    void store_payload(cell& c, capnp::Data::Reader payload);
     std::optional<std::pair<job_id, job_state>> link_parents(cmd::Submit::Reader s, cell& c);
     void remember_key(cmd::Submit::Reader s, tenant_id tenant);
     void refuse(cmd::Refuse::Reader r, command_result& result);
@@ -148,7 +154,9 @@ class shard_machine {
 
     // ---- machine_unique.cpp
     std::optional<job_id> like_job(cmd::Submit::Reader s, const type_entry& y);
+    std::optional<job_id> like_job(tenant_id tenant, const type_entry& y, std::uint64_t high, std::uint64_t low);
     void remember_likeness(cell& c);
+    void answer_for_likes(cell& c);
     void forget_likeness(const job_id& id, type_id type, rec::JobRow::Reader row);
     void fire_forget_unique(const job_id& id);
 
@@ -177,6 +185,12 @@ class shard_machine {
     void resolve_children();
     bool resolve_some(const job_id& parent, job_state outcome, std::size_t& budget);
     void parent_ended(const job_id& child, const job_id& parent, job_state outcome);
+    void unblock(cell& c);
+
+    // ---- machine_batch.cpp
+    void open_batch(const job_id& graph, const job_id& callback, std::uint32_t pending);
+    void resolve_batches();
+    void members_ended(const job_id& graph, std::uint32_t count);
 
     // ---- machine_timers.cpp
     void tick(std::uint32_t most);
@@ -186,6 +200,12 @@ class shard_machine {
     void fire_job_timeout(const job_id& id);
     void forget_key(const job_id& id);
     void prune(cmd::Prune::Reader p);
+
+    // ---- machine_edit.cpp
+    void edit_job(cmd::EditJob::Reader e, command_result& result);
+    bool may_take_payload(cmd::EditJob::Reader e, const cell& c, command_result& result);
+    void take_payload(cmd::EditJob::Reader e, cell& c);
+    void write_edit_evidence(cmd::EditJob::Reader e, const cell& c);
 
     // ---- machine_redrive.cpp
     bool may_redrive(cmd::Submit::Reader s, command_result& result);
@@ -250,8 +270,8 @@ class shard_machine {
     std::uint64_t event_next_ = 1;
     std::uint64_t event_first_ = 1;                          // the oldest one kept; event_next_ when there is none
     std::deque<std::pair<job_id, job_state>> ended_parents_; // their children are told before the command is over
-
-    std::deque<std::pair<job_id, schedule_id>> ended_runs_; // runs of schedules, as well
+    std::vector<job_id> ended_members_;                      // graphs with a callback, one for each job that ended
+    std::deque<std::pair<job_id, schedule_id>> ended_runs_;  // runs of schedules, as well
 
     // The batch under way.
     tables* t_ = nullptr;
@@ -270,6 +290,8 @@ class shard_machine {
     record_reader<rec::UniqueRow> read_unique_;
     record_writer<rec::UniqueRow> unique_row_;
     record_writer<rec::GraphRow> graph_row_;
+    record_reader<rec::BatchRow> read_batch_;
+    record_writer<rec::BatchRow> batch_row_;
     record_reader<rec::ScheduleRow> read_schedule_;
     record_writer<rec::ScheduleRow> schedule_row_;
     record_writer<rec::LogRow> log_row_;

@@ -14,7 +14,20 @@ void slot_pool::change(worker_id id, Change&& how) {
     free_ += found->second.free();
 }
 
-void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant) {
+bool slot_pool::has_all(const worker& w, const demand& wanted) {
+    return std::ranges::all_of(wanted.require, [&](const std::string& label) { return w.labels.contains(label); });
+}
+
+void slot_pool::add_member(worker_id id, const worker& w, const demand& wanted) {
+    const auto liked = static_cast<std::size_t>(
+        std::ranges::count_if(wanted.prefer, [&](const std::string& label) { return w.labels.contains(label); }));
+    members_of_type& of = by_type_[wanted.type];
+    of.members.push_back({id, liked});
+    of.most_liked = std::max(of.most_liked, liked);
+}
+
+void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant,
+                       std::set<std::string> labels) {
     const auto [found, is_new] = workers_.try_emplace(id);
     if (const auto held = absent_.find(id); is_new && held != absent_.end()) {
         found->second.used = held->second; // no slots yet, so none of them counts as free
@@ -22,6 +35,7 @@ void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint
     }
     change(id, [&](worker& w) {
         w.type_names = std::move(type_names);
+        w.labels = std::move(labels);
         w.tenant = tenant;
         w.slots = slots;
         w.silent = false;
@@ -39,7 +53,7 @@ void slot_pool::detach(worker_id id) {
     const auto found = workers_.find(id);
     if (found == workers_.end()) return;
     free_ -= found->second.free();
-    for (auto& [type, of] : by_type_) std::erase(of.members, id);
+    for (auto& [type, of] : by_type_) std::erase_if(of.members, [&](const member& m) { return m.id == id; });
     if (found->second.used > 0) absent_[id] = found->second.used;
     workers_.erase(found);
 }
@@ -56,14 +70,19 @@ std::optional<worker_id> slot_pool::take(type_id type, tenant_id tenant) {
     const auto found = by_type_.find(type);
     if (found == by_type_.end()) return std::nullopt;
     members_of_type& of = found->second;
-    for (std::size_t tried = 0; tried < of.members.size(); ++tried) {
-        of.next = (of.next + 1) % of.members.size();
-        const worker_id id = of.members[of.next];
-        if (const worker& w = workers_.at(id); w.free() == 0 || !w.serves(tenant)) continue;
-        take_from(id);
-        return id;
+    std::optional<std::size_t> chosen;
+    for (std::size_t tried = 1; tried <= of.members.size(); ++tried) {
+        const std::size_t at = (of.next + tried) % of.members.size();
+        const member& m = of.members[at];
+        if (const worker& w = workers_.at(m.id); w.free() == 0 || !w.serves(tenant)) continue;
+        if (!chosen || m.liked > of.members[*chosen].liked) chosen = at;
+        if (m.liked == of.most_liked) break;
     }
-    return std::nullopt;
+    if (!chosen) return std::nullopt;
+    of.next = *chosen;
+    const worker_id id = of.members[*chosen].id;
+    take_from(id);
+    return id;
 }
 
 void slot_pool::take_from(worker_id id) {
@@ -83,8 +102,8 @@ void slot_pool::release(worker_id id) {
 
 bool slot_pool::could_run(type_id type, tenant_id tenant) const {
     const auto found = by_type_.find(type);
-    return found != by_type_.end() && std::ranges::any_of(found->second.members, [&](worker_id id) {
-               const worker& w = workers_.at(id);
+    return found != by_type_.end() && std::ranges::any_of(found->second.members, [&](const member& m) {
+               const worker& w = workers_.at(m.id);
                return w.free() > 0 && w.serves(tenant);
            });
 }

@@ -1,13 +1,14 @@
-// Who can run what: the workers that are attached, their types, the tenant that one is bound to, and how many of
-// their slots are free. Lives in memory only: workers attach anew after a restart. A slot is taken when a start is
-// decided and given back when the attempt ends, so held slots equal running jobs, also for workers that are not
-// attached: one that went away still holds what it runs until that is adopted or lost, and finds it held when it
-// attaches after a restart of the journal. Pure; not thread-safe.
+// Who can run what: the workers that are attached, their types and labels, the tenant that one is bound to, and how
+// many of their slots are free. Lives in memory only: workers attach anew after a restart. A slot is taken when a
+// start is decided and given back when the attempt ends, so held slots equal running jobs, also for workers that
+// are not attached: one that went away still holds what it runs until that is adopted or lost, and finds it held
+// when it attaches after a restart of the journal. Pure; not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +21,7 @@ class slot_pool {
   public:
     struct worker {
         std::set<std::string> type_names;
+        std::set<std::string> labels;
         std::vector<type_id> types; // those of the names that are declared
         tenant_id tenant{};         // runs attempts of this tenant alone; 0: of all
         std::uint32_t slots = 0;
@@ -31,23 +33,31 @@ class slot_pool {
         bool serves(tenant_id t) const { return tenant == tenant_id{} || tenant == t; }
     };
 
-    void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant = {});
+    // What a declared type asks of a worker; the texts are read during the call that is handed this.
+    struct demand {
+        type_id type{};
+        std::span<const std::string> require; // labels that it must have
+        std::span<const std::string> prefer;  // the more of these it has, the sooner it is asked
+    };
+
+    void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant = {},
+                std::set<std::string> labels = {});
     // More slots, or fewer: what runs beyond them goes on.
     void resize(worker_id id, std::uint32_t slots, std::uint64_t grant);
     void detach(worker_id id);
     void drain(worker_id id);
     void silence(worker_id id);
-    // Resolves names to declared types, for all workers; `find(name, is_local)` gives nullopt for a name
-    // that is not declared, or not for that kind of worker.
+    // Resolves names to declared types, for all workers; `find(name, is_local)` gives a demand, or nullopt for a
+    // name that is not declared, or not for that kind of worker.
     template <class Find>
     void resolve(Find&& find) {
         by_type_.clear();
         for (auto& [id, w] : workers_) {
             w.types.clear();
             for (const auto& name : w.type_names)
-                if (const auto type = find(name, is_local(id))) {
-                    w.types.push_back(*type);
-                    by_type_[*type].members.push_back(id);
+                if (const std::optional<demand> wanted = find(name, is_local(id)); wanted && has_all(w, *wanted)) {
+                    w.types.push_back(wanted->type);
+                    add_member(id, w, *wanted);
                 }
         }
     }
@@ -60,7 +70,8 @@ class slot_pool {
 
     bool has_free() const { return free_ > 0; }
     std::uint64_t free_slots() const { return free_; }
-    // A worker with a free slot for the tenant's jobs of the type, in turn; the slot is taken.
+    // A worker with a free slot for the tenant's jobs of the type, of those with most preferred labels, in turn;
+    // the slot is taken.
     std::optional<worker_id> take(type_id type, tenant_id tenant);
     // A slot of this very worker, for an attempt that it already runs.
     void take_from(worker_id id);
@@ -74,10 +85,17 @@ class slot_pool {
     void clear_used();
 
   private:
-    struct members_of_type {
-        std::vector<worker_id> members;
-        std::size_t next = 0;
+    struct member {
+        worker_id id;
+        std::size_t liked = 0; // preferred labels that it has
     };
+    struct members_of_type {
+        std::vector<member> members;
+        std::size_t next = 0;
+        std::size_t most_liked = 0;
+    };
+    static bool has_all(const worker& w, const demand& wanted);
+    void add_member(worker_id id, const worker& w, const demand& wanted);
     template <class Change>
     void change(worker_id id, Change&& how);
 

@@ -14,6 +14,7 @@ check_report check_store(read_tables& from, shard_id shard, std::size_t findings
     checker.idempotency();
     checker.likeness();
     checker.graphs();
+    checker.batches();
     checker.schedules();
     checker.logs();
     checker.counters(); // after jobs, which counts

@@ -50,7 +50,8 @@ void store_checker::check_timer(instant due, keys::timer_kind kind, const job_id
         return;
     }
     const auto row = job(id);
-    if (!row && kind == keys::timer_kind::forget_unique) return; // it was erased before
+    // It was erased before; its key had been another job's by then.
+    if (!row && (kind == keys::timer_kind::forget_unique || kind == keys::timer_kind::forget_idempotency)) return;
     if (!row) return find(id, "a timer of kind " + number(static_cast<unsigned>(kind)) + " is for no job");
     const job_state state = row->getState();
     switch (kind) {
@@ -75,7 +76,7 @@ void store_checker::check_timer(instant due, keys::timer_kind kind, const job_id
             find(id, "its idempotency key is to be forgotten, but it has none");
         return;
     case keys::timer_kind::forget_unique:
-        if (row->getUniqueHigh() == 0 && row->getUniqueLow() == 0)
+        if (row->getUniqueHigh() == 0 && row->getUniqueLow() == 0 && row->getEdits() == 0)
             find(id, "it is to answer for its likes no longer, but never did");
         return;
     case keys::timer_kind::erase_logs: // above: it is for a job that is there no longer
@@ -153,7 +154,11 @@ void store_checker::check_family(const job_id& id, rec::JobRow::Reader row) {
     for (const auto parent : row.getAfter())
         if (from.get(table::dependents, keys::dependent(read_id(parent), id))) pending.insert(read_id(parent));
     const bool blocked = row.getState() == job_state::BLOCKED;
-    if (blocked && (row.getParentsPending() == 0 || row.getParentsPending() != pending.size()))
+    if (row.getMember() && !is_terminal(row.getState())) ++open_members[read_id(row.getGraph())];
+    if (blocked && row.getCallback()) {
+        if (row.getParentsPending() != 1 || !from.get(table::batches, keys::job(read_id(row.getGraph()))))
+            find(id, "its graph's callback, but nothing counts what it waits for");
+    } else if (blocked && (row.getParentsPending() == 0 || row.getParentsPending() != pending.size()))
         find(id, "blocked with " + number(row.getParentsPending()) + " parents pending, and " +
                      number(pending.size()) + " of them know of it");
     if (!blocked && !is_terminal(row.getState()) && (row.getParentsPending() != 0 || !pending.empty()))

@@ -25,6 +25,7 @@ struct store_checker {
     void idempotency();
     void likeness();
     void graphs();
+    void batches();
     void schedules();
     void logs();
     void counters();
@@ -96,9 +97,10 @@ struct store_checker {
     std::map<std::pair<tenant_id, type_id>, tally> counted;
     std::set<tenant_id> tenants;
     std::set<type_id> types;
-    std::map<type_id, std::uint64_t> key_since; // of types with concurrency by key: rec::TypeRow::keySince
-    std::set<job_id> telling;                   // parents whose children are told by a timer
-    std::set<job_id> erasing;                   // erased jobs whose logs go by a timer
+    std::map<type_id, std::uint64_t> key_since;   // of types with concurrency by key: rec::TypeRow::keySince
+    std::map<job_id, std::uint32_t> open_members; // of graphs with a callback: jobs that have not ended
+    std::set<job_id> telling;                     // parents whose children are told by a timer
+    std::set<job_id> erasing;                     // erased jobs whose logs go by a timer
     record_reader<rec::JobRow> job_reader;
     record_reader<rec::JobRow> other_job_reader;
     record_reader<rec::EvidenceRow> evidence_reader;

@@ -116,6 +116,23 @@ void store_checker::graphs() {
     });
 }
 
+void store_checker::batches() {
+    record_reader<rec::BatchRow> reader;
+    each_row(table::batches, [&](const row& r) {
+        key_reader k{r.key.subspan(6)};
+        const job_id graph = k.id();
+        const auto batch = reader.read(r.value);
+        const job_id callback = read_id(batch.getCallback());
+        const auto row = job(callback);
+        if (!k.ok() || !row || !row->getCallback() || row->getState() != job_state::BLOCKED ||
+            read_id(row->getGraph()) != graph)
+            return find(graph, "its graph counts for a callback that does not wait");
+        if (batch.getPending() != open_members[graph])
+            find(graph, "its graph's callback waits for " + number(batch.getPending()) + " jobs; " +
+                            number(open_members[graph]) + " have not ended");
+    });
+}
+
 void store_checker::schedules() {
     record_reader<rec::ScheduleRow> reader;
     each_row(table::schedules, [&](const row& r) {
@@ -242,11 +259,16 @@ void store_checker::evidence_rows() {
         const auto e = evidence_reader.read(r.value);
         if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) return;
         const job_id id = read_id(e.getJob());
-        const auto row = job(id); // none: its record is over, which the counters know
-        if (row && e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
+        const auto row = job(id);
+        // None: its record is over, which the counters know. Refused, or earlier: an id that was submitted once
+        // more.
+        if (!row || e.getKind() == rec::EvidenceRow::Kind::JOB_REFUSED || e.getAtUs() <= row->getSubmittedUs())
+            return;
+        if (e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
             find(id, "evidence " + number(sequence) + " says that it was deleted, but it is there");
-        else if (row && row->getEvidence() != sequence)
-            find(id, "evidence " + number(sequence) + " that the job does not name");
+        else if (e.getKind() != rec::EvidenceRow::Kind::JOB_EDITED && row->getEvidence() != sequence)
+            find(id, "evidence " + number(sequence) + " (kind " + number(static_cast<unsigned>(e.getKind())) +
+                         ") that the job does not name");
     });
 }
 
@@ -257,7 +279,7 @@ std::optional<store_checker::feed_row> store_checker::evidence_of_job_before(std
         sequence = key_reader{r->key.subspan(2)}.u64();
         const auto e = evidence_reader.read(r->value);
         if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED ||
-            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
+            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED || e.getKind() == rec::EvidenceRow::Kind::JOB_EDITED)
             continue;
         return feed_row{sequence, read_id(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
     }

@@ -81,7 +81,7 @@ journal_handle::behavior_type journal_actor(pointer self, tree_handle card, jour
         },
         [self, ready, changed](const worker_attached& message) {
             self->state.commits->machine().attach_worker(message.worker, message.types, message.slots,
-                                                         message.tenant);
+                                                         message.tenant, message.labels);
             self->state.capacity_changed = true;
             changed();
             ready();

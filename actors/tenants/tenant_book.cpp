@@ -36,6 +36,12 @@ void write_counts(const state_counts& from, rec::CountersRow::Builder row) {
     row.setRefusing(from.refusing);
 }
 
+std::vector<std::string> texts_of(capnp::List<capnp::Text>::Reader from) {
+    std::vector<std::string> texts;
+    for (const auto text : from) texts.emplace_back(view(text));
+    return texts;
+}
+
 // Bounded, so that no sum of it with a time overflows.
 milliseconds ms(std::uint64_t v) {
     constexpr auto most = std::chrono::duration_cast<milliseconds>(limits::duration_max).count();
@@ -158,8 +164,7 @@ void tenant_book::read_tenant(tenant_id id, rec::TenantRow::Reader row) {
     t.spec.paused = row.getPaused();
     t.spec.rate = read_rate(row.getRate());
     t.spec.keep = read_keep(row.getKeep());
-    t.spec.types.clear();
-    for (const auto name : row.getTypes()) t.spec.types.emplace_back(name.cStr());
+    t.spec.types = texts_of(row.getTypes());
     t.all_types = std::ranges::find(t.spec.types, "*") != t.spec.types.end();
 }
 
@@ -182,12 +187,13 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.spec.paused = row.getPaused();
     y.spec.concurrency = {std::string{view(row.getKeyField())}, row.getKeyRunningMax(),
                           read_rate(row.getKeyRate())};
+    y.spec.workers = {texts_of(row.getWorkersRequire()), texts_of(row.getWorkersPrefer())};
     y.key_since = row.getKeySince();
     y.unique_states = row.getUniqueStates();
     y.spec.unique.reset();
     if (row.getUnique()) {
-        y.spec.unique = unique_spec{.by = {}, .states = {}, .period = ms(row.getUniquePeriodMs())};
-        for (const auto field : row.getUniqueBy()) y.spec.unique->by.emplace_back(field.cStr());
+        y.spec.unique =
+            unique_spec{.by = texts_of(row.getUniqueBy()), .states = {}, .period = ms(row.getUniquePeriodMs())};
     }
 }
 

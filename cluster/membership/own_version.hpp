@@ -7,9 +7,11 @@ namespace coppice {
 
 // Features of members (own_version.cpp): what all nodes must be able to before any does it.
 namespace feature {
+inline constexpr std::string_view batches = "batches"; // and edits of jobs that wait, and traces
 inline constexpr std::string_view checkpoints = "checkpoints";
 inline constexpr std::string_view graphs = "graphs";       // and jobs that run however their parents end
 inline constexpr std::string_view http = "http";           // the executor
+inline constexpr std::string_view labels = "labels";       // of workers
 inline constexpr std::string_view limits = "limits";       // rates, concurrency by key, pauses
 inline constexpr std::string_view retention = "retention"; // and redrives, and jobs that are deleted
 inline constexpr std::string_view schedules = "schedules";

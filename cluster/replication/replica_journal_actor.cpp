@@ -152,7 +152,7 @@ replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_h
         },
         [self, options, ready](const worker_attached& w) {
             change_workers(self, *options, w.shard, [&](shard_machine& m) {
-                m.attach_worker(w.worker, w.types, w.slots, w.tenant);
+                m.attach_worker(w.worker, w.types, w.slots, w.tenant, w.labels);
                 m.resize_worker(w.worker, w.slots, w.grant);
             });
             ready();

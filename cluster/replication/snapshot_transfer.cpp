@@ -13,10 +13,11 @@ namespace {
 constexpr std::size_t erased_at_once = 10'000;
 
 // Every table whose keys begin with the shard.
-constexpr std::array shard_tables{
-    table::tenants,  table::types,   table::counters,    table::jobs,       table::payloads,    table::results,
-    table::queue,    table::running, table::timers,      table::dependents, table::idempotency, table::logs,
-    table::evidence, table::events,  table::checkpoints, table::unique,     table::graphs,      table::schedules};
+constexpr std::array shard_tables{table::tenants,  table::types,      table::counters,    table::jobs,
+                                  table::payloads, table::results,    table::queue,       table::running,
+                                  table::timers,   table::dependents, table::idempotency, table::logs,
+                                  table::evidence, table::events,     table::checkpoints, table::unique,
+                                  table::graphs,   table::schedules,  table::batches};
 
 bytes copy_of(bytes_view view) { return {view.begin(), view.end()}; }
 

@@ -85,6 +85,7 @@ void write_start(const start_effect& start, route::Start::Builder to) {
         parents[i].setState(a.parents[i].state);
     }
     if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
+    if (!a.traceparent.empty()) to.setTraceparent(a.traceparent.c_str());
     to.setPriority(static_cast<std::uint8_t>(a.priority));
     to.setAttemptTimeoutMs(a.attempt_timeout.count());
     to.setHeartbeatTimeoutMs(a.heartbeat_timeout.count());
@@ -108,6 +109,7 @@ start_effect read_start(route::Start::Reader from) {
         a.parents.push_back({read_id(p.getJob()), std::string{view(p.getType())}, text_of(p.getResult()),
                              p.getTruncated(), p.getState()});
     a.checkpoint = text_of(from.getCheckpoint());
+    a.traceparent = view(from.getTraceparent());
     a.priority = from.getPriority();
     a.attempt_timeout = milliseconds{from.getAttemptTimeoutMs()};
     a.heartbeat_timeout = milliseconds{from.getHeartbeatTimeoutMs()};
@@ -137,6 +139,10 @@ void write_executor(const worker_attached& offer, bool is_offered,
     auto types = to.initTypes(static_cast<unsigned>(offer.types.size()));
     unsigned i = 0;
     for (const std::string& type : offer.types) types.set(i++, type.c_str());
+    if (offer.labels.empty()) return;
+    auto labels = to.initLabels(static_cast<unsigned>(offer.labels.size()));
+    i = 0;
+    for (const std::string& label : offer.labels) labels.set(i++, label.c_str());
 }
 
 expected<worker_attached> read_executor(route::Executor::Reader from) {
@@ -144,13 +150,19 @@ expected<worker_attached> read_executor(route::Executor::Reader from) {
                           .types = {},
                           .slots = from.getSlots(),
                           .tenant = tenant_id{from.getTenant()},
-                          .grant = from.getGrant()};
+                          .grant = from.getGrant(),
+                          .labels = {}};
     if (offer.worker.value == 0 || offer.slots > limits::worker_slots_max ||
-        from.getHolds().size() > limits::worker_slots_max || from.getTypes().size() > limits::worker_types_max)
+        from.getHolds().size() > limits::worker_slots_max || from.getTypes().size() > limits::worker_types_max ||
+        from.getLabels().size() > limits::labels_max)
         return fail(errc::message_invalid, "an executor without a number, or with more than it may have");
     for (const auto type : from.getTypes()) {
         if (type.size() > limits::name_size_max) return fail(errc::message_invalid, "a type's name is too long");
         offer.types.emplace(view(type));
+    }
+    for (const auto label : from.getLabels()) {
+        if (label.size() > limits::label_size_max) return fail(errc::message_invalid, "a label is too long");
+        offer.labels.emplace(view(label));
     }
     return offer;
 }

@@ -7,7 +7,7 @@ namespace coppice {
 namespace {
 
 constexpr std::size_t role_count = 6;
-constexpr std::size_t permission_count = 14;
+constexpr std::size_t permission_count = 15;
 
 constexpr std::array roles{role::platform_owner,     role::sre,     role::security_officer,
                            role::project_maintainer, role::service, role::worker};
@@ -32,6 +32,7 @@ constexpr std::array<permission_row, permission_count> table{{
     {permission::cancel_jobs,    "cancel_jobs",    { all,  all, none,    own,       own,    none }},
     {permission::redrive_jobs,   "redrive_jobs",   { all,  all, none,    own,       none,   none }},
     {permission::delete_jobs,    "delete_jobs",    { all,  all, none,    own,       none,   none }},
+    {permission::edit_jobs,      "edit_jobs",      { all,  all, none,    own,       none,   none }},
     {permission::read_declared,  "read_declared",  { all,  all, all,     own,       none,   none }},
     {permission::apply_declared, "apply_declared", { all,  all, none,    none,      none,   none }},
     {permission::apply_tenants,  "apply_tenants",  { all,  none,none,    none,      none,   none }},

@@ -28,6 +28,7 @@ enum class permission : std::uint8_t {
     cancel_jobs,
     redrive_jobs,   // do a job that failed or was cancelled again
     delete_jobs,    // erase jobs that have ended; evidence stays
+    edit_jobs,      // change priority and payload of jobs that wait
     read_declared,  // tenants, job types, as declared
     apply_declared, // documents of every kind but Tenant
     apply_tenants,  // documents of kind Tenant: shares and entitlements

@@ -1,6 +1,8 @@
-// coppice job cancel | redrive | delete
+// coppice job cancel | edit | redrive | delete
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/input_source.hpp"
 #include "runtime/cli/job_selection.hpp"
+#include "schema/limits.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -34,6 +36,48 @@ void add_cancel(const command_registry& commands, CLI::App& job) {
                                 }};
         return change_selected(call, *flags, cancel);
     });
+}
+
+struct edit_flags {
+    int priority = 0;
+    std::string payload;
+    std::string reason = "edited from the command line";
+};
+
+exit_status edit_jobs(invocation& call, const selection_flags& selected, const edit_flags& flags) {
+    if (flags.priority == 0 && flags.payload.empty())
+        return call.misused("say what to change: --priority, --payload");
+    if (!flags.payload.empty() && selected.ids.empty())
+        return call.misused("--payload goes with ids, not with what a filter finds");
+    client::job_edit change{.priority = flags.priority};
+    if (!flags.payload.empty()) {
+        auto payload = read_payload(flags.payload);
+        if (!payload) return call.refuse(payload.error(), "--payload");
+        change.payload = std::move(*payload);
+    }
+    const job_change edit{
+        "edited", "edited",
+        [](const client::job_view& j) { return !is_terminal(j.state) && j.state != job_state::RUNNING; },
+        [&](client::blocking_client& node, const std::vector<job_id>& ids) {
+            return without_text(node.edit(ids, change, flags.reason));
+        }};
+    return change_selected(call, selected, edit);
+}
+
+void add_edit(const command_registry& commands, CLI::App& job) {
+    auto flags = std::make_shared<selection_flags>();
+    auto what = std::make_shared<edit_flags>();
+    auto* app = job.add_subcommand("edit", "Change jobs that wait: their priority, or their payload");
+    add_selection_flags(*app, *flags);
+    app->add_option("--priority", what->priority,
+                    "1 (first) to 5; the job moves to the place that it would have had")
+        ->check(CLI::Range(limits::priority_first, limits::priority_last));
+    app->add_option("--payload", what->payload, "JSON, or @FILE, or - for stdin; in place of the one that it has");
+    app->add_option("--reason", what->reason, "Stands in the evidence");
+    teach(*app, {"coppice job edit 0199a1b2-... --payload '{\"w\": 4}' --reason 'was mistyped'",
+                 "coppice job edit --tenant acme --type resize --priority 1 --dry-run"});
+    commands.on_chosen(*app, "job edit",
+                       [flags, what](invocation& call) { return edit_jobs(call, *flags, *what); });
 }
 
 // Those that were too much for one call are asked for again, as long as some get through.
@@ -100,6 +144,7 @@ void add_delete(const command_registry& commands, CLI::App& job) {
 
 void add_job_change_commands(const command_registry& commands, CLI::App& job) {
     add_cancel(commands, job);
+    add_edit(commands, job);
     add_redrive(commands, job);
     add_delete(commands, job);
 }

@@ -26,32 +26,31 @@ struct submit_flags {
     std::string delay;
     std::string file;
     std::string graph;
+    std::string traceparent;
     bool anyway = false;
     bool wait = false;
 };
 
 bool is_single(const submit_flags& f) {
     return !f.tenant.empty() || !f.type.empty() || !f.payload.empty() || !f.key.empty() || f.priority != 0 ||
-           !f.after.empty() || !f.delay.empty() || f.anyway;
+           !f.after.empty() || !f.delay.empty() || !f.traceparent.empty() || f.anyway;
 }
 
 // Nothing, and it was said, when a flag is wrong; `status` is then what to exit with.
 std::optional<client::job_spec> spec_of(const invocation& call, const submit_flags& flags, exit_status& status) {
     client::job_spec spec{.tenant = flags.tenant,
                           .type = flags.type,
-                          .payload = flags.payload,
                           .idempotency_key = flags.key,
                           .priority = flags.priority,
-                          .run_anyway = flags.anyway};
+                          .run_anyway = flags.anyway,
+                          .traceparent = flags.traceparent};
     status = exit_status::usage;
-    if (flags.payload == "-" || flags.payload.starts_with('@')) {
-        auto text = read_whole(flags.payload == "-" ? "-" : flags.payload.substr(1), limits::payload_size_max);
-        if (!text) {
-            status = call.refuse(text.error(), "--payload");
-            return std::nullopt;
-        }
-        spec.payload = std::move(*text);
+    auto payload = read_payload(flags.payload);
+    if (!payload) {
+        status = call.refuse(payload.error(), "--payload");
+        return std::nullopt;
     }
+    spec.payload = std::move(*payload);
     for (const std::string& text : flags.after) {
         const auto id = parse_parent(text);
         if (!id) {
@@ -283,7 +282,7 @@ void print_graph_ids(invocation& call, const submit_flags& flags, const std::vec
 
 exit_status submit_graph(invocation& call, const submit_flags& flags) {
     if (!flags.file.empty() || !flags.type.empty() || !flags.payload.empty() || flags.priority != 0 ||
-        !flags.after.empty() || !flags.delay.empty() || flags.anyway)
+        !flags.after.empty() || !flags.delay.empty() || !flags.traceparent.empty() || flags.anyway)
         return call.misused("with --graph go --tenant, --key and --wait; the rest stands in the file");
     const auto text = read_whole(flags.graph, limits::rpc_message_size_max);
     if (!text) return call.refuse(text.error(), "--graph");
@@ -317,6 +316,8 @@ void add_job_submit_command(const command_registry& commands, CLI::App& job) {
         ->allow_extra_args(false);
     app->add_flag("--anyway", flags->anyway, "Start when those have ended, however they did");
     app->add_option("--delay", flags->delay, "Start not before that much time has passed: 90s, 1h30m");
+    app->add_option("--traceparent", flags->traceparent,
+                    "W3C Trace Context of the caller's span; attempts are handed it");
     app->add_option(
         "-f,--file", flags->file,
         "NDJSON, or - for stdin: an object a line with tenant, type, payload, key, priority, after, anyway, delay");

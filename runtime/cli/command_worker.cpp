@@ -11,6 +11,7 @@ struct worker_flags {
     connection_flags connection;
     std::string name;
     std::vector<std::string> types;
+    std::vector<std::string> labels;
     std::uint32_t slots = 1;
     std::string work_root;
 };
@@ -23,10 +24,12 @@ std::string host_name() {
 exit_status run_worker_command(invocation& call, const worker_flags& flags) {
     if (call.after_dashes.empty()) return call.misused("the command is missing; it stands behind --");
     call.say("running " + call.after_dashes.front() + " for jobs; SIGINT or SIGTERM ends after those under way");
-    const auto done = client::run_command_worker(
-        connect_options(flags.connection, patience::kept),
-        {.name = flags.name.empty() ? host_name() : flags.name, .types = flags.types, .slots = flags.slots},
-        {.argv = call.after_dashes, .work_root = flags.work_root});
+    const auto done = client::run_command_worker(connect_options(flags.connection, patience::kept),
+                                                 {.name = flags.name.empty() ? host_name() : flags.name,
+                                                  .types = flags.types,
+                                                  .labels = flags.labels,
+                                                  .slots = flags.slots},
+                                                 {.argv = call.after_dashes, .work_root = flags.work_root});
     return done ? exit_status::ok : call.refuse(done.error());
 }
 
@@ -44,6 +47,9 @@ void add_worker_command(const command_registry& commands) {
         ->delimiter(',')
         ->allow_extra_args(false)
         ->required();
+    app->add_option("--label", flags->labels,
+                    "What this worker is or has, for job types that ask for it; may be repeated")
+        ->allow_extra_args(false);
     app->add_option("--slots", flags->slots, "Jobs at a time (default 1)")
         ->check(CLI::Range(std::uint32_t{1}, static_cast<std::uint32_t>(limits::exec_attempts_max)));
     app->add_option("--name", flags->name, "Shown in the tree (default: the host's name)");

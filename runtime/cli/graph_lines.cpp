@@ -12,13 +12,20 @@ namespace {
 
 using nlohmann::json;
 
-// Takes `name` out of the object, and the names out of its `after`; what is left is a line of job_line.hpp.
+// Takes `name` and `callback` out of the object, and the names out of its `after`; what is left is a line of
+// job_line.hpp.
 expected<void> take_names(json& object, client::graph_job& to) {
     const auto name = object.find("name");
     if (name == object.end() || !name->is_string() || name->get_ref<const std::string&>().empty())
         return fail(errc::invalid_argument, "\"name\" must be there, and a string: a job's name within the graph");
     to.name = name->get<std::string>();
     object.erase(name);
+    if (const auto callback = object.find("callback"); callback != object.end()) {
+        if (!callback->is_boolean())
+            return fail(errc::invalid_argument, "\"callback\" must be true or false, not " + excerpt(*callback));
+        to.callback = callback->get<bool>();
+        object.erase(callback);
+    }
     const auto after = object.find("after");
     if (after == object.end() || !after->is_array()) return {};
     json ids = json::array();

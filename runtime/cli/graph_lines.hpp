@@ -4,6 +4,9 @@
 //     {"name": "fetch", "type": "fetch", "payload": {"url": "..."}}
 //     {"name": "sum", "type": "sum", "after": ["fetch"]}
 //     {"name": "tell", "type": "mail", "after": ["fetch", "sum"], "anyway": true}
+//     {"name": "close", "type": "report", "callback": true}
+//
+// A callback starts when all other jobs of the graph have ended, however they did.
 #pragma once
 
 #include <string_view>

@@ -36,6 +36,7 @@ std::string graph_text(const std::vector<client::job_view>& jobs) {
         }
         if (shown > parents_shown) text += " and " + std::to_string(shown - parents_shown) + " more";
         if (job.run_anyway) text += ", however they end";
+        if (job.callback) text += "  when all others have ended";
         text += '\n';
     }
     return text;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "schema/limits.hpp"
+
 namespace coppice::cli {
 namespace {
 
@@ -96,6 +98,12 @@ expected<std::string> read_whole(const std::string& path, std::size_t size_max) 
             return fail(errc::payload_too_large,
                         o->name + " holds more than " + std::to_string(size_max) + " bytes");
     }
+}
+
+expected<std::string> read_payload(const std::string& flag) {
+    if (flag == "-") return read_whole(flag, limits::payload_size_max);
+    if (flag.starts_with('@')) return read_whole(flag.substr(1), limits::payload_size_max);
+    return flag;
 }
 
 } // namespace coppice::cli

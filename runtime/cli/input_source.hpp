@@ -41,4 +41,7 @@ class input_source {
 // The whole of a file or of stdin ("-"), blocking. payload_too_large beyond `size_max`.
 expected<std::string> read_whole(const std::string& path, std::size_t size_max);
 
+// A payload as a flag gives it: its JSON, or @FILE, or - for stdin.
+expected<std::string> read_payload(const std::string& flag);
+
 } // namespace coppice::cli

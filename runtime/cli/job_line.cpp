@@ -61,8 +61,10 @@ expected<void> take_member(const std::string& name, const json& value, client::j
     if (name == "after") return take_parents(value, to.after);
     if (name == "anyway") return take_flag(value, name, to.run_anyway);
     if (name == "delay") return take_delay(value, to.delay);
+    if (name == "traceparent") return take_text(value, name, to.traceparent);
     if (name == "payload") return {};
-    return wrong(name, "is not known here; known are tenant, type, payload, key, priority, after, anyway, delay");
+    return wrong(name, "is not known here; known are tenant, type, payload, key, priority, after, anyway, delay, "
+                       "traceparent");
 }
 
 // Beyond the string that begins at `at`.

@@ -82,6 +82,9 @@ std::string job_json(const client::job_view& job, bool whole) {
     o.text("submitter", job.submitter).number("revision", job.revision);
     if (!job.redrives.is_nil()) o.text("redrives", to_string(job.redrives));
     if (!job.redriven_as.is_nil()) o.text("redriven_as", to_string(job.redriven_as));
+    if (job.edits > 0) o.number("edits", job.edits);
+    if (job.callback) o.boolean("callback", true);
+    if (!job.traceparent.empty()) o.text("traceparent", job.traceparent);
     if (whole) o.foreign("payload", job.payload).raw("history", history_json(job.history));
     return o.done();
 }
@@ -135,7 +138,10 @@ std::string job_description(const client::job_view& job) {
     if (job.run_anyway) line("anyway", "however those end");
     if (!job.graph.is_nil()) line("graph", to_string(job.graph));
     if (job.checkpoint_size > 0) line("checkpoint", std::to_string(job.checkpoint_size) + " bytes");
-    if (job.parents_pending > 0) line("waits for", std::to_string(job.parents_pending) + " jobs");
+    if (job.callback) line("callback", "when the others of its graph have ended");
+    if (job.parents_pending > 0 && !job.callback) line("waits for", std::to_string(job.parents_pending) + " jobs");
+    if (job.edits > 0) line("edited", std::to_string(job.edits) + (job.edits == 1 ? " time" : " times"));
+    line("trace", job.traceparent);
     line("payload", job.payload);
     for (const client::attempt_end& a : job.history)
         line("attempt " + std::to_string(a.attempt),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "runtime/cli/job_output.hpp"
 #include "schema/limits.hpp"
@@ -31,6 +32,20 @@ bool read_moment(const invocation& call, std::string_view flag, const std::strin
     else
         to = *moment;
     return moment.has_value();
+}
+
+// FIELD=VALUE. What is no JSON stands for itself: --where city=Oslo, --where size=3, --where 'size="3"'.
+bool read_where(const invocation& call, const std::string& text, client::job_filter& to) {
+    if (text.empty()) return true;
+    const auto equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+        call.misused("--where: \"" + text + "\" is not FIELD=VALUE");
+        return false;
+    }
+    to.payload_field = text.substr(0, equals);
+    to.payload_value = text.substr(equals + 1);
+    if (!nlohmann::json::accept(to.payload_value)) to.payload_value = json_string(to.payload_value);
+    return true;
 }
 
 // What came of it, over all pages.
@@ -158,10 +173,15 @@ void add_filter_flags(CLI::App& app, filter_flags& flags) {
     app.add_option("--since", flags.since, "Submitted at this time or later: 2026-11-29T12:00:00Z, or 2h ago");
     app.add_option("--until", flags.until, "Submitted before this time, or longer ago than that");
     app.add_option("--error", flags.error, "Whose last failure has this code: exit_status, timeout_attempt, ...");
+    app.add_option("--key", flags.key, "That this idempotency key of the tenant answers with");
+    app.add_option("--where", flags.where,
+                   "Whose payload has this field: FIELD=VALUE; a value that is no JSON is a text");
 }
 
 std::optional<client::job_filter> make_filter(const invocation& call, const filter_flags& flags, instant now) {
     client::job_filter filter{.tenant = flags.tenant, .type = flags.type};
+    filter.key = flags.key;
+    if (!read_where(call, flags.where, filter)) return std::nullopt;
     if (!flags.state.empty()) filter.state = job_state_from(flags.state);
     if (!read_moment(call, "--since", flags.since, now, filter.from) ||
         !read_moment(call, "--until", flags.until, now, filter.before))
@@ -183,9 +203,9 @@ void add_selection_flags(CLI::App& app, selection_flags& flags) {
 
 exit_status change_selected(invocation& call, const selection_flags& flags, const job_change& change) {
     if (flags.ids.empty() == !flags.filter.any())
-        return call.misused(
-            "name jobs, or what to look for (--tenant, --status, --type, --since, --until, --error); one "
-            "of the two");
+        return call.misused("name jobs, or what to look for (--tenant, --status, --type, --since, --until, "
+                            "--error, --key, --where); "
+                            "one of the two");
     if (flags.ids.empty()) return change_found(call, flags, change);
     if (flags.dry_run) return call.misused("--dry-run goes with a filter, not with ids");
     return change_named(call, flags, change);

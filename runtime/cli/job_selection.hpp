@@ -14,10 +14,12 @@ struct filter_flags {
     std::string since; // a time, or how long ago
     std::string until;
     std::string error;
+    std::string key;
+    std::string where; // FIELD=VALUE
 
     bool any() const {
         return !(tenant.empty() && state.empty() && type.empty() && since.empty() && until.empty() &&
-                 error.empty());
+                 error.empty() && key.empty() && where.empty());
     }
 };
 

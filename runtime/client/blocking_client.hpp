@@ -39,6 +39,9 @@ class blocking_client {
     std::vector<expected<submitted>> redrive(std::vector<job_id> ids) {
         return run(client_.redrive(std::move(ids)));
     }
+    std::vector<expected<void>> edit(std::vector<job_id> ids, job_edit change, std::string reason) {
+        return run(client_.edit(std::move(ids), std::move(change), std::move(reason)));
+    }
     std::vector<expected<void>> delete_jobs(std::vector<job_id> ids, std::string reason) {
         return run(client_.delete_jobs(std::move(ids), std::move(reason)));
     }

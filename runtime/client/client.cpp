@@ -151,10 +151,20 @@ kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t li
             if (filter.from != never) f.setSubmittedFromUs(to_us(filter.from));
             if (filter.before != never) f.setSubmittedBeforeUs(to_us(filter.before));
             f.setErrorCode(static_cast<std::uint16_t>(filter.error_code));
+            f.setKey(filter.key);
+            f.setPayloadField(filter.payload_field);
+            f.setPayloadValue(filter.payload_value);
             request.setLimit(limit);
             request.setCursor(as_data(cursor));
-            return request.send().then([](capnp::Response<api::JobService::ListResults> r) -> expected<job_page> {
+            const bool by_payload = !filter.key.empty() || !filter.payload_field.empty();
+            return request.send().then([by_payload](
+                                           capnp::Response<api::JobService::ListResults> r) -> expected<job_page> {
                 if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                // It would have found jobs that the caller did not mean.
+                if (by_payload && r.getFilters() < limits::list_filters)
+                    return fail(
+                        errc::unavailable,
+                        "the node is of a version that cannot look for keys or fields of payloads; ask another");
                 return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor())};
             });
         });

@@ -3,9 +3,9 @@
 // Intuition: a caller asks and gets a value or a `failure`; that there is a connection, that it broke and was made
 // again, is dealt with here. A call connects and logs in when there is no session; many may be under way at once.
 //
-// What a lost connection means: calls that are safe to repeat (reads; `cancel`, `redrive`, `delete_jobs`; a submit
-// whose every spec has an idempotency key) are repeated after a reconnect, with exponential backoff and full jitter
-// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the
+// What a lost connection means: calls that are safe to repeat (reads; `cancel`, `edit`, `redrive`, `delete_jobs`; a
+// submit whose every spec has an idempotency key) are repeated after a reconnect, with exponential backoff and full
+// jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), for `options::retry_for`. Of the
 // others, one that was not sent yet is treated in the same way and gives `unavailable` in the end; one that was
 // under way gives `unknown_outcome`. A refusal by the node is the answer; only `token_expired` leads to one new
 // login and one repetition.
@@ -78,6 +78,7 @@ class client {
     // One result a job, in order, of at most limits::submit_batch_max; as api.capnp says.
     kj::Promise<std::vector<expected<void>>> cancel(std::vector<job_id> ids, std::string reason);
     kj::Promise<std::vector<expected<submitted>>> redrive(std::vector<job_id> ids);
+    kj::Promise<std::vector<expected<void>>> edit(std::vector<job_id> ids, job_edit change, std::string reason);
     kj::Promise<std::vector<expected<void>>> delete_jobs(std::vector<job_id> ids, std::string reason);
     // attempt 0: the newest.
     kj::Promise<expected<std::vector<log_view>>> logs(job_id id, std::uint32_t attempt = 0,

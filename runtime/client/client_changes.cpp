@@ -58,6 +58,19 @@ kj::Promise<std::vector<expected<void>>> client::delete_jobs(std::vector<job_id>
         [reason = std::move(reason)](auto& request) { request.setReason(reason); });
 }
 
+kj::Promise<std::vector<expected<void>>> client::edit(std::vector<job_id> ids, job_edit change,
+                                                      std::string reason) {
+    return change_each<void>(
+        *link_, std::move(ids), [](api::JobService::Client& jobs) { return jobs.editRequest(); },
+        [change = std::move(change), reason = std::move(reason)](auto& request) {
+            auto to = request.initChange();
+            to.setPriority(static_cast<std::uint8_t>(change.priority));
+            to.setHasPayload(change.payload.has_value());
+            if (change.payload) to.setPayload(as_data(*change.payload));
+            request.setReason(reason);
+        });
+}
+
 kj::Promise<std::vector<expected<submitted>>> client::redrive(std::vector<job_id> ids) {
     return change_each<submitted>(
         *link_, std::move(ids), [](api::JobService::Client& jobs) { return jobs.redriveRequest(); }, [](auto&) {});

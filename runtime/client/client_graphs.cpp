@@ -23,6 +23,7 @@ void write_graph(capnp::List<api::GraphJob>::Builder to, const std::vector<graph
     for (unsigned i = 0; i < to.size(); ++i) {
         to[i].setName(jobs[i].name.c_str());
         write(to[i].initJob(), jobs[i].spec);
+        to[i].setCallback(jobs[i].callback);
         if (jobs[i].after.empty()) continue;
         auto after = to[i].initAfter(static_cast<unsigned>(jobs[i].after.size()));
         for (unsigned n = 0; n < after.size(); ++n) after.set(n, jobs[i].after[n].c_str());
@@ -62,7 +63,10 @@ kj::Promise<expected<graph_page>> client::graph(job_id id, std::uint32_t from, s
         request.setStaleOk(mode == read_mode::stale_ok);
         return request.send().then([](capnp::Response<api::JobService::GraphResults> r) -> expected<graph_page> {
             if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-            return graph_page{read_all<job_view>(r.getJobs()), r.getSize()};
+            graph_page page{.jobs = read_all<job_view>(r.getJobs()), .size = r.getSize()};
+            const auto counts = r.getCounts();
+            for (unsigned i = 0; i < counts.size() && i < page.counts.size(); ++i) page.counts[i] = counts[i];
+            return page;
         });
     });
 }

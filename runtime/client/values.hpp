@@ -4,6 +4,7 @@
 // to any thread. Times are `instant` (microseconds since the Unix epoch, UTC; `never` is "not set").
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +39,7 @@ struct job_spec {
     milliseconds delay{};
     instant not_before = never; // either this or `delay`
     bool run_anyway = false;    // starts when all in `after` have ended, however they did
+    std::string traceparent;    // of the caller's span (W3C Trace Context), handed on to every attempt; empty: none
 };
 
 // One of a graph: jobs that are taken all together or not at all.
@@ -45,6 +47,7 @@ struct graph_job {
     std::string name;               // within the graph
     std::vector<std::string> after; // names within the graph; spec.after: jobs that are there already
     job_spec spec;                  // without an idempotency key
+    bool callback = false;          // starts when all others of the graph have ended, however they did; at most one
 };
 
 struct graph_submitted {
@@ -96,6 +99,15 @@ struct job_view {
     std::string schedule;              // that made it; empty: none
     job_id redrives;                   // the job that it does again; nil: none
     job_id redriven_as;                // the job that does it again; nil: none
+    std::string traceparent;           // that it was submitted with; empty: none
+    std::uint32_t edits = 0;           // how often it was changed while it waited
+    bool callback = false;             // starts when all others of its graph have ended
+};
+
+// What to change of a job that waits.
+struct job_edit {
+    int priority = 0;                   // 1 first .. 5 last; 0: as it is
+    std::optional<std::string> payload; // JSON text in place of the one that it has
 };
 
 // linearizable: everything that was acknowledged before. stale_ok: what the asked node of a cluster has, at once.
@@ -108,6 +120,9 @@ struct job_filter {
     instant from = never;       // submitted then or later
     instant before = never;     // submitted before
     errc error_code = errc::ok; // whose last failure has this code; ok: any
+    std::string key;            // of whom this idempotency key answers, of the tenant; empty: any
+    std::string payload_field;  // whose payload has this field with this value (JSON); empty: any
+    std::string payload_value;
 };
 
 struct job_page {
@@ -116,8 +131,9 @@ struct job_page {
 };
 
 struct graph_page {
-    std::vector<job_view> jobs; // parents first
-    std::uint32_t size = 0;     // of the whole graph
+    std::vector<job_view> jobs;                          // parents first
+    std::uint32_t size = 0;                              // of the whole graph
+    std::array<std::uint32_t, job_state_count> counts{}; // of its jobs, by state (index_of)
 };
 
 struct log_view {

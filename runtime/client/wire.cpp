@@ -67,7 +67,10 @@ job_view read(api::JobView::Reader j) {
                .checkpoint_size = j.getCheckpointSize(),
                .schedule = text_of(j.getSchedule()),
                .redrives = read(j.getRedrives()),
-               .redriven_as = read(j.getRedrivenAs())};
+               .redriven_as = read(j.getRedrivenAs()),
+               .traceparent = text_of(j.getTraceparent()),
+               .edits = j.getEdits(),
+               .callback = j.getCallback()};
     for (const auto end : j.getHistory())
         v.history.push_back({end.getAttempt(), errc_from_number(end.getCode()), from_us(end.getStartedUs()),
                              from_us(end.getEndedUs()), text_of(end.getMessage())});
@@ -156,6 +159,7 @@ void write(api::JobSpec::Builder to, const job_spec& spec) {
     to.setDelayMs(static_cast<std::uint64_t>(std::max<std::int64_t>(0, spec.delay.count())));
     to.setNotBeforeUs(to_us(spec.not_before));
     to.setRunAnyway(spec.run_anyway);
+    if (!spec.traceparent.empty()) to.setTraceparent(spec.traceparent.c_str());
 }
 
 void write(api::LogLine::Builder to, std::uint32_t attempt, const log_line& line) {
@@ -177,6 +181,7 @@ void read(api::Assignment::Reader a, assignment& to) {
         to.parents.push_back(
             {read(p.getJob()), text_of(p.getType()), text_of(p.getResult()), p.getTruncated(), p.getState()});
     to.checkpoint = view(a.getCheckpoint());
+    to.traceparent = view(a.getTraceparent());
     to.priority = a.getPriority();
     to.attempt_timeout = ms(a.getAttemptTimeoutMs());
     to.heartbeat_timeout = ms(a.getHeartbeatTimeoutMs());

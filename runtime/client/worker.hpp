@@ -35,6 +35,7 @@ namespace coppice::client {
 struct worker_options {
     std::string name = "worker"; // shown in the tree
     std::vector<std::string> types;
+    std::vector<std::string> labels;  // what it is or has, for types that ask for it: "gpu", "zone=eu"
     std::uint32_t slots = 1;          // attempts at a time; at most limits::worker_slots_max
     bool automatic_heartbeats = true; // false: an attempt with a heartbeat timeout is alive when it says so
                                       // (heartbeat, progress or log), and not otherwise

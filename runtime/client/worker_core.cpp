@@ -118,6 +118,8 @@ worker::core::ask_to_attach(session& s, const std::vector<attempt_ref>& presente
     request.setName(what_.name);
     auto types = request.initTypes(static_cast<unsigned>(what_.types.size()));
     for (unsigned i = 0; i < types.size(); ++i) types.set(i, kj::StringPtr{what_.types[i].c_str()});
+    auto labels = request.initLabels(static_cast<unsigned>(what_.labels.size()));
+    for (unsigned i = 0; i < labels.size(); ++i) labels.set(i, kj::StringPtr{what_.labels[i].c_str()});
     request.setSlots(what_.slots);
     auto own = kj::heap<assignee>(*this);
     assignee_ = own.get();

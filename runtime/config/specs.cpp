@@ -191,6 +191,17 @@ void read_unique(field_reader& fields, unique_spec& unique) {
     fields.duration("period", unique.period, none, longest);
 }
 
+void read_labels(field_reader& fields, std::string_view name, std::vector<std::string>& labels) {
+    if (!fields.texts(name, labels)) return;
+    const bool good =
+        labels.size() <= limits::labels_max && std::ranges::all_of(labels, [](const std::string& label) {
+            return !label.empty() && label.size() <= limits::label_size_max;
+        });
+    if (!good)
+        fields.error(name, "must be at most " + std::to_string(limits::labels_max) + " labels of 1 to " +
+                               std::to_string(limits::label_size_max) + " bytes");
+}
+
 void read_timeouts(field_reader& fields, timeouts_spec& timeouts) {
     fields.duration("queued", timeouts.queued, none, longest);
     fields.duration("attempt", timeouts.attempt, milliseconds{1}, longest);
@@ -248,6 +259,12 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     fields.size("result_max_bytes", spec.result_bytes_max, 0, limits::result_size_max);
     fields.integer("running_max", spec.running_max, 0, limits::running_declared_max);
     fields.mapping("concurrency", [&](field_reader& c) { read_concurrency(c, spec.concurrency); });
+    if (spec.executor != executor_kind::worker && fields.find("workers") != nullptr)
+        fields.error("workers", "goes with executor worker; nodes have no labels");
+    fields.mapping("workers", [&](field_reader& workers) {
+        read_labels(workers, "require", spec.workers.require);
+        read_labels(workers, "prefer", spec.workers.prefer);
+    });
     fields.mapping("unique", [&](field_reader& unique) { read_unique(unique, spec.unique.emplace()); });
     fields.boolean("paused", spec.paused);
 }

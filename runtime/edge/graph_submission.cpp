@@ -25,9 +25,12 @@ std::optional<failure> graph_submission::build(shard_entries& entries, bool& evi
     if (asked_.getIdempotencyKey().size() > limits::idempotency_key_size_max)
         return invalid("an idempotency key has at most 255 bytes");
     if (auto no = link()) return no;
+    if (auto no = find_callback()) return no;
     if (auto no = sort()) return no;
     if (auto no = check_jobs(entries, evidence)) return no;
-    auto jobs = entries.next(jobs_.front().shard).initSubmitGraph().initJobs(asked.size());
+    auto command = entries.next(jobs_.front().shard).initSubmitGraph();
+    command.setHasCallback(callback_.has_value());
+    auto jobs = command.initJobs(asked.size());
     for (unsigned at = 0; at < order_.size(); ++at) {
         const unsigned i = order_[at];
         std::vector<job_id> after;
@@ -76,6 +79,27 @@ std::optional<failure> graph_submission::link() {
     return std::nullopt;
 }
 
+// The job that waits for all the others, if there is one.
+std::optional<failure> graph_submission::find_callback() {
+    const auto asked = asked_.getJobs();
+    for (unsigned i = 0; i < asked.size(); ++i) {
+        if (!asked[i].getCallback()) continue;
+        if (callback_)
+            return invalid("job " + quoted(i) + " is to be the graph's callback, and so is " + quoted(*callback_) +
+                           "; a graph has one");
+        if (!parents_[i].empty() || asked[i].getJob().getAfter().size() > 0)
+            return invalid("job " + quoted(i) +
+                           " is the graph's callback, which waits for all; it names none in `after`");
+        if (asked.size() == 1) return invalid("a graph's callback waits for its other jobs, and there are none");
+        callback_ = i;
+    }
+    for (unsigned i = 0; callback_ && i < asked.size(); ++i)
+        if (std::ranges::find(parents_[i], *callback_) != parents_[i].end())
+            return invalid("job " + quoted(i) + " is to run after " + quoted(*callback_) +
+                           ", which is the graph's callback and waits for it");
+    return std::nullopt;
+}
+
 // Kahn's algorithm (CACM 1962): in each step the jobs whose parents are all placed, in the order in which they were
 // named.
 std::optional<failure> graph_submission::sort() {
@@ -86,10 +110,12 @@ std::optional<failure> graph_submission::sort() {
         for (const unsigned parent : parents_[i]) children[parent].push_back(i);
     }
     for (unsigned i = 0; i < parents_.size(); ++i)
-        if (missing[i] == 0) order_.push_back(i);
+        if (missing[i] == 0 && i != callback_) order_.push_back(i);
     for (std::size_t at = 0; at < order_.size(); ++at)
         for (const unsigned child : children[order_[at]])
             if (--missing[child] == 0) order_.push_back(child);
+    // In its place, which is the last; where there is a cycle, it is in none.
+    if (callback_) order_.push_back(*callback_);
     if (order_.size() == parents_.size()) return std::nullopt;
     return cycle();
 }
@@ -142,7 +168,7 @@ hash128 graph_submission::body_hash(const std::vector<submission_builder::checke
         body += std::string{view_of(asked[i].getName())} + '\0' + std::string{view_of(spec.getType())} + '\0' +
                 canonical_json(jobs[i].payload) + '\0' + std::to_string(spec.getPriority()) + ' ' +
                 std::to_string(spec.getDelayMs()) + ' ' + std::to_string(spec.getNotBeforeUs()) +
-                (spec.getRunAnyway() ? " anyway" : "");
+                (spec.getRunAnyway() ? " anyway" : "") + (asked[i].getCallback() ? " callback" : "");
         for (const unsigned parent : parents_[i]) body += ' ' + std::to_string(parent);
         for (const auto id : spec.getAfter()) body += ' ' + to_string(read_id(id));
         body += '\n';

@@ -22,6 +22,7 @@ class graph_submission {
   private:
     std::optional<failure> check_jobs(shard_entries& entries, bool& evidence);
     std::optional<failure> link();
+    std::optional<failure> find_callback();
     std::optional<failure> sort();
     failure cycle() const;
     std::string quoted(unsigned i) const;
@@ -32,7 +33,8 @@ class graph_submission {
     std::vector<submission_builder::checked> jobs_;
     std::vector<job_id> ids_;
     std::vector<std::vector<unsigned>> parents_; // by place in the list, each once
-    std::vector<unsigned> order_;                // parents first
+    std::vector<unsigned> order_;                // parents first, the callback last
+    std::optional<unsigned> callback_;
 };
 
 } // namespace coppice

@@ -3,11 +3,9 @@
 #include <capnp/message.h>
 #include <map>
 #include <numeric>
-#include <set>
 
 #include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/job_changes.hpp"
-#include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
 
 namespace coppice {
@@ -59,6 +57,7 @@ class redrive_builder {
         spec.setType(type->spec.name.c_str());
         spec.setPriority(row.getPriority());
         spec.setRunAnyway(row.getRunAnyway());
+        spec.setTraceparent(row.getTraceparent());
         spec.setPayload(payload_of(tables_, id, row));
         payload_bytes_ += spec.getPayload().size();
         if (payload_bytes_ > limits::rpc_message_size_max / 2)
@@ -104,13 +103,6 @@ class redrive_builder {
     record_reader<rec::JobRow> parent_reader_;
 };
 
-std::set<shard_id> shards_of_jobs(capnp::List<rec::Id>::Reader ids, std::size_t shards) {
-    std::set<shard_id> all;
-    for (const auto id : ids)
-        if (const shard_id shard = read_id(id).shard(); shard.value < shards) all.insert(shard);
-    return all;
-}
-
 void write_redriven(const redrive_slot& slot, const std::vector<command_result>& results,
                     api::Submitted::Builder to) {
     if (slot.refused) return write_failure(*slot.refused, to.initFailure());
@@ -131,7 +123,6 @@ struct job_service::redrive_call {
     explicit redrive_call(std::size_t jobs) : entries(jobs), slots(jobs) {}
     shard_entries entries;
     std::vector<redrive_slot> slots; // in the order of the call
-    bool refused = false;
 };
 
 kj::Promise<void> job_service::redrive(RedriveContext context) {
@@ -142,24 +133,13 @@ kj::Promise<void> job_service::redrive(RedriveContext context) {
 }
 
 kj::Promise<void> job_service::redrive_known(RedriveContext context, call_place call) {
-    const auto ids = context.getParams().getIds();
-    const auto made = std::make_shared<redrive_call>(ids.size());
-    const auto shards = shards_of_jobs(ids, edge_.shards);
-    auto read = [this, context, made]() mutable { plan_redrive(context.getParams().getIds(), *made); };
-    auto refuse = [context, made](const failure& f) mutable {
-        made->refused = true;
-        write_failure(f, context.getResults().initFailure());
+    const auto made = std::make_shared<redrive_call>(context.getParams().getIds().size());
+    auto plan = [this, context, made]() mutable { plan_redrive(context.getParams().getIds(), *made); };
+    auto answer = [context, made](const std::vector<command_result>& results) mutable {
+        auto answers = context.getResults().initResults(static_cast<unsigned>(made->slots.size()));
+        for (unsigned i = 0; i < answers.size(); ++i) write_redriven(made->slots[i], results, answers[i]);
     };
-    return when_readable(edge_, {shards.begin(), shards.end()}, false, read, refuse)
-        .then([this, made]() -> kj::Promise<std::vector<command_result>> {
-            if (made->refused) return std::vector<command_result>{};
-            return made->entries.propose(edge_, true);
-        })
-        .then([context, made, call = kj::mv(call)](std::vector<command_result> results) mutable {
-            if (made->refused) return;
-            auto answers = context.getResults().initResults(static_cast<unsigned>(made->slots.size()));
-            for (unsigned i = 0; i < answers.size(); ++i) write_redriven(made->slots[i], results, answers[i]);
-        });
+    return change_as_read(context, kj::mv(call), made, std::move(plan), std::move(answer));
 }
 
 // Ids lie in the order in which jobs were made, and parents are made before their children.

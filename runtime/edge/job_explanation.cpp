@@ -59,7 +59,17 @@ class explanation {
         say(std::move(text));
     }
 
+    void callback_blocked() {
+        record_reader<rec::BatchRow> reader;
+        const auto stored = t_.get(table::batches, keys::job(read_id(row_.getGraph())));
+        if (!stored) return;
+        const std::uint32_t pending = reader.read(*stored).getPending();
+        say("waits for the " + std::to_string(pending) + (pending == 1 ? " job" : " jobs") +
+            " of its graph that have not ended; starts however they end");
+    }
+
     void blocked() {
+        if (row_.getCallback()) return callback_blocked();
         constexpr std::size_t named_max = 10;
         std::size_t pending = 0;
         record_reader<rec::JobRow> reader;
@@ -87,12 +97,19 @@ class explanation {
         if (y.running_max > 0) type_full(y);
         if (!y.concurrency.by.empty()) key_full(y.concurrency);
         if (said_.empty())
-            say("no bound holds it: it waits for its turn and a free slot of a worker for \"" + y.name + "\"");
+            say("no bound holds it: it waits for its turn and a free slot of a worker for \"" + y.name + "\"" +
+                labels_wanted(y));
         const tally before = ahead();
         if (before.count > 0) say(before.text() + " jobs of its tenant and type are before it in the queue");
         if (t.rate.bounds()) say("tenant \"" + t.name + "\" starts at most " + words(t.rate));
         if (y.concurrency.rate.bounds() && !y.concurrency.by.empty())
             say("jobs with its \"" + y.concurrency.by + "\" start at most " + words(y.concurrency.rate));
+    }
+
+    static std::string labels_wanted(const job_type_spec& y) {
+        std::string text;
+        for (const std::string& label : y.workers.require) text += (text.empty() ? " with " : ", ") + label;
+        return text;
     }
 
     void type_full(const job_type_spec& y) {

@@ -28,6 +28,10 @@ std::vector<job_id> jobs_of_graph(read_tables& t, const job_id& graph) {
 kj::Promise<void> job_service::submitGraph(SubmitGraphContext context) {
     if (const auto over = expired(identity_, edge_.clock())) return refuse(context, *over);
     if (const auto no = not_everywhere(edge_, feature::graphs)) return refuse(context, *no);
+    bool has_callback = false;
+    for (const auto job : context.getParams().getJobs()) has_callback = has_callback || job.getCallback();
+    if (has_callback)
+        if (const auto no = not_everywhere(edge_, feature::batches)) return refuse(context, *no);
     auto call = take_call(identity_.connection);
     if (!call) return refuse(context, call.error());
     return submit_graph_declared(context, kj::mv(*call), true);
@@ -37,6 +41,7 @@ kj::Promise<void> job_service::submit_graph_declared(SubmitGraphContext context,
     const catalog_ptr declared = edge_.board->get();
     submission_builder builder{identity_, *declared, minter_, edge_.shards, edge_.clock()};
     shard_entries entries{1, context.getParams().totalSize().wordCount * 2 + 64};
+    if (not_everywhere(edge_, feature::batches)) builder.leave_out_traces();
     graph_submission graph{builder, context.getParams()};
     bool evidence = false;
     const auto refused = graph.build(entries, evidence);
@@ -104,7 +109,15 @@ void job_service::read_graph(GraphContext& context) {
     const job_id first = read_id(reader.read(*stored).getGraph());
     std::vector<job_id> all = first.is_nil() ? std::vector<job_id>{} : jobs_of_graph(*tables, first);
     if (all.empty()) all.push_back(id); // of none, or of one whose first job's record is over
-    std::erase_if(all, [&](const job_id& each) { return !tables->get(table::jobs, keys::job(each)); }); // as theirs
+    std::array<std::uint32_t, job_state_count> counts{};
+    std::erase_if(all, [&](const job_id& each) {
+        const auto job = tables->get(table::jobs, keys::job(each));
+        if (!job) return true; // as theirs
+        ++counts[index_of(reader.read(*job).getState())];
+        return false;
+    });
+    auto by_state = context.getResults().initCounts(counts.size());
+    for (unsigned i = 0; i < counts.size(); ++i) by_state.set(i, counts[i]);
     context.getResults().setSize(static_cast<std::uint32_t>(all.size()));
     all.erase(all.begin(), all.begin() + std::min<std::ptrdiff_t>(params.getFrom(), std::ssize(all)));
     const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/governance/bounded_json.hpp"
 #include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/job_changes.hpp"
 #include "runtime/edge/read_gate.hpp"
@@ -63,7 +64,12 @@ kj::Promise<void> job_service::submit_declared(SubmitContext context, call_place
     plan.slots.resize(jobs.size());
     bool all_known = true;
     bool any_anyway = false;
-    for (const auto job : jobs) any_anyway = any_anyway || job.getRunAnyway();
+    bool any_trace = false;
+    for (const auto job : jobs) {
+        any_anyway = any_anyway || job.getRunAnyway();
+        any_trace = any_trace || job.hasTraceparent();
+    }
+    if (any_trace && not_everywhere(edge_, feature::batches)) builder.leave_out_traces();
     if (any_anyway)
         if (const auto no = not_everywhere(edge_, feature::graphs)) return refuse(context, *no);
     for (unsigned i = 0; i < jobs.size(); ++i) {
@@ -113,6 +119,24 @@ kj::Promise<void> job_service::get(GetContext context) {
     });
 }
 
+namespace {
+
+std::optional<failure> payload_filter(api::JobService::Filter::Reader filter, job_filter& to) {
+    to.key = view_of(filter.getKey());
+    if (!to.key.empty() && !to.tenant)
+        return failure{errc::invalid_argument, "an idempotency key is a tenant's: name the tenant, too", 0};
+    if (to.key.size() > limits::idempotency_key_size_max)
+        return failure{errc::invalid_argument, "an idempotency key has at most 255 bytes", 0};
+    if (filter.getPayloadField().size() == 0) return std::nullopt;
+    auto value = parse_json(view_of(filter.getPayloadValue()));
+    if (!value)
+        return failure{errc::invalid_argument, "the value of a payload's field: " + value.error().detail, 0};
+    to.payload = payload_match{std::string{view_of(filter.getPayloadField())}, std::move(*value)};
+    return std::nullopt;
+}
+
+} // namespace
+
 std::optional<failure> job_service::list_filter(ListParams::Reader params, const catalog& declared,
                                                 job_filter& to) const {
     const auto filter = params.getFilter();
@@ -135,7 +159,7 @@ std::optional<failure> job_service::list_filter(ListParams::Reader params, const
     if (filter.getSubmittedFromUs() > 0) to.from = from_us(std::min(filter.getSubmittedFromUs(), last_us));
     if (filter.getSubmittedBeforeUs() > 0) to.before = from_us(std::min(filter.getSubmittedBeforeUs(), last_us));
     if (filter.getErrorCode() != 0) to.error_code = filter.getErrorCode();
-    return std::nullopt;
+    return payload_filter(filter, to);
 }
 
 kj::Promise<void> job_service::list(ListContext context) {
@@ -167,6 +191,7 @@ void job_service::read_list(ListContext& context, const job_filter& filter) {
     for (unsigned i = 0; i < rows.size(); ++i)
         if (const auto stored = tables->get(table::jobs, keys::job(page.ids[i])))
             write_job(*tables, *declared, page.ids[i], reader.read(*stored), false, rows[i]);
+    context.getResults().setFilters(limits::list_filters);
     context.getResults().setCursor({reinterpret_cast<const kj::byte*>(page.cursor.data()), page.cursor.size()});
 }
 

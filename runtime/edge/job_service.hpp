@@ -30,6 +30,7 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> runSchedule(RunScheduleContext context) override;
     kj::Promise<void> redrive(RedriveContext context) override;
     kj::Promise<void> deleteJobs(DeleteJobsContext context) override;
+    kj::Promise<void> edit(EditContext context) override;
 
   private:
     // The same calls once what they name is declared here, or is not declared at all.
@@ -47,6 +48,11 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> change_each(Context context, call_place call, permission wanted, Write write);
     template <class Context, class Go>
     kj::Promise<void> with_jobs(Context context, Go go);
+    template <class Context, class Call, class Plan, class Answer>
+    kj::Promise<void> change_as_read(Context context, call_place call, std::shared_ptr<Call> made, Plan plan,
+                                     Answer answer);
+    struct edit_call;
+    void plan_edit(EditParams::Reader params, edit_call& made);
     struct redrive_call;
     kj::Promise<void> redrive_known(RedriveContext context, call_place call);
     void plan_redrive(capnp::List<rec::Id>::Reader ids, redrive_call& made);

@@ -1,5 +1,8 @@
 #include "runtime/edge/job_views.hpp"
 
+#include "actors/governance/json_equality.hpp"
+#include "schema/wire_ids.hpp"
+
 namespace coppice {
 namespace {
 
@@ -17,6 +20,31 @@ bool matches(const job_filter& filter, rec::JobRow::Reader row) {
            (!filter.state || *filter.state == row.getState()) && (!filter.from || submitted >= *filter.from) &&
            (!filter.before || submitted < *filter.before) &&
            (!filter.error_code || *filter.error_code == row.getErrorCode());
+}
+
+// Payloads that are no JSON objects have no fields.
+bool has_field(capnp::Data::Reader payload, const payload_match& wanted) {
+    const auto json = nlohmann::json::parse(payload.begin(), payload.end(), nullptr,
+                                            false); // what was taken is within its bounds
+    if (!json.is_object()) return false;
+    const auto field = json.find(wanted.field);
+    std::uint64_t work = 0;
+    return field != json.end() && same_json(*field, wanted.value, work);
+}
+
+// The one job that a tenant's idempotency key answers with.
+job_page list_by_key(read_tables& t, std::size_t shards, const job_filter& filter) {
+    const shard_id shard = shard_of(*filter.tenant, shards);
+    record_reader<rec::IdempotencyRow> known;
+    record_reader<rec::JobRow> reader;
+    const auto key = t.get(table::idempotency, keys::idempotency(shard, *filter.tenant, filter.key));
+    if (!key) return {};
+    const job_id id = read_id(known.read(*key).getJob());
+    const auto job = t.get(table::jobs, keys::job(id));
+    if (!job) return {};
+    const auto row = reader.read(*job);
+    if (!matches(filter, row) || (filter.payload && !has_field(payload_of(t, id, row), *filter.payload))) return {};
+    return {.ids = {id}, .cursor = {}};
 }
 
 // Ids are made before the submission is written, by a clock that may be another node's: by no more than this.
@@ -54,8 +82,7 @@ capnp::Data::Reader payload_of(read_tables& t, const job_id& id, rec::JobRow::Re
 
 void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
                api::JobView::Builder to) {
-    to.initId().setHigh(id.high());
-    to.getId().setLow(id.low());
+    write_id(id, to.initId());
     if (const auto* tenant = declared.tenant(id.tenant())) to.setTenant(tenant->spec.name.c_str());
     if (const auto* type = declared.type(type_id{row.getType()})) to.setType(type->spec.name.c_str());
     to.setState(row.getState());
@@ -83,6 +110,9 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
             to.setSchedule(schedule->spec.name.c_str());
     if (row.hasRedrives()) to.setRedrives(row.getRedrives());
     if (row.hasRedrivenAs()) to.setRedrivenAs(row.getRedrivenAs());
+    to.setTraceparent(row.getTraceparent());
+    to.setEdits(row.getEdits());
+    to.setCallback(row.getCallback());
     write_error(row, to);
     if (!whole) return;
     to.setPayload(payload_of(t, id, row));
@@ -92,7 +122,9 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
 // Everything of a shard lies together, so all tenants are one walk through all shards.
 job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter, std::size_t limit,
                    std::string_view cursor) {
+    if (!filter.key.empty() && filter.tenant) return list_by_key(t, shards, filter);
     job_page page;
+    std::size_t payload_bytes = 0;
     record_reader<rec::JobRow> reader;
     const shard_id shard =
         filter.tenant ? shard_of(*filter.tenant, shards) : shard_id{static_cast<std::uint16_t>(shards - 1)};
@@ -100,7 +132,8 @@ job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter,
     std::string before{as_text(end_of(shard, filter.tenant))};
     if (filter.tenant && filter.before) before = std::min(before, first_not_before(filter, shard));
     if (!cursor.empty()) before = cursor;
-    for (std::size_t looked = 0; looked < limits::list_scan_max; ++looked) {
+    for (std::size_t looked = 0; looked < limits::list_scan_max && payload_bytes <= limits::list_payload_bytes_max;
+         ++looked) {
         const auto r = t.seek_before(table::jobs, as_bytes_view(before));
         if (!r || !has_prefix(r->key, prefix)) return page;
         if (page.ids.size() == limit) break;
@@ -110,7 +143,14 @@ job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter,
         k.u32();
         const job_id id = k.id();
         if (filter.tenant && is_too_old(filter, id)) return page;
-        if (matches(filter, reader.read(r->value))) page.ids.push_back(id);
+        const auto row = reader.read(r->value);
+        if (!matches(filter, row)) continue;
+        if (filter.payload) {
+            const auto payload = payload_of(t, id, row);
+            payload_bytes += payload.size();
+            if (!has_field(payload, *filter.payload)) continue;
+        }
+        page.ids.push_back(id);
     }
     page.cursor = before;
     return page;

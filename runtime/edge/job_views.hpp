@@ -2,6 +2,8 @@
 // take a read transaction and give back plain answers; none waits.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include "actors/jobs/job_keys.hpp"
 #include "persistence/record.hpp"
 #include "runtime/edge/call_guard.hpp"
@@ -17,18 +19,27 @@ capnp::Data::Reader payload_of(read_tables& t, const job_id& id, rec::JobRow::Re
 void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row, bool whole,
                api::JobView::Builder to);
 
+// A field at the top level of a payload, and what it must be.
+struct payload_match {
+    std::string field;
+    nlohmann::json value;
+};
+
 struct job_filter {
     std::optional<tenant_id> tenant; // absent: all
     std::optional<type_id> type;
     std::optional<job_state> state;
     std::optional<instant> from, before; // of the submission
     std::optional<std::uint16_t> error_code;
+    std::optional<payload_match> payload;
+    std::string key; // with a tenant
 };
 struct job_page {
     std::vector<job_id> ids;
     std::string cursor; // empty: that was all
 };
-// Newest first within a tenant. `shards`: of the cluster. Looks at no more than limits::list_scan_max rows.
+// Newest first within a tenant. `shards`: of the cluster. Looks at no more than limits::list_scan_max rows and
+// limits::list_payload_bytes_max of payloads; with a key, at the one job that it names.
 job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter, std::size_t limit,
                    std::string_view cursor);
 

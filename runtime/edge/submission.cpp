@@ -4,15 +4,11 @@
 #include <random>
 
 #include "actors/governance/bounded_json.hpp"
-#include "actors/governance/payload_key.hpp"
+#include "schema/trace_context.hpp"
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
-
-std::string_view text_of(capnp::Data::Reader data) {
-    return {reinterpret_cast<const char*>(data.begin()), data.size()};
-}
 
 bool is_empty_object(std::string_view payload) { return payload.empty() || payload == "{}"; }
 
@@ -71,7 +67,7 @@ expected<submission_builder::checked> submission_builder::check(api::JobSpec::Re
     if (auto wrong = check_bounds(spec)) return tl::unexpected(*wrong);
     checked known{.tenant = tenant, .type = type, .shard = shard_of(tenant->id, shards_)};
     known.id = minter_.next(to_ms(now_), known.shard, tenant->id, random_bits());
-    auto payload = check_payload(spec, *type);
+    auto payload = check_payload(payload_text(spec.getPayload()), *type, spec.getIdempotencyKey().size() > 0);
     if (payload)
         known.payload = std::move(*payload);
     else
@@ -89,11 +85,7 @@ void submission_builder::fill_refusal(const checked& known, cmd::Refuse::Builder
 }
 
 std::optional<failure> submission_builder::check_bounds(api::JobSpec::Reader spec) const {
-    if (spec.getPayload().size() > limits::payload_size_max)
-        return failure{errc::payload_too_large,
-                       "the payload has " + std::to_string(spec.getPayload().size()) + " bytes; at most " +
-                           std::to_string(limits::payload_size_max) + " are accepted",
-                       0};
+    if (auto too_large = payload_too_large(spec.getPayload())) return too_large;
     if (spec.getPriority() > limits::priority_last)
         return failure{errc::invalid_argument, "priority is 1 (first) to 5 (last), or 0 for the default", 0};
     if (spec.getIdempotencyKey().size() > limits::idempotency_key_size_max)
@@ -103,6 +95,10 @@ std::optional<failure> submission_builder::check_bounds(api::JobSpec::Reader spe
                        "`after` names " + std::to_string(spec.getAfter().size()) + " jobs; at most " +
                            std::to_string(limits::parents_max),
                        0};
+    if (spec.getTraceparent().size() > 0 && !is_traceparent(view_of(spec.getTraceparent())))
+        return failure{
+            errc::invalid_argument,
+            "traceparent is no W3C Trace Context, version 00: 00-<32 hex digits>-<16>-<2>, in lower case", 0};
     const auto furthest = std::chrono::duration_cast<milliseconds>(limits::delay_max);
     if (spec.getDelayMs() > static_cast<std::uint64_t>(furthest.count()) ||
         spec.getNotBeforeUs() > to_us(now_ + furthest) || spec.getNotBeforeUs() < 0)
@@ -110,12 +106,16 @@ std::optional<failure> submission_builder::check_bounds(api::JobSpec::Reader spe
     return std::nullopt;
 }
 
-// The payload as JSON, parsed once for all that look at it: schema, idempotency key, keys and likeness.
-expected<nlohmann::json> submission_builder::check_payload(api::JobSpec::Reader spec,
-                                                           const declared_type& type) const {
-    const std::string_view payload = text_of(spec.getPayload());
-    const bool is_asked =
-        type.schema || spec.getIdempotencyKey().size() > 0 || type.spec.unique || !type.spec.concurrency.by.empty();
+std::optional<failure> payload_too_large(capnp::Data::Reader payload) {
+    if (payload.size() <= limits::payload_size_max) return std::nullopt;
+    return failure{errc::payload_too_large,
+                   "the payload has " + std::to_string(payload.size()) + " bytes; at most " +
+                       std::to_string(limits::payload_size_max) + " are accepted",
+                   0};
+}
+
+expected<nlohmann::json> check_payload(std::string_view payload, const declared_type& type, bool has_key) {
+    const bool is_asked = type.schema || has_key || type.spec.unique || !type.spec.concurrency.by.empty();
     if (!is_asked && is_empty_object(payload)) return nlohmann::json{};
     auto json = parse_json(payload.empty() ? std::string_view{"null"} : payload, {}, errc::payload_invalid);
     if (!json || !type.schema) return json;
@@ -141,13 +141,9 @@ void submission_builder::fill(api::JobSpec::Reader spec, const checked& known, c
         to.setBodyHigh(body.high);
         to.setBodyLow(body.low);
     }
-    if (!type.spec.concurrency.by.empty()) to.setLimitKey(payload_key(known.payload, type.spec.concurrency.by));
-    if (type.spec.unique) {
-        const hash128 likeness = payload_likeness(known.payload, type.spec.unique->by);
-        to.setUniqueHigh(likeness.high);
-        to.setUniqueLow(likeness.low);
-    }
+    fill_keys(type, known.payload, to);
     to.setRunAnyway(spec.getRunAnyway());
+    if (traces_ && spec.getTraceparent().size() > 0) to.setTraceparent(spec.getTraceparent());
     if (!after.empty()) {
         auto ids = to.initAfter(static_cast<unsigned>(after.size()));
         for (unsigned i = 0; i < ids.size(); ++i) write_id(after[i], ids[i]);

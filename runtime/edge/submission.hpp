@@ -4,10 +4,32 @@
 
 #include <nlohmann/json.hpp>
 
+#include "actors/governance/payload_key.hpp"
 #include "runtime/edge/call_guard.hpp"
 #include "runtime/edge/shard_entries.hpp"
 
 namespace coppice {
+
+// Valid as long as the message.
+inline std::string_view payload_text(capnp::Data::Reader payload) {
+    return {reinterpret_cast<const char*>(payload.begin()), payload.size()};
+}
+
+std::optional<failure> payload_too_large(capnp::Data::Reader payload);
+
+// The payload as JSON, parsed once for all that look at it: schema, idempotency key (`has_key`), keys and likeness;
+// null when none does. payload_invalid, with every violation, when the type's schema refuses it.
+expected<nlohmann::json> check_payload(std::string_view payload, const declared_type& type, bool has_key);
+
+// What the type makes of a checked payload, in a command that has one: `to` is a Submit or an EditJob.
+template <class Command>
+void fill_keys(const declared_type& type, const nlohmann::json& payload, Command to) {
+    if (!type.spec.concurrency.by.empty()) to.setLimitKey(payload_key(payload, type.spec.concurrency.by));
+    if (!type.spec.unique) return;
+    const hash128 likeness = payload_likeness(payload, type.spec.unique->by);
+    to.setUniqueHigh(likeness.high);
+    to.setUniqueLow(likeness.low);
+}
 
 class submission_builder {
   public:
@@ -15,6 +37,9 @@ class submission_builder {
     submission_builder(const session_identity& identity, const catalog& declared, job_id_minter& minter,
                        std::size_t shards, instant now, permission wanted = permission::submit_jobs)
         : identity_(identity), declared_(declared), minter_(minter), shards_(shards), now_(now), wanted_(wanted) {}
+
+    // For a cluster with nodes that do not know of traces: jobs are taken without.
+    void leave_out_traces() { traces_ = false; }
 
     // Adds a command to `entries` and gives nothing; or gives why the job is refused. When the refusal is one that
     // must leave evidence, a command that does so is added, and `evidence` set.
@@ -37,7 +62,6 @@ class submission_builder {
 
   private:
     std::optional<failure> check_bounds(api::JobSpec::Reader spec) const;
-    expected<nlohmann::json> check_payload(api::JobSpec::Reader spec, const declared_type& type) const;
 
     const session_identity& identity_;
     const catalog& declared_;
@@ -45,6 +69,7 @@ class submission_builder {
     std::size_t shards_;
     instant now_;
     permission wanted_;
+    bool traces_ = true;
 };
 
 } // namespace coppice

@@ -33,6 +33,7 @@ void write_assignment(const assignment& a, api::Assignment::Builder to) {
     to.setCancelGraceMs(static_cast<std::uint64_t>(a.cancel_grace.count()));
     to.setResultBytesMax(a.result_bytes_max);
     if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
+    if (!a.traceparent.empty()) to.setTraceparent(a.traceparent.c_str());
 }
 
 } // namespace

@@ -216,11 +216,18 @@ dynamic_spec worker_session_supervisor() {
 
 namespace {
 
-std::optional<failure> names_out_of_bounds(capnp::List<capnp::Text>::Reader types) {
-    for (const auto type : types)
+std::optional<failure> names_out_of_bounds(api::WorkerService::AttachParams::Reader params) {
+    for (const auto type : params.getTypes())
         if (type.size() > limits::name_size_max)
             return failure{errc::invalid_argument, "the name of a type has at most 63 bytes", 0};
-    return std::nullopt;
+    bool good = params.getLabels().size() <= limits::labels_max;
+    for (const auto label : params.getLabels())
+        good = good && label.size() > 0 && label.size() <= limits::label_size_max;
+    if (good) return std::nullopt;
+    return failure{errc::invalid_argument,
+                   "a worker has at most " + std::to_string(limits::labels_max) + " labels of 1 to " +
+                       std::to_string(limits::label_size_max) + " bytes",
+                   0};
 }
 
 std::optional<failure> out_of_bounds(api::WorkerService::AttachParams::Reader params) {
@@ -228,7 +235,7 @@ std::optional<failure> out_of_bounds(api::WorkerService::AttachParams::Reader pa
     if (slots > 0 && slots <= limits::worker_slots_max && params.getTypes().size() > 0 &&
         params.getTypes().size() <= limits::worker_types_max &&
         params.getRunning().size() <= limits::worker_slots_max)
-        return names_out_of_bounds(params.getTypes());
+        return names_out_of_bounds(params);
     return failure{errc::invalid_argument, "a worker has 1 to 65536 slots and 1 to 256 types", 0};
 }
 
@@ -288,6 +295,7 @@ kj::Promise<void> worker_service::attach_known(AttachContext context) {
     auto link = worker_link::make(edge_, id, name, params.getWorker());
     worker_attached offer{.worker = id, .slots = params.getSlots(), .tenant = *tenant};
     for (const auto type : params.getTypes()) offer.types.emplace(view_of(type));
+    for (const auto label : params.getLabels()) offer.labels.emplace(view_of(label));
     auto presented = presentable(params.getRunning(), *tenant);
     auto up = link->when_up();
     caf::anon_send(edge_.worker_sessions, start_children{{{"session-" + std::to_string(counter_.last),

@@ -140,6 +140,7 @@ std::vector<std::string> environment_of(const exec_job& job, const std::string& 
     variables["JOB_TYPE"] = job.work.type;
     variables["JOB_WORKDIR"] = directory;
     if (!files.parents.empty()) variables["JOB_PARENTS"] = files.parents;
+    if (!job.work.traceparent.empty()) variables["TRACEPARENT"] = job.work.traceparent;
     if (!files.checkpoint.empty()) variables["JOB_CHECKPOINT"] = files.checkpoint;
     std::vector<std::string> environment;
     environment.reserve(variables.size());

@@ -21,6 +21,7 @@ std::vector<std::string> headers_of(const assignment& work, const http_spec& spe
                                    "Coppice-Attempt: " + std::to_string(work.ref.attempt),
                                    "Coppice-Tenant: " + work.tenant,
                                    "Coppice-Type: " + work.type};
+    if (!work.traceparent.empty()) lines.push_back("traceparent: " + work.traceparent);
     for (const auto& given : spec.headers) { // stands in place of ours
         std::erase_if(lines, [&](const std::string& line) { return is_header(line, given.first); });
         lines.push_back(given.first + ": " + given.second);

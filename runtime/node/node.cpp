@@ -29,11 +29,11 @@ constexpr std::uint32_t format_version = 1;
 constexpr std::size_t scheduler_threads = 2;
 constexpr milliseconds stop_wait{30'000};
 constexpr milliseconds leadership_patience{5'000}; // for others to take over what this node leads
-constexpr std::array data_tables{table::meta,        table::tenants,  table::types,      table::counters,
-                                 table::jobs,        table::payloads, table::results,    table::queue,
-                                 table::running,     table::timers,   table::dependents, table::idempotency,
-                                 table::logs,        table::evidence, table::events,     table::replicas,
-                                 table::checkpoints, table::unique,   table::graphs,     table::schedules};
+constexpr std::array data_tables{
+    table::meta,    table::tenants,   table::types,   table::counters, table::jobs,        table::payloads,
+    table::results, table::queue,     table::running, table::timers,   table::dependents,  table::idempotency,
+    table::logs,    table::evidence,  table::events,  table::replicas, table::checkpoints, table::unique,
+    table::graphs,  table::schedules, table::batches};
 
 struct stores {
     std::unique_ptr<store> control;

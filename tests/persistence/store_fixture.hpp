@@ -37,10 +37,10 @@ class scratch_directory {
 };
 
 inline constexpr std::array all_tables{
-    table::meta,        table::declared, table::tenants,  table::types,    table::counters, table::jobs,
-    table::payloads,    table::results,  table::queue,    table::running,  table::timers,   table::dependents,
-    table::idempotency, table::logs,     table::evidence, table::events,   table::control,  table::control_mirror,
-    table::checkpoints, table::unique,   table::graphs,   table::schedules};
+    table::meta,        table::declared, table::tenants,  table::types,     table::counters, table::jobs,
+    table::payloads,    table::results,  table::queue,    table::running,   table::timers,   table::dependents,
+    table::idempotency, table::logs,     table::evidence, table::events,    table::control,  table::control_mirror,
+    table::checkpoints, table::unique,   table::graphs,   table::schedules, table::batches};
 
 inline constexpr std::size_t small_map = std::size_t{64} * 1024 * 1024;
 

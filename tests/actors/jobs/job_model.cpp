@@ -21,6 +21,7 @@ job_model::answer job_model::apply(const op& what) {
         tell_children(parent, how);
     }
     ended_.clear();
+    release_callbacks();
     return given;
 }
 
@@ -115,10 +116,10 @@ void job_model::end(const job_id& id, job_state how) {
     j.finished = now_;
     j.due = j.queued_due = j.job_due = never;
     j.checkpoint.clear();
-    const auto answering = answering_.find({j.tenant, j.type, j.likeness});
     const auto& unique = spec_of(j).unique;
     const bool answers_on = unique && std::ranges::find(unique->states, how) != unique->states.end();
-    if (answering != answering_.end() && answering->second == id && !answers_on) answering_.erase(answering);
+    if (!answers_on) answer_no_longer(j);
+    callbacks_.erase(id);
     ++evidence_;
     ended_.emplace_back(id, how);
 }
@@ -132,13 +133,28 @@ void job_model::tell_children(const job_id& parent, job_state how) {
             continue;
         }
         child.pending.erase(parent);
-        if (!child.pending.empty()) continue;
-        if (child.due > now_) {
-            child.state = job_state::SCHEDULED;
-        } else {
-            child.due = never;
-            queue(child);
+        if (child.pending.empty()) unblock(child);
+    }
+}
+
+void job_model::unblock(model_job& j) {
+    if (j.due > now_) {
+        j.state = job_state::SCHEDULED;
+    } else {
+        j.due = never;
+        queue(j);
+    }
+}
+
+void job_model::release_callbacks() {
+    for (auto each = callbacks_.begin(); each != callbacks_.end();) {
+        std::erase_if(each->second, [&](const job_id& id) { return is_terminal(known_job(id).state); });
+        if (!each->second.empty()) {
+            ++each;
+            continue;
         }
+        unblock(known_job(each->first));
+        each = callbacks_.erase(each);
     }
 }
 
@@ -150,6 +166,30 @@ job_model::answer job_model::on(const cancel_op& o) {
         j->cancel_requested = true;
     else
         end(o.job, job_state::CANCELLED);
+    return {errc::ok, false, o.job};
+}
+
+void job_model::answer_no_longer(const model_job& j) {
+    const auto answering = answering_.find({j.tenant, j.type, j.likeness});
+    if (answering != answering_.end() && answering->second == j.id) answering_.erase(answering);
+}
+
+job_model::answer job_model::on(const edit_op& o) {
+    model_job* j = job(o.job);
+    if (j == nullptr) return {errc::not_found, false, o.job};
+    if (!is_waiting(j->state)) return {errc::illegal_transition, false, o.job};
+    if (o.priority > 5 || (o.priority == 0 && !o.payload)) return {errc::invalid_argument, false, o.job};
+    if (o.payload && o.version != type_version(j->type)) return {errc::unavailable, false, o.job};
+    if (const model_job* other = o.payload ? like(j->tenant, j->type, o.likeness) : nullptr; other && other != j)
+        return {errc::conflict, false, o.job};
+    ++evidence_;
+    j->edited = true;
+    if (o.priority != 0) j->priority = o.priority;
+    if (!o.payload) return {errc::ok, false, o.job};
+    answer_no_longer(*j);
+    j->payload = *o.payload;
+    j->likeness = o.likeness;
+    if (o.likeness != 0) answering_[{j->tenant, j->type, o.likeness}] = j->id;
     return {errc::ok, false, o.job};
 }
 

@@ -30,6 +30,7 @@ struct model_job {
     instant submitted = never, finished = never;
     job_id redriven_as;
     bool run_anyway = false;
+    bool edited = false;
     errc refused = errc::ok;
 };
 
@@ -114,15 +115,17 @@ class job_model {
     bool refused_by_entitlement(const submit_op& o);
     bool refused_by_full_queue(tenant_id id, std::size_t more);
     errc judge_values(const submit_op& o, const std::set<job_id>& before) const;
-    void take(const submit_op& o);
+    void take(const submit_op& o, bool as_callback = false);
     void remember_key(const submit_op& o);
-    const model_job* like(const submit_op& o) const;
+    const model_job* like(tenant_id t, type_id y, std::uint64_t likeness) const;
+    void answer_no_longer(const model_job& j);
     std::uint64_t key_of(const model_job& j) const;
     bool gates_let(const model_job& j) const;
     answer on(const refuse_op& o);
     answer on(const cancel_op& o);
     answer on(const delete_op& o);
     answer on(const sweep_op& o);
+    answer on(const edit_op& o);
     answer on(const start_op& o);
     answer on(const report_op& o);
     answer on(const adopt_op& o);
@@ -152,6 +155,8 @@ class job_model {
     void put_off(model_job& j, milliseconds delay);
     void end(const job_id& id, job_state how);
     void tell_children(const job_id& parent, job_state how);
+    void release_callbacks();
+    void unblock(model_job& j);
     void fail(const job_id& id, bool permanent, std::int64_t retry_after_ms);
     std::vector<timer> timers_due(instant by) const;
     void fire(const timer& t);
@@ -163,6 +168,7 @@ class job_model {
     std::vector<timer> key_timers_;
     std::map<std::tuple<tenant_id, type_id, std::uint64_t>, job_id> answering_; // for their likes
     std::map<job_id, std::vector<job_id>> graphs_;
+    std::map<job_id, std::set<job_id>> callbacks_; // of those that wait: the jobs that have not ended
     std::map<tenant_id, start_meter> tenant_meters_;
     std::map<std::tuple<tenant_id, type_id, std::uint64_t>, start_meter> key_meters_;
     std::vector<model_job> jobs_;

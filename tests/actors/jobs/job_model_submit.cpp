@@ -11,12 +11,13 @@ job_model::answer job_model::on(const submit_op& o) {
     if (const auto known = answer_of_key(o)) return *known;
     if (const auto no = judge_type(o)) return {*no, false, o.job};
     if (const model_job* known = find(o.job)) {
-        const bool same = known->type == o.type && known->submitter == o.submitter && known->payload == o.payload;
+        const bool same = known->type == o.type && known->submitter == o.submitter &&
+                          (known->edited || known->payload == o.payload);
         if (!same) return {errc::already_exists, false, o.job};
         return {known->refused, known->refused == errc::ok, o.job};
     }
     if (const auto known = answer_of_redrive(o)) return *known;
-    if (const model_job* known = like(o)) return {errc::ok, true, known->id};
+    if (const model_job* known = like(t->id, o.type, o.likeness)) return {errc::ok, true, known->id};
     if (refused_by_entitlement(o)) return {errc::type_not_allowed, false, o.job};
     if (refused_by_full_queue(t->id, 1)) return {errc::queue_full, false, o.job};
     if (const errc no = judge_values(o, {}); no != errc::ok) return {no, false, o.job};
@@ -49,6 +50,8 @@ job_model::answer job_model::on(const graph_op& o) {
     }
     if (const model_job* known = find(first.job))
         return {known->refused == errc::ok ? errc::already_exists : known->refused, false, first.job};
+    if (o.has_callback && (o.jobs.size() < 2 || !o.jobs.back().after.empty()))
+        return {errc::invalid_argument, false, {}};
     std::set<job_id> before;
     std::set<std::pair<type_id, std::uint64_t>> likes;
     for (const submit_op& s : o.jobs) {
@@ -58,7 +61,7 @@ job_model::answer job_model::on(const graph_op& o) {
             return {known->refused == errc::ok ? errc::already_exists : known->refused, false, s.job};
         if (refused_by_entitlement(s)) return {errc::type_not_allowed, false, s.job};
         if (!s.redrives.is_nil()) return {errc::invalid_argument, false, {}};
-        if (like(s) != nullptr) return {errc::conflict, false, {}};
+        if (like(t->id, s.type, s.likeness) != nullptr) return {errc::conflict, false, {}};
         if (const errc no = judge_values(s, before); no != errc::ok) return {no, false, {}};
         if (!before.empty() && !s.key.empty()) return {errc::invalid_argument, false, {}};
         if (s.likeness != 0 && !likes.emplace(s.type, s.likeness).second) return {errc::conflict, false, {}};
@@ -66,7 +69,9 @@ job_model::answer job_model::on(const graph_op& o) {
     }
     if (refused_by_full_queue(t->id, o.jobs.size())) return {errc::queue_full, false, {}};
     for (const submit_op& s : o.jobs) {
-        take(s);
+        const bool as_callback = o.has_callback && &s == &o.jobs.back();
+        take(s, as_callback);
+        if (as_callback) callbacks_[s.job] = {graphs_[first.job].begin(), graphs_[first.job].end()};
         graphs_[first.job].push_back(s.job);
     }
     remember_key(first);
@@ -88,10 +93,10 @@ std::optional<errc> job_model::judge_type(const submit_op& o) const {
     return y->version == o.version ? std::nullopt : std::optional{errc::unavailable};
 }
 
-const model_job* job_model::like(const submit_op& o) const {
-    const auto& unique = type(o.type)->spec.unique;
-    const auto known = answering_.find({o.job.tenant(), o.type, o.likeness});
-    if (!unique || o.likeness == 0 || known == answering_.end()) return nullptr;
+const model_job* job_model::like(tenant_id t, type_id y, std::uint64_t likeness) const {
+    const auto& unique = type(y)->spec.unique;
+    const auto known = answering_.find({t, y, likeness});
+    if (!unique || likeness == 0 || known == answering_.end()) return nullptr;
     const model_job* j = find(known->second);
     const bool in_time = unique->period.count() == 0 || j->submitted + unique->period > now_;
     return in_time && std::ranges::find(unique->states, j->state) != unique->states.end() ? j : nullptr;
@@ -130,7 +135,7 @@ errc job_model::judge_values(const submit_op& o, const std::set<job_id>& before)
     return o.priority > 5 ? errc::invalid_argument : errc::ok;
 }
 
-void job_model::take(const submit_op& o) {
+void job_model::take(const submit_op& o, bool as_callback) {
     declared_tenant& t = *tenant(o.job.tenant());
     const job_type_spec& spec = type(o.type)->spec;
     t.refusing = false;
@@ -154,7 +159,8 @@ void job_model::take(const submit_op& o) {
     }
     if (spec.timeouts.job.count() > 0) j.job_due = now_ + spec.timeouts.job;
     if (from_us(o.not_before_us) > now_) j.due = from_us(o.not_before_us);
-    j.state = !j.pending.empty() ? job_state::BLOCKED : j.due != never ? job_state::SCHEDULED : job_state::QUEUED;
+    const bool blocked = as_callback || !j.pending.empty();
+    j.state = blocked ? job_state::BLOCKED : j.due != never ? job_state::SCHEDULED : job_state::QUEUED;
     jobs_.push_back(j);
     if (j.state == job_state::QUEUED) queue(jobs_.back());
     if (hopeless) end(o.job, job_state::CANCELLED);

@@ -28,12 +28,15 @@ void build_submit(const submit_op& o, cmd::Submit::Builder s) {
     s.setUniqueLow(o.likeness);
     s.setRunAnyway(o.run_anyway);
     if (!o.redrives.is_nil()) write_id(o.redrives, s.initRedrives());
+    s.setTraceparent(o.traceparent.c_str());
 }
 
 void build_one(const submit_op& o, cmd::Command::Builder to) { build_submit(o, to.initSubmit()); }
 
 void build_one(const graph_op& o, cmd::Command::Builder to) {
-    auto jobs = to.initSubmitGraph().initJobs(static_cast<unsigned>(o.jobs.size()));
+    auto g = to.initSubmitGraph();
+    g.setHasCallback(o.has_callback);
+    auto jobs = g.initJobs(static_cast<unsigned>(o.jobs.size()));
     for (unsigned i = 0; i < o.jobs.size(); ++i) build_submit(o.jobs[i], jobs[i]);
 }
 
@@ -59,6 +62,20 @@ void build_one(const delete_op& o, cmd::Command::Builder to) {
     write_id(o.job, d.initJob());
     d.setBy("operator");
     d.setReason(o.reason.c_str());
+}
+
+void build_one(const edit_op& o, cmd::Command::Builder to) {
+    auto e = to.initEditJob();
+    write_id(o.job, e.initJob());
+    e.setPriority(static_cast<std::uint8_t>(o.priority));
+    e.setHasPayload(o.payload.has_value());
+    if (o.payload) e.setPayload(data_of(*o.payload));
+    e.setTypeVersion(o.version);
+    e.setLimitKey(o.limit_key);
+    e.setUniqueHigh(o.likeness);
+    e.setUniqueLow(o.likeness);
+    e.setBy("operator");
+    e.setReason(o.reason.c_str());
 }
 
 void build_one(const sweep_op& o, cmd::Command::Builder to) {

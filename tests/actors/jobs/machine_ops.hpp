@@ -4,6 +4,7 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <kj/array.h>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -35,9 +36,20 @@ struct submit_op {
     std::uint64_t likeness = 0;
     bool run_anyway = false;
     job_id redrives; // nil: none
+    std::string traceparent;
 };
 struct graph_op {
     std::vector<submit_op> jobs;
+    bool has_callback = false; // the last of them
+};
+struct edit_op {
+    job_id job;
+    int priority = 0;
+    std::optional<std::string> payload;
+    std::uint32_t version = 1;
+    std::uint64_t limit_key = 0;
+    std::uint64_t likeness = 0;
+    std::string reason;
 };
 struct refuse_op {
     job_id job;
@@ -110,7 +122,7 @@ struct run_schedule_op {
     std::string by = "someone";
 };
 using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
-                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op>;
+                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op, edit_op>;
 
 void build(const op& what, cmd::Command::Builder to);
 kj::Array<capnp::word> entry_of(std::span<const op> ops);

@@ -9,11 +9,11 @@
 namespace coppice::testing {
 namespace {
 
-constexpr std::array every_table{table::meta,        table::declared, table::tenants,  table::types,
-                                 table::counters,    table::jobs,     table::payloads, table::results,
-                                 table::queue,       table::running,  table::timers,   table::dependents,
-                                 table::idempotency, table::logs,     table::evidence, table::events,
-                                 table::checkpoints, table::unique,   table::graphs,   table::schedules};
+constexpr std::array every_table{
+    table::meta,        table::declared,  table::tenants,  table::types,   table::counters,    table::jobs,
+    table::payloads,    table::results,   table::queue,    table::running, table::timers,      table::dependents,
+    table::idempotency, table::logs,      table::evidence, table::events,  table::checkpoints, table::unique,
+    table::graphs,      table::schedules, table::batches};
 
 bool same(bytes_view a, bytes_view b) { return std::ranges::equal(a, b); }
 

@@ -109,12 +109,25 @@ struct random_history {
         finish(o);
         return o;
     }
+    op an_edit() {
+        edit_op o{.job = any_job()};
+        if (one_in(2)) o.priority = static_cast<int>(1 + below(one_in(20) ? 9 : 5));
+        const submit_op like = std::get<submit_op>(a_submit());
+        if (const model_job* j = model.find(o.job); j != nullptr && one_in(2)) {
+            o.payload = like.payload;
+            o.version = one_in(20) ? 0 : model.type_version(j->type);
+            finish(o, j->type, *o.payload);
+        }
+        return o;
+    }
+    void finish(submit_op& o) { finish(o, o.type, o.payload); }
     // What the edge makes of the payload.
-    void finish(submit_op& o) {
-        const job_type_spec* spec = model.type_spec(o.type);
+    template <class Op>
+    void finish(Op& o, type_id type, const std::string& payload) {
+        const job_type_spec* spec = model.type_spec(type);
         if (spec == nullptr) return;
-        if (!spec->concurrency.by.empty()) o.limit_key = stored_payload_key(o.payload, spec->concurrency.by);
-        if (spec->unique && one_in(2)) o.likeness = 1 + o.payload[5];
+        if (!spec->concurrency.by.empty()) o.limit_key = stored_payload_key(payload, spec->concurrency.by);
+        if (spec->unique && one_in(2)) o.likeness = 1 + payload[5];
     }
     op a_graph() {
         graph_op g;
@@ -130,6 +143,8 @@ struct random_history {
             if (one_in(10)) o.after.push_back(any_job());
             g.jobs.push_back(o);
         }
+        g.has_callback = one_in(2);
+        if (g.has_callback && !one_in(10)) g.jobs.back().after.clear();
         if (one_in(10) && !sent.empty()) return sent[below(sent.size())]; // its answer was lost on the way
         sent.push_back(g);
         return g;
@@ -203,6 +218,10 @@ struct random_history {
             return a_graph();
         case 21:
             return delete_op{any_job(), "no longer wanted"};
+        case 24:
+        case 25:
+        case 26:
+            return an_edit();
         case 22:
         case 23:
             return sweep_op{any_tenant(), one_in(3) ? any_job() : job_id{}};

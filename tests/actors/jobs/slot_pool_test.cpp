@@ -11,9 +11,10 @@ namespace {
 const std::map<std::string, type_id> declared{{"build", type_id{1}}, {"deploy", type_id{2}}, {"scan", type_id{3}}};
 
 void resolve(slot_pool& pool) {
-    pool.resolve([](const std::string& name, bool) -> std::optional<type_id> {
+    pool.resolve([](const std::string& name, bool) -> std::optional<slot_pool::demand> {
         const auto found = declared.find(name);
-        return found == declared.end() ? std::nullopt : std::optional{found->second};
+        if (found == declared.end()) return std::nullopt;
+        return slot_pool::demand{found->second, {}, {}};
     });
 }
 
@@ -127,6 +128,24 @@ BOOST_AUTO_TEST_CASE(work_goes_to_workers_in_turn) {
     for (int i = 0; i < 40; ++i) ++taken[pool.take(type_id{1}, tenant_id{1})->value];
     for (const auto& [id, n] : taken) BOOST_TEST(n == 10);
     BOOST_TEST(taken.size() == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(work_goes_where_its_labels_are_and_first_where_it_likes_to_be) {
+    slot_pool pool;
+    pool.attach(worker_id{1}, {"build"}, 2);
+    pool.attach(worker_id{2}, {"build"}, 2, {}, {"gpu"});
+    pool.attach(worker_id{3}, {"build"}, 2, {}, {"gpu", "ssd", "near"});
+    pool.attach(worker_id{4}, {"build"}, 1, {}, {"gpu", "ssd"});
+    const std::vector<std::string> require{"gpu"}, prefer{"ssd", "near"};
+    pool.resolve([&](const std::string&, bool) {
+        return std::optional{slot_pool::demand{type_id{1}, require, prefer}};
+    });
+    std::vector<std::uint64_t> order;
+    while (const auto taken = pool.take(type_id{1}, tenant_id{1})) order.push_back(taken->value);
+    const std::vector<std::uint64_t> expected{3, 3, 4, 2, 2};
+    BOOST_TEST(order == expected, boost::test_tools::per_element());
+    BOOST_TEST(!pool.could_run(type_id{1}, tenant_id{1}));
+    BOOST_TEST(pool.free_slots() == 2U); // of the one without
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_still_holds_what_it_runs) {

@@ -24,6 +24,7 @@ const std::map<role, std::map<permission, scope>> meant{
       {cancel_jobs, scope::own_tenant},
       {redrive_jobs, scope::own_tenant},
       {delete_jobs, scope::own_tenant},
+      {edit_jobs, scope::own_tenant},
       {read_declared, scope::own_tenant}}},
     {role::service,
      {{submit_jobs, scope::own_tenant}, {read_jobs, scope::own_tenant}, {cancel_jobs, scope::own_tenant}}},

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(every_command_teaches_itself) {
                                       {"tree"},           {"metrics"},         {"check"},
                                       {"bench", "jobs"},  {"bench", "submit"}, {"bench", "latency"},
                                       {"job", "redrive"}, {"job", "delete"},   {"completion"},
-                                      {"version"}};
+                                      {"job", "edit"},    {"version"}};
     for (words command : commands) {
         std::string typed = "coppice";
         for (const std::string& word : command) typed += " " + word;
