@@ -320,9 +320,12 @@ void add_job_submit_command(const command_registry& commands, CLI::App& job) {
                     "W3C Trace Context of the caller's span; attempts are handed it");
     app->add_option(
         "-f,--file", flags->file,
-        "NDJSON, or - for stdin: an object a line with tenant, type, payload, key, priority, after, anyway, delay");
-    app->add_option("--graph", flags->graph,
-                    "The same, and a name for each job; `after` may name jobs of the file. All of them or none");
+        "NDJSON, or - for stdin: an object a line with tenant, type, payload, key, priority, after, anyway, delay, "
+        "traceparent");
+    app->add_option(
+        "--graph", flags->graph,
+        "The same, and a name for each job; `after` may name jobs of the file; `callback` is true of one that "
+        "starts when all others have ended. All of them or none");
     app->add_flag("--wait", flags->wait, "Until they have ended; exit 1 when one did not succeed");
     add_output_flag(*app, flags->format);
     add_connection_flags(*app, flags->connection);

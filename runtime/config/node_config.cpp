@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/control/http_text.hpp"
 #include "runtime/config/documents.hpp"
 #include "runtime/config/field_reader.hpp"
 #include "runtime/config/strict_yaml.hpp"
@@ -66,6 +67,11 @@ void read_config(field_reader& fields, node_config& config) {
         store.size("map_bytes", config.store.map_bytes, limits::map_size_min, limits::map_size_max);
     });
     fields.mapping("log", [&](field_reader& log) { read_log(log, config.log); });
+    fields.mapping("tracing", [&](field_reader& tracing) {
+        if (tracing.text("endpoint", config.tracing.endpoint, presence::required))
+            if (const std::string trouble = url_trouble(config.tracing.endpoint); !trouble.empty())
+                tracing.error("endpoint", trouble);
+    });
     fields.mapping("cluster", [&](field_reader& cluster) { read_cluster(cluster, config.cluster.emplace()); });
 }
 

@@ -61,6 +61,12 @@ struct log_settings {
 inline constexpr std::array<std::string_view, 6> log_levels{"trace", "debug", "info", "warn", "error", "off"};
 inline constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
 
+// Where spans of traced jobs go.
+struct tracing_settings {
+    std::string endpoint; // url of a collector's OTLP/HTTP, such as http://127.0.0.1:4318/v1/traces; empty: nowhere
+    bool operator==(const tracing_settings&) const = default;
+};
+
 struct node_config {
     std::string data = "coppice-data";          // directory, made when missing; relative to the working directory
     endpoint listen{"127.0.0.1", 7400};         // RPC; port 0: any free one
@@ -70,6 +76,7 @@ struct node_config {
     exec_settings exec;
     store_settings store;
     log_settings log;
+    tracing_settings tracing;
     std::optional<cluster_settings> cluster; // absent: the node is alone
     bool operator==(const node_config&) const = default;
 };

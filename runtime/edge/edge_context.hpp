@@ -12,6 +12,7 @@
 #include "runtime/edge/kj_inbox.hpp"
 #include "runtime/edge/watch_hub.hpp"
 #include "runtime/observability/log.hpp"
+#include "runtime/observability/spans.hpp"
 
 namespace coppice {
 
@@ -48,6 +49,7 @@ struct edge_context {
     std::function<instant()> clock = wall_clock_now;
     std::function<std::string()> metrics_text;
     std::function<void()> login_refused;
+    std::function<void(span)> add_span; // of a call; empty: nobody collects them
     std::shared_ptr<calls_under_way> calls = std::make_shared<calls_under_way>(); // the loop's
     std::shared_ptr<std::atomic<std::size_t>> rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
     std::uint32_t life = 1; // of the node, for worker ids

@@ -7,6 +7,7 @@
 #include "runtime/edge/job_changes.hpp"
 #include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
+#include "runtime/edge/submit_trace.hpp"
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
@@ -82,24 +83,26 @@ kj::Promise<void> job_service::submit_declared(SubmitContext context, call_place
         return when_declared(edge_, timer_, false, [this, context, call = kj::mv(call)]() mutable {
             return submit_declared(context, kj::mv(call), false);
         });
+    submit_trace trace{edge_, jobs};
     auto pending = entries.propose(edge_, true);
     context.releaseParams();
-    return pending.then(
-        [context, plan = std::move(plan), call = kj::mv(call)](std::vector<command_result> results) mutable {
-            auto answers = context.getResults().initResults(static_cast<unsigned>(plan.slots.size()));
-            for (unsigned i = 0; i < answers.size(); ++i) {
-                const auto& slot = plan.slots[i];
-                if (slot.refused) write_failure(*slot.refused, answers[i].initFailure());
-                if (slot.refused && !slot.evidence) continue;
-                const command_result& r = results[slot.command];
-                if (!slot.refused && r.code != errc::ok) write_failure(failure_of(r), answers[i].initFailure());
-                const bool has_job = r.code == errc::ok || r.code == errc::type_not_allowed || slot.evidence;
-                if (!has_job) continue;
-                answers[i].initId().setHigh(r.job.high());
-                answers[i].getId().setLow(r.job.low());
-                answers[i].setExisting(r.existing);
-            }
-        });
+    return pending.then([context, plan = std::move(plan), trace = std::move(trace),
+                         call = kj::mv(call)](std::vector<command_result> results) mutable {
+        auto answers = context.getResults().initResults(static_cast<unsigned>(plan.slots.size()));
+        for (unsigned i = 0; i < answers.size(); ++i) {
+            const auto& slot = plan.slots[i];
+            if (slot.refused) write_failure(*slot.refused, answers[i].initFailure());
+            if (slot.refused && !slot.evidence) continue;
+            const command_result& r = results[slot.command];
+            if (!slot.refused && r.code != errc::ok) write_failure(failure_of(r), answers[i].initFailure());
+            const bool has_job = r.code == errc::ok || r.code == errc::type_not_allowed || slot.evidence;
+            if (!has_job) continue;
+            answers[i].initId().setHigh(r.job.high());
+            answers[i].getId().setLow(r.job.low());
+            answers[i].setExisting(r.existing);
+        }
+        trace.answered(answers);
+    });
 }
 
 kj::Promise<void> job_service::get(GetContext context) {

@@ -310,6 +310,9 @@ expected<void> run_node(const node_config& config, bool development) {
     const auto hub = make_hub(inbox, *opened->data, shards);
     const auto ready = std::make_shared<readiness>(*opened->data, gate);
     const auto rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
+    const auto span_count = std::make_shared<span_totals>();
+    const auto spans =
+        span_exporter::make({config.tracing.endpoint, to_string(config.listen)}, log.named("tracing"), span_count);
     const auto metrics = std::make_shared<node_metrics>(metrics_sources{
         .data = opened->data.get(),
         .control = opened->control.get(),
@@ -321,7 +324,8 @@ expected<void> run_node(const node_config& config, bool development) {
         .tree = tree,
         .actors = actors_always_there(shards),
         .log = log,
-        .rpc_connections = [rpc_connections] { return rpc_connections->load(); }});
+        .rpc_connections = [rpc_connections] { return rpc_connections->load(); },
+        .spans = span_count});
     const std::uint32_t life = life_of(opened->life, cluster.get());
     const auto worker_of_life = make_worker_id(life, 1, true);
     node_tree_options tree_options{
@@ -331,10 +335,11 @@ expected<void> run_node(const node_config& config, bool development) {
         .gate = gate,
         .readers = readers(),
         .on_commit =
-            [hub, metrics, ready](shard_id shard, const commit_report& r) {
+            [hub, metrics, ready, spans](shard_id shard, const commit_report& r) {
                 hub->committed(shard, r.output);
                 metrics->committed(r);
                 ready->committed();
+                if (spans) spans->committed(r);
             },
         .on_workers = [metrics](shard_id shard, const slot_pool& pool) { metrics->workers_changed(pool, shard); },
         .exec = {.runner = {.work_root = directory->path() / "work"},
@@ -389,6 +394,8 @@ expected<void> run_node(const node_config& config, bool development) {
                               return metrics->render() + (side == nullptr ? "" : side->metrics_text());
                           },
                       .login_refused = [metrics] { metrics->login_refused(); },
+                      .add_span =
+                          spans ? [spans](span one) { spans->add(std::move(one)); } : std::function<void(span)>{},
                       .rpc_connections = rpc_connections,
                       .life = life};
     edge_thread serving{edge,

@@ -127,6 +127,14 @@ void node_metrics::register_workers_and_edge() {
     registry_.collect_gauges({"operations_rpc_connections", "Open RPC connections.", {}}, [this] {
         return samples{{{}, sources_.rpc_connections ? as_double(sources_.rpc_connections()) : 0}};
     });
+    const auto spans = [this](auto which) {
+        return [this, which] { return sources_.spans ? (*sources_.spans.*which).load() : 0; };
+    };
+    registry_.collect_counter("operations_spans_sent_total", "Spans that the collector took.",
+                              spans(&span_totals::sent));
+    registry_.collect_counter("operations_spans_dropped_total",
+                              "Spans that the collector did not take, or that were too many.",
+                              spans(&span_totals::dropped));
     registry_.collect_counter("operations_log_lines_lost_total",
                               "Lines of the node's log that could not be written.",
                               [this] { return sources_.log ? sources_.log->lines_lost() : 0; });

@@ -16,6 +16,7 @@
 #include "runtime/observability/commit_meter.hpp"
 #include "runtime/observability/log.hpp"
 #include "runtime/observability/process_stats.hpp"
+#include "runtime/observability/spans.hpp"
 
 namespace coppice {
 
@@ -33,6 +34,7 @@ struct metrics_sources {
     std::vector<std::string> actors; // paths in the tree of those that are always there: "node/journal-data"
     std::optional<logger> log;
     std::function<std::size_t()> rpc_connections; // called by render, on its thread
+    std::shared_ptr<const span_totals> spans;
     std::function<instant()> clock = wall_clock_now;
 };
 

@@ -1,6 +1,7 @@
 // What can be done with jobs that wait, and what they bring along: edits, callbacks of graphs, traces.
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -129,6 +130,54 @@ BOOST_AUTO_TEST_CASE(a_trace_reaches_what_does_the_work_whoever_that_is) {
     BOOST_TEST(contains(bad.err, "traceparent is no W3C Trace Context"), bad.err);
 }
 
+// Every span that a collector was sent, once or more often, by its name and job.
+std::map<std::pair<std::string, std::string>, json> spans_of(const testing::fake_endpoint& collector) {
+    std::map<std::pair<std::string, std::string>, json> spans;
+    for (const std::string& request : collector.requests()) {
+        const json body = json::parse(request.substr(request.find("\r\n\r\n") + 4));
+        for (const json& of_resource : body["resourceSpans"])
+            for (const json& of_scope : of_resource["scopeSpans"])
+                for (const json& span : of_scope["spans"])
+                    spans[{span["name"], span["attributes"][0]["value"]["stringValue"]}] = span;
+    }
+    return spans;
+}
+
+BOOST_AUTO_TEST_CASE(a_collector_is_told_the_life_of_traced_jobs_also_when_it_is_late) {
+    std::atomic<bool> away{true};
+    testing::fake_endpoint collector{[&](const std::string&, const testing::fake_endpoint::send_function& send) {
+        send(away.exchange(false) ? testing::whole("later", "503 Busy") : testing::whole("{}"));
+    }};
+    const scratch_directory files;
+    node n({.flags = {"--config",
+                      files.write("node.yaml", "tracing: {endpoint: '" + collector.url() + "/v1/traces'}\n")}});
+    declare(n, sh_type);
+    const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-";
+    const auto submit = [&](const std::string& script, const std::string& flags) {
+        return first_line(n.run({"job", "submit", "--tenant", "default", "--type", "sh", "--payload",
+                                 json{{"script", script}}.dump(), "--traceparent", trace + flags, "--wait"})
+                              .out);
+    };
+    const std::string good = submit("true", "01"), bad = submit("exit 100", "01");
+    submit("true", "00"); // nobody records it
+    BOOST_REQUIRE(eventually([&] { return spans_of(collector).size() == 6; }));
+    const auto spans = spans_of(collector);
+    for (const char* name : {"coppice.submit", "coppice.queue", "coppice.attempt"})
+        for (const std::string& id : {good, bad}) {
+            BOOST_REQUIRE(spans.contains({name, id}));
+            const json& span = spans.at({name, id});
+            BOOST_TEST((span["traceId"] == trace.substr(3, 32) && span["parentSpanId"] == trace.substr(36, 16)));
+            BOOST_TEST(std::stoull(span["endTimeUnixNano"].get<std::string>()) >=
+                       std::stoull(span["startTimeUnixNano"].get<std::string>()));
+            const bool is_error = std::string{name} == "coppice.attempt" && id == bad;
+            BOOST_TEST(span.contains("status") == is_error);
+            if (is_error) BOOST_TEST(span["status"]["message"] == "exit_status");
+        }
+    const std::string metrics = n.run({"metrics"}).out;
+    BOOST_TEST(contains(metrics, "operations_spans_dropped_total 0"), metrics);
+    BOOST_TEST(n.stop() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(jobs_are_found_by_their_key_and_by_what_their_payload_says) {
     const node n;
     declare(n, held_type + "true\n");
@@ -228,6 +277,25 @@ BOOST_AUTO_TEST_CASE(a_job_waits_for_a_worker_with_the_labels_that_its_type_requ
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(cluster_waiting, *boost::unit_test::enable_if<!sanitized>())
+
+BOOST_AUTO_TEST_CASE(labels_and_traces_go_to_and_from_a_worker_at_any_node) {
+    const cluster_under_test c;
+    const outcome declared = c.run(
+        0, {"apply", "-f",
+            c.files().write("documents.yaml", "kind: Tenant\nmetadata: {name: acme}\nspec: {types: ['*']}\n---\n"
+                                              "kind: JobType\nmetadata: {name: render}\n"
+                                              "spec: {executor: worker, workers: {require: [gpu]}}\n")});
+    BOOST_REQUIRE_MESSAGE(declared.status == 0, declared.err);
+    const std::size_t away = (c.primary() + 1) % c.size();
+    const auto plain = c.begin(away, {"worker", "--types", "render", "--name", "plain", "--", "echo", "plain"});
+    const auto fitting = c.begin(away, {"worker", "--types", "render", "--name", "fitting", "--label", "gpu", "--",
+                                        "sh", "-c", "printf %s $TRACEPARENT"});
+    const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const outcome sent =
+        c.run(away, {"job", "submit", "--tenant", "acme", "--type", "render", "--traceparent", trace, "--wait"});
+    BOOST_TEST(sent.status == 0, sent.err);
+    BOOST_TEST(c.run(away, {"job", "result", first_line(sent.out)}).out == trace);
+}
 
 BOOST_AUTO_TEST_CASE(what_was_edited_and_counted_outlives_the_primary) {
     cluster_under_test c;

@@ -174,25 +174,6 @@ void job_model::answer_no_longer(const model_job& j) {
     if (answering != answering_.end() && answering->second == j.id) answering_.erase(answering);
 }
 
-job_model::answer job_model::on(const edit_op& o) {
-    model_job* j = job(o.job);
-    if (j == nullptr) return {errc::not_found, false, o.job};
-    if (!is_waiting(j->state)) return {errc::illegal_transition, false, o.job};
-    if (o.priority > 5 || (o.priority == 0 && !o.payload)) return {errc::invalid_argument, false, o.job};
-    if (o.payload && o.version != type_version(j->type)) return {errc::unavailable, false, o.job};
-    if (const model_job* other = o.payload ? like(j->tenant, j->type, o.likeness) : nullptr; other && other != j)
-        return {errc::conflict, false, o.job};
-    ++evidence_;
-    j->edited = true;
-    if (o.priority != 0) j->priority = o.priority;
-    if (!o.payload) return {errc::ok, false, o.job};
-    answer_no_longer(*j);
-    j->payload = *o.payload;
-    j->likeness = o.likeness;
-    if (o.likeness != 0) answering_[{j->tenant, j->type, o.likeness}] = j->id;
-    return {errc::ok, false, o.job};
-}
-
 // ---- the end of a record ----------------------------------------------------------------------------------------
 
 job_model::answer job_model::on(const delete_op& o) {

@@ -1,4 +1,4 @@
-// Part of job_model: what is taken, and what is refused.
+// Part of job_model: what is taken, what is refused, and what is changed while it waits.
 #include <algorithm>
 
 #include "tests/actors/jobs/job_model.hpp"
@@ -76,6 +76,25 @@ job_model::answer job_model::on(const graph_op& o) {
     }
     remember_key(first);
     return {errc::ok, false, first.job};
+}
+
+job_model::answer job_model::on(const edit_op& o) {
+    model_job* j = job(o.job);
+    if (j == nullptr) return {errc::not_found, false, o.job};
+    if (!is_waiting(j->state)) return {errc::illegal_transition, false, o.job};
+    if (o.priority > 5 || (o.priority == 0 && !o.payload)) return {errc::invalid_argument, false, o.job};
+    if (o.payload && o.version != type_version(j->type)) return {errc::unavailable, false, o.job};
+    if (const model_job* other = o.payload ? like(j->tenant, j->type, o.likeness) : nullptr; other && other != j)
+        return {errc::conflict, false, o.job};
+    ++evidence_;
+    j->edited = true;
+    if (o.priority != 0) j->priority = o.priority;
+    if (!o.payload) return {errc::ok, false, o.job};
+    answer_no_longer(*j);
+    j->payload = *o.payload;
+    j->likeness = o.likeness;
+    if (o.likeness != 0) answering_[{j->tenant, j->type, o.likeness}] = j->id;
+    return {errc::ok, false, o.job};
 }
 
 std::optional<job_model::answer> job_model::answer_of_key(const submit_op& o) const {

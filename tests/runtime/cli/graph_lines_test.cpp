@@ -30,6 +30,9 @@ BOOST_AUTO_TEST_CASE(names_are_told_from_ids_and_payloads_go_out_as_written) {
     BOOST_REQUIRE((*jobs)[1].spec.after.size() == 1U);
     BOOST_TEST(to_string((*jobs)[1].spec.after[0]) == an_id);
     BOOST_TEST((*jobs)[1].spec.run_anyway);
+    BOOST_TEST(!(*jobs)[1].callback);
+    const auto last = parse_graph("{\"type\":\"t\",\"name\":\"z\",\"callback\":true}");
+    BOOST_TEST((last && last->front().callback));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_named_with_its_line) {
@@ -38,6 +41,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_named_with_its_line) {
         BOOST_TEST(why.find(part) != std::string::npos, why);
     };
     says("{\"type\":\"t\"}", "line 1: \"name\" must be there");
+    says("{\"type\":\"t\",\"name\":\"z\",\"callback\":1}", "\"callback\" must be true or false, not 1");
     says("{\"name\":\"a\",\"type\":\"t\"}\n{\"name\":\"b\",\"type\":\"t\",\"after\":[7]}", "line 2: \"after\"");
     says("{\"name\":\"a\",\"type\":\"t\",\"anyway\":1}", "\"anyway\" must be true or false");
     says("{\"name\":\"a\",\"tipe\":\"t\"}", "is not known here");

@@ -31,7 +31,8 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
         parse_node_config("data: /srv/c\nlisten: 0.0.0.0:1\nmetrics_listen: '[::]:2'\n"
                           "tls: {certificate: c.pem, key: k.pem}\nauth: {keys: keys, audience: x}\n"
                           "exec: {slots: 0, cpu: 90s, memory_bytes: 1GiB, file_bytes: 0, open_files: 64}\n"
-                          "store: {map_bytes: 2TiB}\nlog: {level: trace, format: json}\n",
+                          "store: {map_bytes: 2TiB}\nlog: {level: trace, format: json}\n"
+                          "tracing: {endpoint: 'http://c:4318/v1/traces'}\n",
                           "f");
     BOOST_REQUIRE_MESSAGE(parsed.has_value(), why_not(parsed));
     node_config expected_config;
@@ -43,6 +44,7 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
     expected_config.exec = {0, milliseconds{90'000}, 1ULL << 30, 0, 64};
     expected_config.store.map_bytes = 2ULL << 40;
     expected_config.log = {"trace", "json"};
+    expected_config.tracing.endpoint = "http://c:4318/v1/traces";
     BOOST_TEST((*parsed == expected_config));
 }
 
@@ -69,6 +71,11 @@ BOOST_AUTO_TEST_CASE(all_errors_are_reported_at_once_with_their_lines) {
         "f:9:8: exec.cpu: must be whole seconds, at least one\n"
         "f:10:20: store.map_bytes: must be a size from 16MiB to 64TiB, such as \"64KiB\", not \"64GB\"\n"
         "f:11:14: log.level: must be one of trace, debug, info, warn, error, off, not \"loud\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_collector_that_nobody_could_ask_is_an_error) {
+    check_has(errors_of_node("tracing: {endpoint: 'ftp://c/x'}\n"), "f:1:21: tracing.endpoint: ");
+    check_has(errors_of_node("tracing: {}\n"), "tracing.endpoint: is required");
 }
 
 BOOST_AUTO_TEST_CASE(without_tls_and_keys_a_node_listens_on_loopback_only) {

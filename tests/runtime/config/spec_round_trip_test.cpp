@@ -158,6 +158,11 @@ class spec_maker {
                 spec.http.headers.emplace_back("X-" + std::to_string(i), "value " + name());
             spec.http.private_networks = below(2) == 0;
         }
+        if (spec.executor == executor_kind::worker) {
+            for (std::uint64_t i = 0, count = below(3); i < count; ++i)
+                spec.workers.require.push_back("l" + text());
+            for (std::uint64_t i = 0, count = below(3); i < count; ++i) spec.workers.prefer.push_back("l" + text());
+        }
         if (below(4) > 0) spec.schema = object(6).dump();
         spec.attempts_max = static_cast<std::uint32_t>(1 + below(limits::attempts_max));
         spec.retry.base = milliseconds{below(1'000'000)};
