@@ -53,6 +53,9 @@ struct layout_shard {
     std::vector<index> chosen;
     // Held by as many as it should be, all of them usable and in sync, and not moved yet.
     bool is_settled = false;
+    // Another holder was chosen for it as a part of a chain that costs copies of other shards. It gives nothing up
+    // until those are made: else what it gave up would be wanted back as soon as the chain is looked at again.
+    bool awaits_copies = false;
     reason_of_move reason;
 
     bool is_held_by(index node) const;

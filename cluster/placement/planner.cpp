@@ -136,7 +136,7 @@ class step_finder {
     // Only when all that stay are in sync.
     std::optional<ranked_step> drop(index shard) {
         const layout_shard& s = picture_.shards()[shard];
-        if (s.chosen.empty() || !std::ranges::includes(s.in_sync, s.chosen)) return std::nullopt;
+        if (s.chosen.empty() || s.awaits_copies || !std::ranges::includes(s.in_sync, s.chosen)) return std::nullopt;
         std::vector<index> extra;
         std::ranges::set_difference(s.holders, s.chosen, std::back_inserter(extra));
         if (extra.empty()) return std::nullopt;

@@ -173,12 +173,16 @@ void world::come_in_sync() {
 
 movement world::settle(std::size_t rounds_max) {
     count_ = {};
+    constexpr std::size_t rounds_told = 12; // a circle is shorter
+    std::string last;
     for (std::size_t round = 0;; ++round) {
         come_in_sync();
         const auto plan = plan_placement(input);
         check_plan(plan);
         if (plan.empty()) break;
-        BOOST_REQUIRE_MESSAGE(round < rounds_max, "still moving after " << round << " rounds: " << words(plan[0]));
+        if (round + rounds_told >= rounds_max)
+            for (const placement_step& step : plan) last += "\n" + std::to_string(round) + ": " + words(step);
+        BOOST_REQUIRE_MESSAGE(round < rounds_max, "still moving after " << round << " rounds:" << last);
         for (const placement_step& step : plan) carry_out(step);
     }
     check_settled();
