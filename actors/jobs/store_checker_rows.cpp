@@ -262,8 +262,11 @@ void store_checker::evidence_rows() {
         const auto row = job(id);
         // None: its record is over, which the counters know. Refused, or earlier: an id that was submitted once
         // more.
-        if (!row || e.getKind() == rec::EvidenceRow::Kind::JOB_REFUSED || e.getAtUs() <= row->getSubmittedUs())
+        if (!row || e.getKind() == rec::EvidenceRow::Kind::JOB_REFUSED || e.getAtUs() < row->getSubmittedUs())
             return;
+        const bool may_be_earlier =
+            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED || !is_terminal(row->getState());
+        if (e.getAtUs() == row->getSubmittedUs() && may_be_earlier) return;
         if (e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
             find(id, "evidence " + number(sequence) + " says that it was deleted, but it is there");
         else if (e.getKind() != rec::EvidenceRow::Kind::JOB_EDITED && row->getEvidence() != sequence)

@@ -152,7 +152,8 @@ BOOST_AUTO_TEST_CASE(a_graph_runs_in_its_order_over_a_kill_and_is_drawn) {
     BOOST_TEST(again.out == sent.out);
     BOOST_TEST(contains(again.err, "the key was used before"));
     const auto drawn = lines_of_text(n.run({"job", "graph", ids[2]}).out);
-    BOOST_REQUIRE(drawn.size() == 5U);
+    BOOST_REQUIRE(drawn.size() == 6U);
+    BOOST_TEST(drawn[5] == "5 jobs: 3 succeeded, 1 failed, 1 cancelled");
     BOOST_TEST(drawn[0].starts_with("1  " + ids[3]), drawn[0]);
     BOOST_TEST(contains(n.run({"job", "graph", ids[2], "--dot"}).out, "\"" + ids[3] + "\" -> \"" + ids[1] + "\";"));
     const std::string circle = files.write("circle.ndjson", line("a", "true", {"b"}) + line("b", "true", {"a"}));
