@@ -134,6 +134,17 @@ kj::Promise<expected<job_view>> client::get(job_id id, read_mode mode) {
     });
 }
 
+namespace {
+
+using page_response = capnp::Response<api::JobService::ListResults>;
+
+expected<job_page> page_of(api::JobService::ListResults::Reader r) {
+    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+    return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor())};
+}
+
+} // namespace
+
 kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t limit, std::string cursor,
                                              read_mode mode) {
     return link_->call<job_page>(
@@ -157,15 +168,15 @@ kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t li
             request.setLimit(limit);
             request.setCursor(as_data(cursor));
             const bool by_payload = !filter.key.empty() || !filter.payload_field.empty();
-            return request.send().then([by_payload](
-                                           capnp::Response<api::JobService::ListResults> r) -> expected<job_page> {
-                if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+            auto answered = request.send();
+            if (!by_payload) return answered.then([](page_response r) { return page_of(r); });
+            return answered.then([](page_response r) {
                 // It would have found jobs that the caller did not mean.
-                if (by_payload && r.getFilters() < limits::list_filters)
-                    return fail(
+                if (r.getFailure().getCode() == 0 && r.getFilters() < limits::list_filters)
+                    return expected<job_page>(fail(
                         errc::unavailable,
-                        "the node is of a version that cannot look for keys or fields of payloads; ask another");
-                return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor())};
+                        "the node is of a version that cannot look for keys or fields of payloads; ask another"));
+                return page_of(r);
             });
         });
 }
