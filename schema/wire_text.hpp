@@ -2,6 +2,7 @@
 #pragma once
 
 #include <capnp/blob.h>
+#include <capnp/list.h>
 
 #include <string>
 #include <string_view>
@@ -13,6 +14,13 @@ inline std::string_view view(capnp::Text::Reader text) { return {text.begin(), t
 
 inline std::string text_of(capnp::Data::Reader data) {
     return {reinterpret_cast<const char*>(data.begin()), data.size()};
+}
+
+// `to` has room for as many as there are.
+template <class Texts>
+void write_texts(const Texts& texts, capnp::List<capnp::Text>::Builder to) {
+    unsigned i = 0;
+    for (const std::string& text : texts) to.set(i++, text.c_str());
 }
 
 // Valid as long as `text`.

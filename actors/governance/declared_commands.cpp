@@ -16,10 +16,6 @@ void write_rate(const start_rate& rate, rec::RateRow::Builder to) {
     to.setBurst(rate.burst);
 }
 
-void write_texts(const std::vector<std::string>& texts, capnp::List<capnp::Text>::Builder to) {
-    for (unsigned i = 0; i < to.size(); ++i) to.set(i, texts[i].c_str());
-}
-
 void write_unique(const unique_spec& unique, rec::TypeRow::Builder to) {
     std::uint16_t states = 0;
     for (const job_state s : unique.states) states = static_cast<std::uint16_t>(states | 1U << index_of(s));
@@ -47,8 +43,7 @@ void write_row(const tenant_spec& spec, std::uint64_t version, rec::TenantRow::B
     row.setPaused(spec.paused);
     if (spec.rate.bounds()) write_rate(spec.rate, row.initRate());
     if (spec.keep.bounds()) write_keep(spec.keep, row.initKeep());
-    auto types = row.initTypes(static_cast<unsigned>(spec.types.size()));
-    for (unsigned i = 0; i < types.size(); ++i) types.set(i, spec.types[i].c_str());
+    write_texts(spec.types, row.initTypes(static_cast<unsigned>(spec.types.size())));
 }
 
 void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::Builder row) {

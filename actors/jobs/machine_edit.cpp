@@ -1,6 +1,6 @@
 // Edits: a job that waits gets another priority, or another payload. Where it waits by its place in the queue it
-// moves to the place that it would have had so from the beginning; its timeouts go on from when they were set. What
-// it was admitted with is in the evidence no longer than the name of who changed it: rows hold the present.
+// moves to the place that it would have had so from the beginning; its timeouts go on from when they were set. The
+// row holds the present alone: evidence says that it was changed, by whom and why, but not the payload that it had.
 #include "actors/jobs/shard_machine.hpp"
 #include "schema/wire_ids.hpp"
 #include "schema/wire_text.hpp"
@@ -29,7 +29,7 @@ void shard_machine::edit_job(cmd::EditJob::Reader e, command_result& result) {
     result.job = read_id(e.getJob());
     if (!open(result.job, c)) return set_answer(result, errc::not_found, "no job " + to_string(result.job));
     const job_state state = c.row.getState();
-    if (state == job_state::RUNNING || is_terminal(state))
+    if (!is_waiting(state))
         return set_answer(result, errc::illegal_transition,
                           "the job is " + std::string{to_string(state)} + "; only one that waits can be changed");
     if (!is_within_bounds(e))

@@ -136,13 +136,8 @@ void write_executor(const worker_attached& offer, bool is_offered,
         for (unsigned at = 0; at < list.size(); ++at) write_attempt((*holds)[at], list[at]);
     }
     to.setTenant(offer.tenant.value);
-    auto types = to.initTypes(static_cast<unsigned>(offer.types.size()));
-    unsigned i = 0;
-    for (const std::string& type : offer.types) types.set(i++, type.c_str());
-    if (offer.labels.empty()) return;
-    auto labels = to.initLabels(static_cast<unsigned>(offer.labels.size()));
-    i = 0;
-    for (const std::string& label : offer.labels) labels.set(i++, label.c_str());
+    write_texts(offer.types, to.initTypes(static_cast<unsigned>(offer.types.size())));
+    if (!offer.labels.empty()) write_texts(offer.labels, to.initLabels(static_cast<unsigned>(offer.labels.size())));
 }
 
 expected<worker_attached> read_executor(route::Executor::Reader from) {

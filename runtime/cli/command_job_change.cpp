@@ -55,12 +55,10 @@ exit_status edit_jobs(invocation& call, const selection_flags& selected, const e
         if (!payload) return call.refuse(payload.error(), "--payload");
         change.payload = std::move(*payload);
     }
-    const job_change edit{
-        "edited", "edited",
-        [](const client::job_view& j) { return !is_terminal(j.state) && j.state != job_state::RUNNING; },
-        [&](client::blocking_client& node, const std::vector<job_id>& ids) {
-            return without_text(node.edit(ids, change, flags.reason));
-        }};
+    const job_change edit{"edited", "edited", [](const client::job_view& j) { return is_waiting(j.state); },
+                          [&](client::blocking_client& node, const std::vector<job_id>& ids) {
+                              return without_text(node.edit(ids, change, flags.reason));
+                          }};
     return change_selected(call, selected, edit);
 }
 

@@ -14,7 +14,7 @@ struct graph_flags {
     bool counts = false;
 };
 
-// All of its jobs, or with `only_counts` none of them.
+// All of its jobs, or with --counts none of them.
 expected<client::graph_page> read_graph(client::blocking_client& node, const job_id& id, const graph_flags& flags) {
     client::graph_page whole;
     for (;;) {

@@ -5,6 +5,7 @@
 
 #include "runtime/client/wire.hpp"
 #include "schema/limits.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice::client {
 namespace {
@@ -116,10 +117,8 @@ kj::Promise<expected<worker::core::attached>>
 worker::core::ask_to_attach(session& s, const std::vector<attempt_ref>& presented) {
     auto request = s.workers.attachRequest();
     request.setName(what_.name);
-    auto types = request.initTypes(static_cast<unsigned>(what_.types.size()));
-    for (unsigned i = 0; i < types.size(); ++i) types.set(i, kj::StringPtr{what_.types[i].c_str()});
-    auto labels = request.initLabels(static_cast<unsigned>(what_.labels.size()));
-    for (unsigned i = 0; i < labels.size(); ++i) labels.set(i, kj::StringPtr{what_.labels[i].c_str()});
+    write_texts(what_.types, request.initTypes(static_cast<unsigned>(what_.types.size())));
+    write_texts(what_.labels, request.initLabels(static_cast<unsigned>(what_.labels.size())));
     request.setSlots(what_.slots);
     auto own = kj::heap<assignee>(*this);
     assignee_ = own.get();

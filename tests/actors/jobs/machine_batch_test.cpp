@@ -9,7 +9,6 @@ struct batch_world : world {
         declare_usual();
         attach(worker_id{1}, {"build"}, 100);
     }
-    submit_op spec(std::vector<job_id> after = {}) { return {.job = new_id(), .after = std::move(after)}; }
     // Jobs that depend on nothing, and the callback.
     std::vector<job_id> submit_batch(std::size_t members) {
         graph_op g{.jobs = {}, .has_callback = true};

@@ -9,7 +9,6 @@ struct graphs : world {
         declare_usual();
         attach(worker_id{1}, {"build"}, 2);
     }
-    submit_op spec(std::vector<job_id> after = {}) { return {.job = new_id(), .after = std::move(after)}; }
 };
 
 } // namespace

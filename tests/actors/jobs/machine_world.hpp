@@ -55,6 +55,8 @@ class world {
         machine_->attach_worker(worker, std::move(types), slots, only);
     }
     job_id new_id(tenant_id tenant = tenant_id{1}) { return ids_.next(to_ms(now_), test_shard, tenant, ++random_); }
+    // What to submit a job of tenant 1 and type 1 with, alone or in a graph.
+    submit_op spec(std::vector<job_id> after = {}) { return {.job = new_id(), .after = std::move(after)}; }
     // A job of tenant 1 and type 1, committed.
     job_id submit(submit_op s = {});
     command_result report(const job_id& id, outcome what, report_op r = {});

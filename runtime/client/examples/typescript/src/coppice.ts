@@ -24,7 +24,6 @@ export interface Session {
   jobs: JobService$Client;
   workers: WorkerService$Client;
   closed: Promise<Error>; // settles when the connection is over; calls under way then are never answered
-  close(): void;
 }
 
 export async function login(address: string, token: string): Promise<Session> {
@@ -40,7 +39,7 @@ export async function login(address: string, token: string): Promise<Session> {
   });
   const given = await Promise.race([answer.promise(), closed.then((error) => Promise.reject(error))]);
   check(given.failure);
-  return { jobs: given.grant.jobs, workers: given.grant.workers, closed, close: () => transport.close() };
+  return { jobs: given.grant.jobs, workers: given.grant.workers, closed };
 }
 
 // Ends the process with what `body` gives; with 1, and the reason, when it fails or the connection does.
