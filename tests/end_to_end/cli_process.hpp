@@ -15,18 +15,13 @@
 #include <vector>
 
 #include "bench/free_port.hpp"
+#include "tests/sanitized.hpp"
 
 namespace coppice::end_to_end {
 
 constexpr std::chrono::seconds patience{30};
 
-// Under a sanitizer a node keeps what it freed, and asks for descriptors on its own account: bounds on memory and
-// on descriptors say nothing of the node then, and are left out.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
+using testing::sanitized; // bounds on memory and on descriptors say nothing of such a node, and are left out
 
 // Asks again until it is so; false after `patience`.
 bool eventually(const std::function<bool()>& is_so);

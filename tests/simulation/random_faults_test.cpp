@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "tests/sanitized.hpp"
 #include "tests/simulation/random_run.hpp"
 
 namespace coppice::testing {
@@ -12,11 +13,7 @@ namespace {
 
 // What the runs find, they find in release, where all of them take seconds; a sanitizer, which takes a run fifty
 // times as long, looks for faults of memory, and those show in a few.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t fixed_runs = 40;
-#else
-constexpr std::size_t fixed_runs = 200;
-#endif
+constexpr std::size_t fixed_runs = sanitized ? 40 : 200;
 constexpr std::size_t fresh_runs = 10;
 // Each found something once: a replica of the set that began with nothing; a log that was cleared, and counted on;
 // a promise after a takeover was proposed; rows of before that a full disk did not let go.

@@ -11,6 +11,8 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/sanitized.hpp"
+
 namespace coppice::exec_tests {
 
 namespace fs = std::filesystem;
@@ -108,9 +110,7 @@ exec_job exec_fixture::job(std::vector<std::string> argv) {
     made.work.cancel_grace = 10s;
     made.work.result_bytes_max = 64 * 1024;
     made.argv = std::move(argv);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    made.rlimits.address_space_bytes = 0;
-#endif
+    if (testing::sanitized) made.rlimits.address_space_bytes = 0;
     return made;
 }
 
