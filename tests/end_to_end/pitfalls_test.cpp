@@ -3,6 +3,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "runtime/client/worker.hpp"
 #include "tests/end_to_end/cli_process.hpp"
 #include "tests/end_to_end/hostile_support.hpp"
 
@@ -66,6 +67,46 @@ BOOST_AUTO_TEST_CASE(cancel_ends_every_state_though_the_worker_is_gone) {
     BOOST_TEST(n.run({"job", "cancel", "--type", "far"}).status == 0);
     for (const std::string& id : {running, queued, scheduled, blocked})
         BOOST_TEST(reaches(n, id, "cancelled"), job_of(n, id).dump());
+}
+
+// What looks for the lost among those that run must not be busy with those that are not.
+BOOST_AUTO_TEST_CASE(many_jobs_without_a_timeout_do_not_hide_one_whose_worker_died) {
+    constexpr int many = sanitized ? 2'000 : 20'000;
+    const node n;
+    declare(n, "kind: Tenant\nmetadata: {name: default}\nspec: {types: ['*'], running_max: 50000}\n"
+               "---\nkind: JobType\nmetadata: {name: endless}\nspec: {executor: worker}\n"
+               "---\nkind: JobType\nmetadata: {name: few}\nspec: {executor: worker}\n");
+    client::options where;
+    where.server = n.address();
+    where.token_file = (n.data() / "operator.token").string();
+    process endless([&] {
+        const client::promise_handler never_done = [](const assignment&, client::attempt_context&) {
+            return kj::Promise<attempt_outcome>(kj::NEVER_DONE);
+        };
+        return client::run_worker(where, {.name = "endless", .types = {"endless"}, .slots = many}, never_done,
+                                  milliseconds{0})
+                   ? 0
+                   : 1;
+    });
+    std::string lines;
+    for (int i = 0; i < many; ++i) lines += "{\"tenant\": \"default\", \"type\": \"endless\"}\n";
+    BOOST_REQUIRE_EQUAL(n.run({"job", "submit", "--file", "-"}, lines).status, 0);
+    const auto running = [&](int count) {
+        const std::string line = "operations_jobs_running{tenant=\"default\"} " + std::to_string(count) + "\n";
+        return eventually([&] { return contains(n.run({"metrics"}).out, line); });
+    };
+    BOOST_REQUIRE(running(many));
+
+    const auto dying = n.start({"worker", "--types", "few", "--", "sleep", "600"});
+    const std::string id = add_of(n, "few");
+    BOOST_REQUIRE(running(many + 1));
+    dying->kill(SIGKILL);
+    const auto other = n.start({"worker", "--types", "few", "--", "true"});
+    BOOST_TEST(reaches(n, id, "succeeded"));
+    BOOST_TEST(job_of(n, id)["attempts"] == 2);
+    BOOST_TEST(running(many));
+    endless.kill(SIGKILL);
+    BOOST_TEST(running(0)); // all of them wait again
 }
 
 BOOST_AUTO_TEST_CASE(a_program_that_reports_progress_200000_times_ends_and_is_kept_short) {
