@@ -55,6 +55,7 @@ struct JobSpec {
   notBeforeUs @7 :Int64;      # either delayMs or this
   runAnyway @8 :Bool;         # starts when all in `after` have ended, however they did
   traceparent @9 :Text;       # of the caller's span (W3C Trace Context), handed on to every attempt; empty: none
+  labels @10 :List(Text);     # to search by: "name=value", at most 16, each name once (schema/labels.hpp)
 }
 
 struct GraphJob {
@@ -105,6 +106,7 @@ struct JobView {
   traceparent @30 :Text;      # that it was submitted with; empty: none
   edits @31 :UInt32;          # how often it was changed while it waited
   callback @32 :Bool;         # starts when all others of its graph have ended
+  labels @33 :List(Text);     # "name=value"
 }
 
 struct LogLine {
@@ -149,6 +151,7 @@ interface JobService {
     key @7 :Text;             # of whom this idempotency key answers; empty: any. Of one tenant, which must be named
     payloadField @8 :Text;    # whose payload has this field at its top level, ...
     payloadValue @9 :Text;    # ... with this value, as JSON; numbers are equal by value. No field: any
+    labels @10 :List(Text);   # which has all of these: "name=value", or "name" with any value
   }
 
   cancel @3 (ids :List(Id), reason :Text) -> (results :List(Failure), failure :Failure);
@@ -398,8 +401,15 @@ interface PlatformService {
   # An empty name: all of the kind.
   tree @2 (path :Text, limit :UInt32) -> (rows :List(TreeRow), cut :Bool, failure :Failure);
   metrics @3 () -> (text :Text, failure :Failure);
-  check @4 () -> (findings :List(Text), rows :UInt64, failure :Failure);
-  # Walks the store and checks its invariants (every job in exactly one index, counters, held slots). Slow on big stores.
+  check @4 () -> (findings :List(Text), rows :UInt64, failure :Failure, repairable :UInt32, audit :Audit);
+  # Walks the store of the node that is asked, and checks its invariants (every job in exactly one index, counters, bonds
+  # between jobs, evidence). Slow on big stores. `repairable`: jobs and counters that `repair` may put right. `audit`: the
+  # newest walk that the node made by itself.
+  struct Audit {
+    at @0 :Int64;             # when it ended; 0: none yet
+    rows @1 :UInt64;
+    findings @2 :UInt32;
+  }
 
   # The cluster. A node alone answers invalid_argument.
   nodes @5 () -> (nodes :List(NodeView), failure :Failure);
@@ -420,4 +430,15 @@ interface PlatformService {
   # A text that lets one new node in, once, at one of the addresses `desks`: as good as the cluster's keys while it lasts.
   # Lifetime 0: an hour. Errors: invalid_argument (1 s to 7 days), overloaded (64 that nobody has used), unavailable when
   # no node lets others in, or the control store is away.
+  starts @11 (change :Bool, closed :Bool, perSecond :UInt32) -> (closed :Bool, perSecond :UInt32, failure :Failure);
+  # How fast the node that is asked starts jobs of the shards that it leads: not at all (`closed`), or at most so many a
+  # second, or (0) as fast as there are slots. `change`: sets it, until the node is started again; the answer is how it is.
+  repair @10 (jobs :List(Id), counters :Bool, all :Bool, reason :Text) -> (repairs :List(Repair), remaining :List(Text), failure :Failure);
+  # Checks, puts right what is found of these jobs (or of all), and of counters if told so, and checks again. At most a
+  # check's findings at once. Evidence says what was done, by whom and why.
+  struct Repair {
+    job @0 :Id;            # 0: counters
+    counters @1 :Text;         # of this tenant
+    failure @2 :Failure;       # code ok: it was done
+  }
 }

@@ -32,6 +32,7 @@ struct Command {
     deleteJob @15 :DeleteJob;
     sweep @16 :Sweep;
     editJob @17 :EditJob;
+    repair @18 :Repair;
   }
 }
 
@@ -57,6 +58,7 @@ struct Submit {
   redrives @16 :Id;            # a job that failed or was cancelled, and that this one does again. Result: that job's
                                # redrive, if it has one already. Errors: not_found, illegal_transition
   traceparent @17 :Text;
+  labels @18 :List(Text);
 }
 
 struct SubmitGraph {
@@ -106,6 +108,22 @@ struct EditJob {
   uniqueLow @7 :UInt64;
   by @8 :Text;
   reason @9 :Text;
+}
+
+struct Repair {
+  # What the store check found is put right: of a job, or of a tenant's counters. Rows that are derived from the job's are made
+  # anew from it, rows that point at it and should not are erased; counters are counted anew, which looks at all jobs of the
+  # tenant. What is right stays as it is. Errors: invalid_argument (a job of another shard, no tenant of the shard).
+  job @0 :Id;                  # 0: counters
+  rows @1 :List(Row);          # that were found to be wrong, at most limits::repair_rows_max
+  tenant @2 :UInt32;           # of counters
+  by @3 :Text;
+  reason @4 :Text;
+
+  struct Row {
+    table @0 :UInt8;           # persistence/tables.hpp
+    key @1 :Data;
+  }
 }
 
 struct Sweep {

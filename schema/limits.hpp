@@ -28,9 +28,11 @@ inline constexpr std::size_t log_line_size_max = 8 * 1024;     // cut beyond it,
 inline constexpr std::size_t log_lines_per_attempt_max = 1000; // oldest dropped beyond it, marked
 inline constexpr std::size_t labels_max = 32;                  // of a worker; that a job type asks for
 inline constexpr std::size_t label_size_max = 127;             // bytes
-inline constexpr std::size_t traceparent_size = 55;            // its version 00: W3C Trace Context, section 3.2.2
-inline constexpr std::size_t parents_max = 1024;               // jobs that one `after` may name
-inline constexpr std::size_t children_max = 10'000;            // jobs that may wait for one
+inline constexpr std::size_t job_labels_max = 16;
+inline constexpr std::size_t label_value_size_max = 128;
+inline constexpr std::size_t traceparent_size = 55;    // its version 00: W3C Trace Context, section 3.2.2
+inline constexpr std::size_t parents_max = 1024;       // jobs that one `after` may name
+inline constexpr std::size_t children_max = 10'000;    // jobs that may wait for one
 inline constexpr std::size_t graph_jobs_max = 10'000;  // jobs submitted as one graph: one command, one message
 inline constexpr std::size_t graph_edges_max = 32'768; // names in all its `after` together: each is a row changed
 inline constexpr std::size_t children_per_step = 256;  // resolved in one command; the rest in the next ones
@@ -66,6 +68,10 @@ inline constexpr std::uint32_t tenant_weight_max = 1000;
 inline constexpr std::uint32_t tenant_queued_default = 1'000'000;
 inline constexpr std::uint32_t tenant_running_default = 10'000;
 
+inline constexpr std::size_t findings_max =
+    100; // of a shard that a store check tells, and a repair puts right at once
+inline constexpr auto closed_valve_look = 250ms;     // how often what waits asks whether it may start again
+inline constexpr std::size_t repair_rows_max = 1000; // of one job, put right at once
 inline constexpr std::size_t history_max = 16;       // ends of attempts that a job remembers, as records.capnp says
 inline constexpr auto duration_max = 10 * 366 * 24h; // a declared timeout or backoff: what parse_duration takes
 inline constexpr auto clock_hold_max =
@@ -182,7 +188,7 @@ inline constexpr std::size_t page_size_default = 100;
 inline constexpr std::size_t list_scan_max = 20'000; // rows one page may look at before it returns a cursor
 inline constexpr std::size_t list_payload_bytes_max =
     1024 * 1024;                                  // of payloads, likewise, where a filter reads them
-inline constexpr std::uint16_t list_filters = 10; // fields of api.capnp's JobService.Filter
+inline constexpr std::uint16_t list_filters = 11; // fields of api.capnp's JobService.Filter
 inline constexpr auto long_poll_max = 30s;
 inline constexpr std::size_t token_size_max = 8 * 1024;
 inline constexpr std::size_t document_size_max = 1024 * 1024; // one YAML file

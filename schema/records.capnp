@@ -74,6 +74,7 @@ struct JobRow {
   edits @44 :UInt32;          # changes while it waited
   member @45 :Bool;           # its graph's callback waits for it, too
   callback @46 :Bool;         # it is its graph's callback: started by the table `batches`, not by `after`
+  labels @47 :List(Text);     # "name=value"
 }
 
 struct AttemptEnd {
@@ -242,6 +243,7 @@ struct EvidenceRow {
     tenantRefused @2;        # from now on the tenant's submissions are refused (queue full); one row until it ends
     jobDeleted @3;           # by somebody; what is erased when its time is over leaves none
     jobEdited @4;            # by somebody, while it waited
+    repaired @5;             # by somebody: rows of a job, or with none, of counters; the detail says which
   }
 }
 

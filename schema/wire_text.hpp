@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace coppice {
 
@@ -14,6 +15,12 @@ inline std::string_view view(capnp::Text::Reader text) { return {text.begin(), t
 
 inline std::string text_of(capnp::Data::Reader data) {
     return {reinterpret_cast<const char*>(data.begin()), data.size()};
+}
+
+inline std::vector<std::string> texts_of(capnp::List<capnp::Text>::Reader list) {
+    std::vector<std::string> texts;
+    for (const auto text : list) texts.emplace_back(view(text));
+    return texts;
 }
 
 // `to` has room for as many as there are.

@@ -36,17 +36,22 @@ errc shard_machine::start(const job_id& id, worker_id worker) {
     enter(c, job_state::RUNNING);
     c.row.setStartedUs(to_us(now_));
     save(c);
-    auto running = running_row_.init();
-    running.setAttempt(c.row.getAttempt());
-    running.setType(c.type->id.value);
-    running.setWorker(worker.value);
-    running.setStartedUs(to_us(now_));
-    running.setLimitKey(key);
-    running_row_.put(*t_, table::running, keys::job(id));
+    write_running(c, key);
     gates_started(c, key);
     share_.started(c.tenant->id);
     out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
     return errc::ok;
+}
+
+void shard_machine::write_running(const cell& c, key_lanes::key key) {
+    const auto row = c.row.asReader();
+    auto running = running_row_.init();
+    running.setAttempt(row.getAttempt());
+    running.setType(c.type->id.value);
+    running.setWorker(row.getWorker());
+    running.setStartedUs(row.getStartedUs());
+    running.setLimitKey(key);
+    running_row_.put(*t_, table::running, keys::job(c.id));
 }
 
 assignment shard_machine::assignment_of(cell& c) {
@@ -312,13 +317,7 @@ void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     save(c);
     out_->changes.push_back({c.id, c.type->id, job_state::RUNNING, job_state::RUNNING, c.row.getRevision()});
     out_->adopts.push_back({{c.id, a.getAttempt()}, worker_id{a.getWorker()}});
-    auto running = running_row_.init();
-    running.setAttempt(c.row.getAttempt());
-    running.setType(c.type->id.value);
-    running.setWorker(a.getWorker());
-    running.setLimitKey(key_of(c));
-    running.setStartedUs(c.row.getStartedUs());
-    running_row_.put(*t_, table::running, keys::job(c.id));
+    write_running(c, key_of(c));
 }
 
 } // namespace coppice

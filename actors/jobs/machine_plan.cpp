@@ -18,10 +18,15 @@ void shard_machine::plan(std::size_t most) {
             out_->starts_left = true;
             break;
         }
+        if (const instant open = valve_ != nullptr ? valve_->free_at(now_) : never; open > now_) {
+            gates_.held_until(open);
+            break;
+        }
         if (!start_next(turn->tenant)) {
             passed_over.push_back(*turn);
             continue;
         }
+        if (valve_ != nullptr) valve_->started(now_);
         ++started;
         const assignment& work = out_->starts.back().work;
         bytes += work.payload.size();

@@ -10,6 +10,13 @@
 namespace coppice {
 namespace {
 
+bool has_labels_within_bounds(cmd::Submit::Reader s) {
+    const auto labels = s.getLabels();
+    for (const auto label : labels)
+        if (label.size() > limits::name_size_max + 1 + limits::label_value_size_max) return false;
+    return labels.size() <= limits::job_labels_max;
+}
+
 constexpr std::uint32_t queue_full_retry_ms = 1000;
 
 int priority_of(cmd::Submit::Reader s) {
@@ -76,10 +83,11 @@ bool shard_machine::is_sound(cmd::Submit::Reader s, const ids& before, command_r
         return false;
     }
     if (s.getPriority() <= limits::priority_last && s.getPayload().size() <= limits::payload_size_max &&
-        s.getTraceparent().size() <= limits::traceparent_size)
+        s.getTraceparent().size() <= limits::traceparent_size && has_labels_within_bounds(s))
         return true;
     set_answer(result, errc::invalid_argument,
-               "priority is 1 (first) to 5 (last), the payload at most 256 KiB, traceparent as W3C says");
+               "priority is 1 (first) to 5 (last), the payload at most 256 KiB, traceparent as W3C says, labels at "
+               "most 16");
     return false;
 }
 
@@ -236,6 +244,7 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
     if (s.getSubmitter().size() > 0) c.row.setSubmitter(s.getSubmitter());
     if (s.getIdempotencyKey().size() > 0) c.row.setIdempotencyKey(s.getIdempotencyKey());
     if (s.getTraceparent().size() > 0) c.row.setTraceparent(s.getTraceparent());
+    if (s.hasLabels()) c.row.setLabels(s.getLabels());
     store_payload(c, s.getPayload());
     c.row.setMember(part == graph_part::counted_job);
     c.row.setCallback(part == graph_part::callback);

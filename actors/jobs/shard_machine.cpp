@@ -129,6 +129,8 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
         return delete_job(command.getDeleteJob(), result);
     case cmd::Command::EDIT_JOB:
         return edit_job(command.getEditJob(), result);
+    case cmd::Command::REPAIR:
+        return repair(command.getRepair(), result);
     case cmd::Command::SWEEP:
         return sweep(command.getSweep());
     case cmd::Command::DECLARE: // the control store's

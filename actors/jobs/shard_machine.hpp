@@ -14,8 +14,8 @@
 //
 // The parts, by noun: machine_submit.cpp, machine_graph.cpp, machine_unique.cpp, machine_attempt.cpp,
 // machine_children.cpp, machine_batch.cpp, machine_timers.cpp, machine_schedules.cpp, machine_edit.cpp,
-// machine_redrive.cpp, machine_retention.cpp, machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is
-// the one place that moves a job between states.
+// machine_redrive.cpp, machine_retention.cpp, machine_repair.cpp, machine_restore.cpp, machine_plan.cpp,
+// machine_gates.cpp; `enter` in shard_machine.cpp is the one place that moves a job between states.
 #pragma once
 
 #include <deque>
@@ -26,6 +26,7 @@
 #include "actors/jobs/job_keys.hpp"
 #include "actors/jobs/slot_pool.hpp"
 #include "actors/jobs/start_gates.hpp"
+#include "actors/jobs/start_valve.hpp"
 #include "actors/jobs/sweep_place.hpp"
 #include "actors/schedules/schedule_book.hpp"
 #include "actors/tenants/tenant_book.hpp"
@@ -76,6 +77,8 @@ class shard_machine {
                        std::set<std::string> labels = {});
     void detach_worker(worker_id id) { pool_.detach(id); }
     void drain_worker(worker_id id) { pool_.drain(id); }
+    // What else may hold starts back; outlives the machine. Null: nothing.
+    void start_through(start_valve* valve) { valve_ = valve; }
     void resize_worker(worker_id id, std::uint32_t slots, std::uint64_t grant) { pool_.resize(id, slots, grant); }
 
     // Waiting work that lacks nothing but a slot, of at most `tenants_max` tenants, those first whose turn it is.
@@ -162,6 +165,7 @@ class shard_machine {
 
     // ---- machine_attempt.cpp
     errc start(const job_id& id, worker_id worker);
+    void write_running(const cell& c, key_lanes::key key);
     assignment assignment_of(cell& c);
     std::vector<parent_result> results_of_parents(rec::JobRow::Reader row);
     std::string bytes_of(table apart, const job_id& id, bool is_apart, capnp::Data::Reader inline_bytes);
@@ -206,6 +210,26 @@ class shard_machine {
     bool may_take_payload(cmd::EditJob::Reader e, const cell& c, command_result& result);
     void take_payload(cmd::EditJob::Reader e, cell& c);
     void write_edit_evidence(cmd::EditJob::Reader e, const cell& c);
+
+    // ---- machine_repair.cpp
+    void repair(cmd::Repair::Reader r, command_result& result);
+    void repaired(std::string_view what);
+    void repair_counters(tenant_id id, command_result& result);
+    void repair_job(cmd::Repair::Reader r, command_result& result);
+    void repair_row(table t, bytes_view key, std::vector<job_id>& of);
+    bool restore_key(bytes_view key);
+    void ensure(table t, bytes_view key, bytes_view value, std::string_view what);
+    void erase_if(bool wrong, table t, const job_id& id);
+    void erase_what_is_left_of(const job_id& id);
+
+    // ---- machine_restore.cpp
+    void restore_places(cell& c);
+    void restore_running(cell& c);
+    void restore_bytes(cell& c);
+    void restore_family(const job_id& id);
+    void recount_children(const job_id& id);
+    void restore_parents(const job_id& id, const std::vector<job_id>& parents);
+    void restore_batch(cell& c);
 
     // ---- machine_redrive.cpp
     bool may_redrive(cmd::Submit::Reader s, command_result& result);
@@ -265,6 +289,7 @@ class shard_machine {
     start_gates gates_;
     schedule_book schedules_;
     sweep_place sweep_;
+    start_valve* valve_ = nullptr;
     std::size_t looks_left_ = 0; // in this plan, at waiting jobs whose key may be full
     std::uint64_t evidence_next_ = 1;
     std::uint64_t event_next_ = 1;
@@ -272,6 +297,8 @@ class shard_machine {
     std::deque<std::pair<job_id, job_state>> ended_parents_; // their children are told before the command is over
     std::vector<job_id> ended_members_;                      // graphs with a callback, one for each job that ended
     std::deque<std::pair<job_id, schedule_id>> ended_runs_;  // runs of schedules, as well
+
+    std::string repairs_; // what the repair under way has done, for its evidence
 
     // The batch under way.
     tables* t_ = nullptr;

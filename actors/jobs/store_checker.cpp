@@ -1,4 +1,7 @@
 #include "actors/jobs/store_checker.hpp"
+
+#include <algorithm>
+
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
@@ -11,6 +14,59 @@ std::optional<rec::JobRow::Reader> store_checker::job(const job_id& id) {
 
 bool store_checker::has_timer(std::int64_t due_us, keys::timer_kind kind, const job_id& id) {
     return from.get(table::timers, keys::timer(from_us(due_us), kind, id)).has_value();
+}
+
+void store_checker::find(const job_id& id, const std::string& what) {
+    if (full()) return;
+    find("job " + to_string(id) + ": " + what);
+    // A row that names a job of another shard can only be erased, by this one: it is nobody's.
+    const job_id nobody = job_id::make(0, shard, tenant_id{}, 0);
+    std::vector<check_report::suspect_row>& rows = report.jobs[id.shard() == shard ? id : nobody];
+    if (at && is_told_by_key(at->of) && rows.size() < limits::repair_rows_max)
+        rows.push_back({at->of, {at->key.begin(), at->key.end()}});
+}
+
+void store_checker::find_unreadable(table t, const std::string& why) {
+    unreadable = true;
+    const std::string what = "table " + std::string{to_string(t)} + ": a row that can't be read: " + why;
+    if (about) return find(*about, what);
+    find(what);
+}
+
+bool store_checker::can_be_read(const job_id& id) {
+    unreadable = false;
+    guarded(table::jobs, [&] {
+        const auto stored = from.get(table::jobs, keys::job(id));
+        if (stored) check_job(id, job_reader.read(*stored));
+    });
+    return !unreadable;
+}
+
+std::optional<job_id> store_checker::first_unreadable(const job_id& id) {
+    if (!can_be_read(id)) return id;
+    std::vector<job_id> others;
+    guarded(table::graphs, [&] {
+        const auto row = job(id);
+        if (!row) return;
+        for (const auto parent : row->getAfter()) others.push_back(read_id(parent));
+        const auto graph =
+            row->getCallback() ? from.get(table::graphs, keys::job(read_id(row->getGraph()))) : std::nullopt;
+        record_reader<rec::GraphRow> reader;
+        if (!graph) return;
+        for (const auto each : reader.read(*graph).getJobs()) others.push_back(read_id(each));
+    });
+    if (unreadable) return id;
+    const row_key prefix = keys::dependents_of(id);
+    for (auto r = from.seek(table::dependents, prefix); r && has_prefix(r->key, prefix);
+         r = from.next(table::dependents))
+        others.push_back(key_reader{r->key.subspan(prefix.view().size())}.id());
+    for (const job_id& each : others)
+        if (!can_be_read(each)) return each;
+    return std::nullopt;
+}
+
+bool store_checker::is_misplaced(const row& r, const job_id& id) {
+    return !std::ranges::equal(r.key, keys::job(id).view());
 }
 
 void store_checker::declarations() {
@@ -33,14 +89,16 @@ void store_checker::declarations() {
 }
 
 void store_checker::timers() {
-    each_row(table::timers, [&](const row& r) {
-        key_reader k{r.key.subspan(2)};
-        const instant due = from_us(static_cast<std::int64_t>(k.u64()));
-        const auto kind = static_cast<keys::timer_kind>(k.u8());
-        const job_id id = k.id();
-        if (!k.ok()) return find("a timer's key is too short");
-        check_timer(due, kind, id);
-    });
+    each_row(table::timers, [this](const row& r) { timer_row(r); });
+}
+
+void store_checker::timer_row(const row& r) {
+    key_reader k{r.key.subspan(2)};
+    const instant due = from_us(static_cast<std::int64_t>(k.u64()));
+    const auto kind = static_cast<keys::timer_kind>(k.u8());
+    const job_id id = k.id();
+    if (!k.ok()) return find(id, "a timer's key is too short");
+    check_timer(due, kind, id);
 }
 
 void store_checker::check_timer(instant due, keys::timer_kind kind, const job_id& id) {

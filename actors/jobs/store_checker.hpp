@@ -13,9 +13,16 @@
 
 namespace coppice {
 
+// Tables of which a repair has to be told the key of what was found: it does not follow from the job.
+inline bool is_told_by_key(table t) {
+    return t == table::queue || t == table::timers || t == table::dependents || t == table::idempotency ||
+           t == table::unique || t == table::batches || t == table::running || t == table::payloads ||
+           t == table::results || t == table::checkpoints;
+}
+
 struct store_checker {
-    store_checker(read_tables& tables, shard_id of, std::size_t most)
-        : from(tables), shard(of), findings_max(most) {}
+    store_checker(read_tables& tables, shard_id of, std::size_t most, const std::atomic<bool>* stop_when = nullptr)
+        : from(tables), shard(of), findings_max(most), stop(stop_when) {}
 
     void declarations();
     void timers();
@@ -31,17 +38,28 @@ struct store_checker {
     void counters();
     void feeds();
 
+    // Looks at one row of a table that `is_told_by_key` by itself; of one whose key follows from the job, at the
+    // key.
+    void look_at(table t, const row& r);
+    // The first of a job, those that it waits for, that wait for it and that its graph has, whose row can't be
+    // read.
+    std::optional<job_id> first_unreadable(const job_id& id);
+    bool unreadable = false; // something that was looked at could not be read
+
     check_report report;
 
   private:
     using tally = std::array<std::uint64_t, job_state_count>;
 
     static std::string number(std::uint64_t n) { return std::to_string(n); }
-    bool full() const { return report.findings.size() >= findings_max; }
+    bool full() const {
+        return report.findings.size() >= findings_max || (stop != nullptr && stop->load(std::memory_order_relaxed));
+    }
     void find(const std::string& what) {
         if (!full()) report.findings.push_back(what);
     }
-    void find(const job_id& id, const std::string& what) { find("job " + to_string(id) + ": " + what); }
+    void find(const job_id& id, const std::string& what);
+    void find_unreadable(table t, const std::string& why);
 
     // Every row of the shard in `t`, until there are enough findings; an unreadable one is a finding.
     template <class Each>
@@ -49,19 +67,25 @@ struct store_checker {
         const row_key prefix = keys::shard(shard);
         for (auto r = from.seek(t, prefix); r && has_prefix(r->key, prefix) && !full(); r = from.next(t)) {
             ++report.rows;
+            at = suspect{t, r->key};
+            about.reset();
             guarded(t, [&] { each(*r); });
         }
+        at.reset();
     }
     template <class Read>
     void guarded(table t, Read&& read) {
         try {
             read();
         } catch (const kj::Exception& e) {
-            find("table " + std::string{to_string(t)} + ": a row that can't be read: " + e.getDescription().cStr());
+            find_unreadable(t, e.getDescription().cStr());
         } catch (const std::runtime_error& e) { // what record_reader::read throws
-            find("table " + std::string{to_string(t)} + ": a row that can't be read: " + e.what());
+            find_unreadable(t, e.what());
         }
     }
+    bool can_be_read(const job_id& id);
+    // A row of a table with a job's key that does not lie under it.
+    static bool is_misplaced(const row& r, const job_id& id);
     // The job's row, valid until the next call.
     std::optional<rec::JobRow::Reader> job(const job_id& id);
 
@@ -73,10 +97,14 @@ struct store_checker {
     void check_bytes(const job_id& id, rec::JobRow::Reader row);
     // Whether a job that runs may be counted under this key.
     bool key_fits(std::uint64_t key, rec::JobRow::Reader row) const;
+    void timer_row(const row& r);
     void check_timer(instant due, keys::timer_kind kind, const job_id& id);
-    void queue_rows();
+    void queue_row(const row& r);
     void running_rows();
-    void dependents_rows();
+    void dependents_row(const row& r);
+    void idempotency_row(const row& r);
+    void unique_row(const row& r);
+    void batch_row(const row& r);
     void evidence_rows();
     void compare_feeds();
     bool has_timer(std::int64_t due_us, keys::timer_kind kind, const job_id& id);
@@ -91,9 +119,17 @@ struct store_checker {
     std::optional<feed_row> evidence_of_job_before(std::uint64_t sequence);
     std::optional<feed_row> event_before(std::uint64_t sequence);
 
+    struct suspect {
+        table of{};
+        bytes_view key;
+    };
+
     read_tables& from;
     shard_id shard;
     std::size_t findings_max;
+    const std::atomic<bool>* stop; // null: never
+    std::optional<suspect> at;     // the row that is looked at
+    std::optional<job_id> about;   // whose it is, as far as a repair is concerned
     std::map<std::pair<tenant_id, type_id>, tally> counted;
     std::set<tenant_id> tenants;
     std::set<type_id> types;

@@ -4,25 +4,49 @@
 
 namespace coppice {
 
-void store_checker::indexes() {
-    queue_rows();
-    running_rows();
-    dependents_rows();
+void store_checker::look_at(table t, const row& r) {
+    at = suspect{t, r.key};
+    guarded(t, [&] {
+        switch (t) {
+        case table::queue:
+            return queue_row(r);
+        case table::timers:
+            return timer_row(r);
+        case table::dependents:
+            return dependents_row(r);
+        case table::idempotency:
+            return idempotency_row(r);
+        case table::unique:
+            return unique_row(r);
+        case table::batches:
+            return batch_row(r);
+        default: {
+            key_reader k{r.key.subspan(6)};
+            if (const job_id id = k.id(); !k.ok() || is_misplaced(r, id))
+                find(id, "a row that is not under its job's key");
+        }
+        }
+    });
+    at.reset();
 }
 
-void store_checker::queue_rows() {
-    each_row(table::queue, [&](const row& r) {
-        key_reader k{r.key.subspan(2)};
-        const tenant_id tenant{k.u32()};
-        const type_id type{k.u32()};
-        const std::uint64_t rank = k.u64();
-        const job_id id = k.id();
-        const auto row = job(id);
-        if (!k.ok() || !row) return find(id, "in the queue, but there is no such job");
-        if (row->getState() != job_state::QUEUED || id.tenant() != tenant || row->getType() != type.value ||
-            keys::rank(from_us(row->getReadyUs()), row->getPriority()) != rank)
-            find(id, "in the queue at a place that is not its own");
-    });
+void store_checker::indexes() {
+    each_row(table::queue, [this](const row& r) { queue_row(r); });
+    running_rows();
+    each_row(table::dependents, [this](const row& r) { dependents_row(r); });
+}
+
+void store_checker::queue_row(const row& r) {
+    key_reader k{r.key.subspan(2)};
+    const tenant_id tenant{k.u32()};
+    const type_id type{k.u32()};
+    const std::uint64_t rank = k.u64();
+    const job_id id = k.id();
+    const auto row = job(id);
+    if (!k.ok() || !row) return find(id, "in the queue, but there is no such job");
+    if (row->getState() != job_state::QUEUED || id.tenant() != tenant || row->getType() != type.value ||
+        keys::rank(from_us(row->getReadyUs()), row->getPriority()) != rank)
+        find(id, "in the queue at a place that is not its own");
 }
 
 void store_checker::running_rows() {
@@ -31,7 +55,8 @@ void store_checker::running_rows() {
         key_reader k{r.key.subspan(6)};
         const job_id id = k.id();
         const auto row = job(id);
-        if (!k.ok() || !row) return find(id, "a running row, but there is no such job");
+        if (!k.ok() || !row || is_misplaced(r, id)) return find(id, "a running row, but there is no such job");
+        about = id;
         const auto running = reader.read(r.value);
         if (row->getState() != job_state::RUNNING || running.getAttempt() != row->getAttempt() ||
             running.getType() != row->getType() || running.getWorker() != row->getWorker() ||
@@ -46,21 +71,19 @@ bool store_checker::key_fits(std::uint64_t key, rec::JobRow::Reader row) const {
     return row.getTypeVersion() >= since->second ? key == row.getLimitKey() : key != 0;
 }
 
-void store_checker::dependents_rows() {
-    each_row(table::dependents, [&](const row& r) {
-        key_reader k{r.key.subspan(2)};
-        const job_id parent = k.id();
-        const job_id child = k.id();
-        if (!k.ok() || !job(parent)) return find(parent, "children wait for it, but there is no such job");
-        const auto row = job(child);
-        if (!row) return find(child, "waits for a parent, but there is no such job");
-        bool named = false;
-        for (const auto after : row->getAfter()) named = named || read_id(after) == parent;
-        if (!named) find(child, "waits for a job that it did not name");
-        // One that was cancelled or timed out meanwhile stays until its parent ends.
-        if (row->getState() != job_state::BLOCKED && !is_terminal(row->getState()))
-            find(child, "waits for a parent, but is not blocked");
-    });
+void store_checker::dependents_row(const row& r) {
+    key_reader k{r.key.subspan(2)};
+    const job_id parent = k.id();
+    const job_id child = k.id();
+    if (!k.ok() || !job(parent)) return find(parent, "children wait for it, but there is no such job");
+    const auto row = job(child);
+    if (!row) return find(child, "waits for a parent, but there is no such job");
+    bool named = false;
+    for (const auto after : row->getAfter()) named = named || read_id(after) == parent;
+    if (!named) find(child, "waits for a job that it did not name");
+    // One that was cancelled or timed out meanwhile stays until its parent ends.
+    if (row->getState() != job_state::BLOCKED && !is_terminal(row->getState()))
+        find(child, "waits for a parent, but is not blocked");
 }
 
 void store_checker::bytes_apart() {
@@ -68,36 +91,41 @@ void store_checker::bytes_apart() {
         key_reader k{r.key.subspan(6)};
         const job_id id = k.id();
         const auto row = job(id);
-        if (!k.ok() || !row || !row->getPayloadApart()) find(id, "a payload apart that no job has");
+        if (!k.ok() || !row || !row->getPayloadApart() || is_misplaced(r, id))
+            find(id, "a payload apart that no job has");
     });
     each_row(table::checkpoints, [&](const row& r) {
         key_reader k{r.key.subspan(6)};
         const job_id id = k.id();
         const auto row = job(id);
-        if (!k.ok() || !row || row->getCheckpointSize() == 0) find(id, "a checkpoint that no job has");
+        if (!k.ok() || !row || row->getCheckpointSize() == 0 || is_misplaced(r, id))
+            find(id, "a checkpoint that no job has");
     });
     each_row(table::results, [&](const row& r) {
         key_reader k{r.key.subspan(6)};
         const job_id id = k.id();
         const auto row = job(id);
-        if (!k.ok() || !row || !row->getResultApart()) find(id, "a result apart that no job has");
+        if (!k.ok() || !row || !row->getResultApart() || is_misplaced(r, id))
+            find(id, "a result apart that no job has");
     });
 }
 
 void store_checker::likeness() {
+    each_row(table::unique, [this](const row& r) { unique_row(r); });
+}
+
+void store_checker::unique_row(const row& r) {
     record_reader<rec::UniqueRow> reader;
-    each_row(table::unique, [&](const row& r) {
-        key_reader k{r.key.subspan(2)};
-        const tenant_id tenant{k.u32()};
-        const type_id type{k.u32()};
-        const std::uint64_t high = k.u64(), low = k.u64();
-        const job_id id = read_id(reader.read(r.value).getJob());
-        const auto row = job(id);
-        if (!k.ok() || !row) return find(id, "it answers for its likes, but there is no such job");
-        if (id.tenant() != tenant || row->getType() != type.value || row->getUniqueHigh() != high ||
-            row->getUniqueLow() != low)
-            find(id, "it answers for likes that are not its own");
-    });
+    key_reader k{r.key.subspan(2)};
+    const tenant_id tenant{k.u32()};
+    const type_id type{k.u32()};
+    const std::uint64_t high = k.u64(), low = k.u64();
+    const job_id id = read_id(reader.read(r.value).getJob());
+    const auto row = job(id);
+    if (!k.ok() || !row) return find(id, "it answers for its likes, but there is no such job");
+    if (id.tenant() != tenant || row->getType() != type.value || row->getUniqueHigh() != high ||
+        row->getUniqueLow() != low)
+        find(id, "it answers for likes that are not its own");
 }
 
 void store_checker::graphs() {
@@ -117,20 +145,22 @@ void store_checker::graphs() {
 }
 
 void store_checker::batches() {
+    each_row(table::batches, [this](const row& r) { batch_row(r); });
+}
+
+void store_checker::batch_row(const row& r) {
     record_reader<rec::BatchRow> reader;
-    each_row(table::batches, [&](const row& r) {
-        key_reader k{r.key.subspan(6)};
-        const job_id graph = k.id();
-        const auto batch = reader.read(r.value);
-        const job_id callback = read_id(batch.getCallback());
-        const auto row = job(callback);
-        if (!k.ok() || !row || !row->getCallback() || row->getState() != job_state::BLOCKED ||
-            read_id(row->getGraph()) != graph)
-            return find(graph, "its graph counts for a callback that does not wait");
-        if (batch.getPending() != open_members[graph])
-            find(graph, "its graph's callback waits for " + number(batch.getPending()) + " jobs; " +
-                            number(open_members[graph]) + " have not ended");
-    });
+    key_reader k{r.key.subspan(6)};
+    const job_id graph = k.id();
+    const auto batch = reader.read(r.value);
+    const job_id callback = read_id(batch.getCallback());
+    const auto row = job(callback);
+    if (!k.ok() || !row || !row->getCallback() || row->getState() != job_state::BLOCKED ||
+        read_id(row->getGraph()) != graph)
+        return find(graph, "its graph counts for a callback that does not wait");
+    if (batch.getPending() != open_members[graph])
+        find(graph, "its graph's callback waits for " + number(batch.getPending()) + " jobs; " +
+                        number(open_members[graph]) + " have not ended");
 }
 
 void store_checker::schedules() {
@@ -152,20 +182,22 @@ void store_checker::schedules() {
 }
 
 void store_checker::idempotency() {
+    each_row(table::idempotency, [this](const row& r) { idempotency_row(r); });
+}
+
+void store_checker::idempotency_row(const row& r) {
     record_reader<rec::IdempotencyRow> reader;
-    each_row(table::idempotency, [&](const row& r) {
-        key_reader k{r.key.subspan(2)};
-        const tenant_id tenant{k.u32()};
-        const auto known = reader.read(r.value);
-        const job_id id = read_id(known.getJob());
-        const auto row = job(id);
-        if (!k.ok() || !row) return find(id, "an idempotency key names it, but there is no such job");
-        const auto text = row->getIdempotencyKey();
-        if (id.tenant() != tenant || as_text(r.key.subspan(6)) != std::string_view{text.begin(), text.size()})
-            find(id, "an idempotency key names it that is not its own");
-        if (!has_timer(known.getExpiresUs(), keys::timer_kind::forget_idempotency, id))
-            find(id, "its idempotency key will never be forgotten");
-    });
+    key_reader k{r.key.subspan(2)};
+    const tenant_id tenant{k.u32()};
+    const auto known = reader.read(r.value);
+    const job_id id = read_id(known.getJob());
+    const auto row = job(id);
+    if (!k.ok() || !row) return find(id, "an idempotency key names it, but there is no such job");
+    const auto text = row->getIdempotencyKey();
+    if (id.tenant() != tenant || as_text(r.key.subspan(6)) != std::string_view{text.begin(), text.size()})
+        find(id, "an idempotency key names it that is not its own");
+    if (!has_timer(known.getExpiresUs(), keys::timer_kind::forget_idempotency, id))
+        find(id, "its idempotency key will never be forgotten");
 }
 
 void store_checker::logs() {
@@ -204,13 +236,18 @@ void store_checker::counters() {
                            c.getSucceeded(), c.getFailed(),    c.getCancelled(), c.getRejected()};
         const tally real = counted[{t, y}];
         counted.erase({t, y});
-        for (const job_state s : all_job_states)
-            if (stored[index_of(s)] != real[index_of(s)])
-                find(name(t, y) + number(stored[index_of(s)]) + " jobs counted as " + std::string{to_string(s)} +
-                     ", there are " + number(real[index_of(s)]));
+        for (const job_state s : all_job_states) {
+            if (stored[index_of(s)] == real[index_of(s)]) continue;
+            find(name(t, y) + number(stored[index_of(s)]) + " jobs counted as " + std::string{to_string(s)} +
+                 ", there are " + number(real[index_of(s)]));
+            report.counters.insert(t);
+        }
     });
-    if (full()) return;
-    for (const auto& [of, real] : counted) find(name(of.first, of.second) + "jobs, but no counters");
+    for (const auto& [of, real] : counted) {
+        if (full()) return;
+        find(name(of.first, of.second) + "jobs, but no counters");
+        report.counters.insert(of.first);
+    }
 }
 
 // Evidence has no gaps; each row about a job's end agrees with the job; and from the newest backwards, the event
@@ -257,7 +294,9 @@ void store_checker::evidence_rows() {
         if (older && *older + 1 != sequence) find("a gap in the evidence before " + number(sequence));
         older = sequence;
         const auto e = evidence_reader.read(r.value);
-        if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED) return;
+        if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED ||
+            e.getKind() == rec::EvidenceRow::Kind::REPAIRED)
+            return;
         const job_id id = read_id(e.getJob());
         const auto row = job(id);
         // None: its record is over, which the counters know. Refused, or earlier: an id that was submitted once
@@ -282,7 +321,8 @@ std::optional<store_checker::feed_row> store_checker::evidence_of_job_before(std
         sequence = key_reader{r->key.subspan(2)}.u64();
         const auto e = evidence_reader.read(r->value);
         if (e.getKind() == rec::EvidenceRow::Kind::TENANT_REFUSED ||
-            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED || e.getKind() == rec::EvidenceRow::Kind::JOB_EDITED)
+            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED ||
+            e.getKind() == rec::EvidenceRow::Kind::JOB_EDITED || e.getKind() == rec::EvidenceRow::Kind::REPAIRED)
             continue;
         return feed_row{sequence, read_id(e.getJob()), e.getState(), e.getAtUs(), e.getCode()};
     }

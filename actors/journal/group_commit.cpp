@@ -16,6 +16,7 @@ microseconds since(std::chrono::steady_clock::time_point start) {
 } // namespace
 
 group_commit::group_commit(journal_options options) : options_(std::move(options)), machine_(options_.shard) {
+    machine_.start_through(options_.valve.get());
     roll_back();
 }
 

@@ -40,6 +40,7 @@ struct journal_options {
     std::function<void(const commit_report&)> on_commit; // must not block
     std::function<void(const slot_pool&)> on_workers; // workers came or went; on the journal's thread, as on_commit
     std::size_t starts_per_batch = limits::batch_commands_max;
+    std::shared_ptr<start_valve> valve;              // null: starts are held back by nothing
     std::uint64_t events_kept = limits::events_kept; // of the feed; older ones are pruned
 };
 

@@ -36,12 +36,6 @@ void write_counts(const state_counts& from, rec::CountersRow::Builder row) {
     row.setRefusing(from.refusing);
 }
 
-std::vector<std::string> texts_of(capnp::List<capnp::Text>::Reader from) {
-    std::vector<std::string> texts;
-    for (const auto text : from) texts.emplace_back(view(text));
-    return texts;
-}
-
 // Bounded, so that no sum of it with a time overflows.
 milliseconds ms(std::uint64_t v) {
     constexpr auto most = std::chrono::duration_cast<milliseconds>(limits::duration_max).count();
@@ -218,6 +212,21 @@ void tenant_book::count(tenant_entry& t, type_entry& y, job_state s, std::int64_
 void tenant_book::changed(tenant_id t, type_id y, state_counts& c) {
     if (std::exchange(c.dirty, true)) return;
     dirty_.emplace_back(t, y);
+}
+
+bool tenant_book::count_anew(tenant_entry& t, const counted_jobs& jobs) {
+    bool was_wrong = false;
+    const auto set = [&](type_id y, const std::array<std::uint64_t, job_state_count>& to) {
+        state_counts& c = t.types[y];
+        if (c.by_state == to) return;
+        c.by_state = to;
+        was_wrong = true;
+        changed(t.id, y, c);
+    };
+    for (const auto& [y, counts] : jobs) set(y, counts);
+    for (const auto& [y, known] : t.types)
+        if (!jobs.contains(y)) set(y, {});
+    return was_wrong;
 }
 
 void tenant_book::refused(tenant_entry& t, type_entry& y) {

@@ -79,6 +79,10 @@ class tenant_book {
     void moved(tenant_entry& t, type_entry& y, std::optional<job_state> from, job_state to);
     // A job that was in this state is there no longer.
     void erased(tenant_entry& t, type_entry& y, job_state was) { count(t, y, was, -1); }
+    // How many jobs there really are; types that are not named have none. Whether anything was another number. The
+    // sums over types and tenants are right after the next load.
+    using counted_jobs = std::map<type_id, std::array<std::uint64_t, job_state_count>>;
+    bool count_anew(tenant_entry& t, const counted_jobs& jobs);
     // A submission of this type met a full queue; a submission was taken again.
     void refused(tenant_entry& t, type_entry& y);
     void accepted(tenant_entry& t);

@@ -13,6 +13,7 @@ inline constexpr std::string_view graphs = "graphs";       // and jobs that run 
 inline constexpr std::string_view http = "http";           // the executor
 inline constexpr std::string_view labels = "labels";       // of workers
 inline constexpr std::string_view limits = "limits";       // rates, concurrency by key, pauses
+inline constexpr std::string_view repairs = "repairs";     // of what the store check found; and labels of jobs
 inline constexpr std::string_view retention = "retention"; // and redrives, and jobs that are deleted
 inline constexpr std::string_view schedules = "schedules";
 inline constexpr std::string_view unique = "unique";

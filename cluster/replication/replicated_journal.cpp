@@ -42,6 +42,7 @@ replicated_journal::replicated_journal(replicated_journal_options options)
     : options_(std::move(options)), log_(*options_.log) {
     for (const shard_id shard : options_.shards) {
         slots_.try_emplace(shard, shard);
+        slots_.at(shard).machine.start_through(options_.valve.get());
         open(slots_.at(shard), false);
     }
 }

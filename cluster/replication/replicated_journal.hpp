@@ -47,6 +47,7 @@ struct replicated_journal_options {
     std::function<void(shard_id, const replica_machine&)> on_role;
     std::function<void(const std::string&)> on_fault; // something that an operator must know
     std::size_t starts_per_batch = limits::batch_commands_max;
+    std::shared_ptr<start_valve> valve; // of all shards that are led here; null: starts are held back by nothing
     std::uint64_t events_kept = limits::events_kept;
 };
 

@@ -27,13 +27,14 @@ struct submit_flags {
     std::string file;
     std::string graph;
     std::string traceparent;
+    std::vector<std::string> labels;
     bool anyway = false;
     bool wait = false;
 };
 
 bool is_single(const submit_flags& f) {
     return !f.tenant.empty() || !f.type.empty() || !f.payload.empty() || !f.key.empty() || f.priority != 0 ||
-           !f.after.empty() || !f.delay.empty() || !f.traceparent.empty() || f.anyway;
+           !f.after.empty() || !f.delay.empty() || !f.traceparent.empty() || !f.labels.empty() || f.anyway;
 }
 
 // Nothing, and it was said, when a flag is wrong; `status` is then what to exit with.
@@ -43,7 +44,8 @@ std::optional<client::job_spec> spec_of(const invocation& call, const submit_fla
                           .idempotency_key = flags.key,
                           .priority = flags.priority,
                           .run_anyway = flags.anyway,
-                          .traceparent = flags.traceparent};
+                          .traceparent = flags.traceparent,
+                          .labels = flags.labels};
     status = exit_status::usage;
     auto payload = read_payload(flags.payload);
     if (!payload) {
@@ -282,7 +284,8 @@ void print_graph_ids(invocation& call, const submit_flags& flags, const std::vec
 
 exit_status submit_graph(invocation& call, const submit_flags& flags) {
     if (!flags.file.empty() || !flags.type.empty() || !flags.payload.empty() || flags.priority != 0 ||
-        !flags.after.empty() || !flags.delay.empty() || !flags.traceparent.empty() || flags.anyway)
+        !flags.after.empty() || !flags.delay.empty() || !flags.traceparent.empty() || !flags.labels.empty() ||
+        flags.anyway)
         return call.misused("with --graph go --tenant, --key and --wait; the rest stands in the file");
     const auto text = read_whole(flags.graph, limits::rpc_message_size_max);
     if (!text) return call.refuse(text.error(), "--graph");
@@ -318,10 +321,11 @@ void add_job_submit_command(const command_registry& commands, CLI::App& job) {
     app->add_option("--delay", flags->delay, "Start not before that much time has passed: 90s, 1h30m");
     app->add_option("--traceparent", flags->traceparent,
                     "W3C Trace Context of the caller's span; attempts are handed it");
+    app->add_option("--label", flags->labels, "NAME=VALUE, to search by; may be repeated")->allow_extra_args(false);
     app->add_option(
         "-f,--file", flags->file,
         "NDJSON, or - for stdin: an object a line with tenant, type, payload, key, priority, after, anyway, delay, "
-        "traceparent");
+        "traceparent, labels");
     app->add_option(
         "--graph", flags->graph,
         "The same, and a name for each job; `after` may name jobs of the file; `callback` is true of one that "

@@ -27,8 +27,9 @@ void add_all(const command_registry& commands) {
     add_worker_command(commands);
     add_token_command(commands);
     add_tree_command(commands);
+    add_top_command(commands);
     add_metrics_command(commands);
-    add_check_command(commands);
+    add_doctor_command(commands);
     add_bench_commands(commands);
     add_completion_command(commands);
     add_version_command(commands);

@@ -1,5 +1,7 @@
 // coppice node list | drain N | resume N | remove N
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/every_node.hpp"
+#include "schema/limits.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -99,10 +101,75 @@ void add_change(const command_registry& commands, CLI::App& node, const char* wo
     });
 }
 
+struct starts_flags {
+    connection_flags connection;
+    output_format format = output_format::table;
+    std::uint32_t rate = 0;
+    bool all = false;
+};
+
+std::string starts_words(const client::start_setting& is) {
+    if (is.closed) return "starts no jobs";
+    return is.per_second == 0 ? "starts jobs"
+                              : "starts at most " + std::to_string(is.per_second) + " jobs a second";
+}
+
+exit_status change_starts(invocation& call, const starts_flags& flags, const client::start_setting& to) {
+    const auto nodes = flags.all ? every_node(flags.connection) : std::vector<asked_node>{{}};
+    if (!nodes) return call.refuse(nodes.error());
+    exit_status status = exit_status::ok;
+    for (const asked_node& each : *nodes) {
+        const std::string name = each.name.empty() ? "the node" : each.name;
+        client::blocking_client node(options_for(flags.connection, each));
+        const auto is = node.starts(to);
+        if (!is) {
+            status = worse(status, call.refuse(is.error(), each.name));
+        } else if (flags.format == output_format::json) {
+            call.con.print(json_object{}
+                               .text("node", each.name)
+                               .boolean("paused", is->closed)
+                               .number("per_second", is->per_second)
+                               .done() +
+                           "\n");
+        } else {
+            call.con.print(name + " " + starts_words(*is) + "\n");
+        }
+    }
+    return status;
+}
+
+void add_starts_flags(CLI::App& app, starts_flags& flags) {
+    app.add_flag("--all", flags.all, "Every node of the cluster, not only the one that is asked");
+    add_output_flag(app, flags.format);
+    add_connection_flags(app, flags.connection);
+}
+
+void add_pause_and_release(const command_registry& commands, CLI::App& node) {
+    auto paused = std::make_shared<starts_flags>();
+    auto* pause = node.add_subcommand(
+        "pause", "Start no jobs of the shards that a node leads; what runs goes on, what is submitted waits");
+    add_starts_flags(*pause, *paused);
+    teach(*pause, {"coppice node pause --all"});
+    commands.on_chosen(*pause, "node pause",
+                       [paused](invocation& call) { return change_starts(call, *paused, {.closed = true}); });
+
+    auto released = std::make_shared<starts_flags>();
+    auto* release =
+        node.add_subcommand("release", "Start jobs again, as fast as there are slots or slowly at first");
+    release->add_option("--rate", released->rate, "At most so many a second, of each node (default: no bound)")
+        ->check(CLI::Range(std::uint32_t{1}, limits::rate_starts_max));
+    add_starts_flags(*release, *released);
+    teach(*release, {"coppice node release --all --rate 50", "coppice node release --all"});
+    commands.on_chosen(*release, "node release", [released](invocation& call) {
+        return change_starts(call, *released, {.per_second = released->rate});
+    });
+}
+
 } // namespace
 
 void add_node_commands(const command_registry& commands) {
-    auto* node = commands.root.add_subcommand("node", "The nodes of a cluster: list, drain, resume, remove");
+    auto* node = commands.root.add_subcommand(
+        "node", "The nodes of a cluster: list, drain, resume, remove; pause and release starts");
     node->require_subcommand(1);
 
     auto flags = std::make_shared<node_flags>();
@@ -113,6 +180,7 @@ void add_node_commands(const command_registry& commands) {
     teach(*list, {"coppice node list", "coppice node list -o json --server 10.0.0.1:7400,10.0.0.2:7400"});
     commands.on_chosen(*list, "node list", [flags](invocation& call) { return run_list(call, *flags); });
 
+    add_pause_and_release(commands, *node);
     add_change(commands, *node, "drain", client::node_change::drain, "draining",
                "Have others take over what a node leads, then what it holds: before its machine is worked on");
     add_change(commands, *node, "resume", client::node_change::resume, "active",

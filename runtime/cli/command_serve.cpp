@@ -63,6 +63,7 @@ expected<node_config> join_config(const serve_flags& flags) {
         config = joined->config();
     }
     serve_flags joined;
+    joined.paused = flags.paused;
     joined.config = config.string();
     return serve_config(joined);
 }
@@ -75,6 +76,7 @@ expected<node_config> serve_config(const serve_flags& flags) {
         config = std::move(*loaded);
     }
     if (flags.data) config.data = *flags.data;
+    config.paused = config.paused || flags.paused;
     if (auto ok = take_endpoint(flags.listen, "--listen", config.listen); !ok) return tl::unexpected(ok.error());
     if (auto ok = take_endpoint(flags.metrics_listen, "--metrics-listen", config.metrics_listen); !ok)
         return tl::unexpected(ok.error());
@@ -100,6 +102,7 @@ void add_serve_command(const command_registry& commands) {
     app->add_option("--peer-listen", flags->peer_listen,
                     "With --join: for the other nodes (default: --listen's host, port 7410)");
     app->add_option("--zone", flags->zone, "With --join: what fails together, a rack, a room");
+    app->add_flag("--paused", flags->paused, "Start no jobs until `coppice node release`");
     app->add_flag("--dev", flags->development, "For development: a tenant and a job type to play with");
     teach(*app,
           {"coppice serve --dev --data ./coppice-data", "coppice serve --config /etc/coppice/node.yaml",

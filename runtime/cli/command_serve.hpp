@@ -13,6 +13,7 @@ struct serve_flags {
     std::optional<std::string> data;           // the rest: what the file says, or the default
     std::optional<std::string> listen;         // host:port
     std::optional<std::string> metrics_listen; // host:port
+    bool paused = false;
     bool development = false;
     // To join a cluster first:
     std::string join;                       // a token, or @FILE; empty: no

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/every_node.hpp"
 #include "runtime/cli/tree_output.hpp"
 #include "schema/limits.hpp"
 
@@ -34,26 +35,8 @@ void print(invocation& call, const client::tree_page& page, const tree_flags& fl
     call.con.flush();
 }
 
-// Whom to ask with --all: what to call it, and where. One without a name when the node is alone.
-struct asked_node {
-    std::string name;
-    std::string server;
-};
-expected<std::vector<asked_node>> nodes_of(const tree_flags& flags) {
-    client::blocking_client node(connect_options(flags.connection, patience::none));
-    const auto nodes = node.nodes();
-    if (!nodes && nodes.error().code == errc::invalid_argument) return std::vector<asked_node>{{}};
-    if (!nodes) return tl::unexpected(nodes.error());
-    std::vector<asked_node> asked;
-    for (const client::node_view& each : *nodes)
-        if (each.state != "removed") asked.push_back({each.name, each.rpc});
-    return asked;
-}
-
 expected<client::tree_page> tree_of(const tree_flags& flags, const asked_node& whom) {
-    auto options = connect_options(flags.connection, patience::none);
-    if (!whom.server.empty()) options.server = whom.server;
-    client::blocking_client node(std::move(options));
+    client::blocking_client node(options_for(flags.connection, whom));
     auto page = node.tree(flags.path, flags.limit);
     if (!page || whom.name.empty()) return page;
     for (client::tree_row& row : page->rows) // "node/..." of each, told apart
@@ -62,7 +45,7 @@ expected<client::tree_page> tree_of(const tree_flags& flags, const asked_node& w
 }
 
 exit_status run_all(invocation& call, const tree_flags& flags) {
-    const auto nodes = nodes_of(flags);
+    const auto nodes = every_node(flags.connection);
     if (!nodes) return call.refuse(nodes.error());
     client::tree_page all;
     std::vector<std::string> silent;

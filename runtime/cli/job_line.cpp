@@ -53,6 +53,15 @@ expected<void> take_flag(const json& value, std::string_view member, bool& to) {
     return {};
 }
 
+expected<void> take_labels(const json& value, std::vector<std::string>& to) {
+    if (!value.is_object()) return wrong("labels", "must be names and their values, not " + excerpt(value));
+    for (const auto& [name, each] : value.items()) {
+        if (!each.is_string()) return wrong("labels", "has values that are texts; one is " + excerpt(each));
+        to.push_back(name + "=" + each.get_ref<const std::string&>());
+    }
+    return {};
+}
+
 expected<void> take_member(const std::string& name, const json& value, client::job_spec& to) {
     if (name == "tenant") return take_text(value, name, to.tenant);
     if (name == "type") return take_text(value, name, to.type);
@@ -62,9 +71,10 @@ expected<void> take_member(const std::string& name, const json& value, client::j
     if (name == "anyway") return take_flag(value, name, to.run_anyway);
     if (name == "delay") return take_delay(value, to.delay);
     if (name == "traceparent") return take_text(value, name, to.traceparent);
+    if (name == "labels") return take_labels(value, to.labels);
     if (name == "payload") return {};
     return wrong(name, "is not known here; known are tenant, type, payload, key, priority, after, anyway, delay, "
-                       "traceparent");
+                       "traceparent, labels");
 }
 
 // Beyond the string that begins at `at`.

@@ -1,7 +1,8 @@
 // One job as one JSON object: a line of `job submit -f`.
 //
 //     {"tenant": "acme", "type": "resize", "payload": {"w": 3}, "key": "k1", "priority": 2,
-//      "after": ["0199..."], "anyway": true, "delay": "90s", "traceparent": "00-4bf9..."}
+//      "after": ["0199..."], "anyway": true, "delay": "90s", "traceparent": "00-4bf9...",
+//      "labels": {"team": "blue"}}
 //
 // Only `type` must be there. An unknown member is an error: a misspelt "prority" must not pass in silence. The
 // payload goes out as it was written, number for number.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/cli/terminal_text.hpp"
+#include "schema/labels.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -33,6 +34,15 @@ std::string ids_json(const std::vector<job_id>& ids) {
     std::vector<std::string> items;
     for (const job_id& id : ids) items.push_back(json_string(to_string(id)));
     return json_array(items);
+}
+
+std::string labels_json(const std::vector<std::string>& labels) {
+    json_object o;
+    for (const std::string& label : labels) {
+        const std::string_view name = label_name(label);
+        o.text(name, std::string_view{label}.substr(std::min(label.size(), name.size() + 1)));
+    }
+    return o.done();
 }
 
 std::string percent(double fraction) {
@@ -85,6 +95,7 @@ std::string job_json(const client::job_view& job, bool whole) {
     if (job.edits > 0) o.number("edits", job.edits);
     if (job.callback) o.boolean("callback", true);
     if (!job.traceparent.empty()) o.text("traceparent", job.traceparent);
+    if (!job.labels.empty()) o.raw("labels", labels_json(job.labels));
     if (whole) o.foreign("payload", job.payload).raw("history", history_json(job.history));
     return o.done();
 }
@@ -142,6 +153,7 @@ std::string job_description(const client::job_view& job) {
     if (job.parents_pending > 0 && !job.callback) line("waits for", std::to_string(job.parents_pending) + " jobs");
     if (job.edits > 0) line("edited", std::to_string(job.edits) + (job.edits == 1 ? " time" : " times"));
     line("trace", job.traceparent);
+    for (const std::string& label : job.labels) line("label", label);
     line("payload", job.payload);
     for (const client::attempt_end& a : job.history)
         line("attempt " + std::to_string(a.attempt),

@@ -174,6 +174,8 @@ void add_filter_flags(CLI::App& app, filter_flags& flags) {
     app.add_option("--until", flags.until, "Submitted before this time, or longer ago than that");
     app.add_option("--error", flags.error, "Whose last failure has this code: exit_status, timeout_attempt, ...");
     app.add_option("--key", flags.key, "That this idempotency key of the tenant answers with");
+    app.add_option("--label", flags.labels, "With this label: NAME=VALUE, or NAME; may be repeated")
+        ->allow_extra_args(false);
     app.add_option("--where", flags.where,
                    "Whose payload has this field: FIELD=VALUE; a value that is no JSON is a text");
 }
@@ -181,6 +183,7 @@ void add_filter_flags(CLI::App& app, filter_flags& flags) {
 std::optional<client::job_filter> make_filter(const invocation& call, const filter_flags& flags, instant now) {
     client::job_filter filter{.tenant = flags.tenant, .type = flags.type};
     filter.key = flags.key;
+    filter.labels = flags.labels;
     if (!read_where(call, flags.where, filter)) return std::nullopt;
     if (!flags.state.empty()) filter.state = job_state_from(flags.state);
     if (!read_moment(call, "--since", flags.since, now, filter.from) ||
@@ -204,7 +207,7 @@ void add_selection_flags(CLI::App& app, selection_flags& flags) {
 exit_status change_selected(invocation& call, const selection_flags& flags, const job_change& change) {
     if (flags.ids.empty() == !flags.filter.any())
         return call.misused("name jobs, or what to look for (--tenant, --status, --type, --since, --until, "
-                            "--error, --key, --where); "
+                            "--error, --key, --label, --where); "
                             "one of the two");
     if (flags.ids.empty()) return change_found(call, flags, change);
     if (flags.dry_run) return call.misused("--dry-run goes with a filter, not with ids");

@@ -15,11 +15,12 @@ struct filter_flags {
     std::string until;
     std::string error;
     std::string key;
-    std::string where; // FIELD=VALUE
+    std::string where;               // FIELD=VALUE
+    std::vector<std::string> labels; // NAME=VALUE, or NAME
 
     bool any() const {
         return !(tenant.empty() && state.empty() && type.empty() && since.empty() && until.empty() &&
-                 error.empty() && key.empty() && where.empty());
+                 error.empty() && key.empty() && where.empty() && labels.empty());
     }
 };
 

@@ -78,6 +78,8 @@ class blocking_client {
     }
     expected<std::string> metrics() { return run(client_.metrics()); }
     expected<check_result> check() { return run(client_.check()); }
+    expected<start_setting> starts(std::optional<start_setting> change = {}) { return run(client_.starts(change)); }
+    expected<repair_result> repair(repair_request wanted) { return run(client_.repair(std::move(wanted))); }
 
     expected<std::vector<node_view>> nodes() { return run(client_.nodes()); }
     expected<std::vector<shard_view>> shards() { return run(client_.shards()); }

@@ -163,11 +163,13 @@ kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t li
             if (filter.before != never) f.setSubmittedBeforeUs(to_us(filter.before));
             f.setErrorCode(static_cast<std::uint16_t>(filter.error_code));
             f.setKey(filter.key);
+            if (!filter.labels.empty())
+                write_texts(filter.labels, f.initLabels(static_cast<unsigned>(filter.labels.size())));
             f.setPayloadField(filter.payload_field);
             f.setPayloadValue(filter.payload_value);
             request.setLimit(limit);
             request.setCursor(as_data(cursor));
-            const bool by_payload = !filter.key.empty() || !filter.payload_field.empty();
+            const bool by_payload = !filter.key.empty() || !filter.payload_field.empty() || !filter.labels.empty();
             auto answered = request.send();
             if (!by_payload) return answered.then([](page_response r) { return page_of(r); });
             return answered.then([](page_response r) {

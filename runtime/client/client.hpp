@@ -108,6 +108,10 @@ class client {
     kj::Promise<expected<tree_page>> tree(std::string path = {}, std::uint32_t limit = 1000);
     kj::Promise<expected<std::string>> metrics();
     kj::Promise<expected<check_result>> check();
+    // Of the node that is asked; with a setting, that is what it is from now on.
+    kj::Promise<expected<start_setting>> starts(std::optional<start_setting> change = {});
+    // Checks, puts right what it is asked to, and checks again.
+    kj::Promise<expected<repair_result>> repair(repair_request wanted);
 
     // ---- the cluster; invalid_argument from a node alone
     kj::Promise<expected<std::vector<node_view>>> nodes();

@@ -2,6 +2,7 @@
 #include "runtime/client/client.hpp"
 #include "runtime/client/link.hpp"
 #include "runtime/client/wire.hpp"
+#include "schema/wire_ids.hpp"
 
 namespace coppice::client {
 namespace {
@@ -83,8 +84,52 @@ kj::Promise<expected<check_result>> client::check() {
             return s.platform.checkRequest().send().then(
                 [](capnp::Response<api::PlatformService::CheckResults> r) -> expected<check_result> {
                     if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-                    check_result result{{}, r.getRows()};
-                    for (const auto finding : r.getFindings()) result.findings.push_back(text_of(finding));
+                    const auto audit = r.getAudit();
+                    return check_result{texts_of(r.getFindings()),
+                                        r.getRows(),
+                                        r.getRepairable(),
+                                        {from_us(audit.getAt()), audit.getRows(), audit.getFindings()}};
+                });
+        });
+}
+
+kj::Promise<expected<start_setting>> client::starts(std::optional<start_setting> change) {
+    return link_->call<start_setting>(
+        repeat::safe, no_wait, [change](session& s) -> kj::Promise<expected<start_setting>> {
+            if (!s.grant.may_operate) return expected<start_setting>(not_granted(s, "the platform"));
+            auto request = s.platform.startsRequest();
+            request.setChange(change.has_value());
+            if (change) {
+                request.setClosed(change->closed);
+                request.setPerSecond(change->per_second);
+            }
+            return request.send().then(
+                [](capnp::Response<api::PlatformService::StartsResults> r) -> expected<start_setting> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    return start_setting{r.getClosed(), r.getPerSecond()};
+                });
+        });
+}
+
+// Safe to repeat: what has been put right is not found again.
+kj::Promise<expected<repair_result>> client::repair(repair_request wanted) {
+    return link_->call<repair_result>(
+        repeat::safe, 2 * check_wait,
+        [wanted = std::move(wanted)](session& s) -> kj::Promise<expected<repair_result>> {
+            if (!s.grant.may_operate) return expected<repair_result>(not_granted(s, "the platform"));
+            auto request = s.platform.repairRequest();
+            auto jobs = request.initJobs(static_cast<unsigned>(wanted.jobs.size()));
+            for (unsigned i = 0; i < jobs.size(); ++i) write_id(wanted.jobs[i], jobs[i]);
+            request.setCounters(wanted.counters);
+            request.setAll(wanted.all);
+            request.setReason(wanted.reason);
+            return request.send().then(
+                [](capnp::Response<api::PlatformService::RepairResults> r) -> expected<repair_result> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    repair_result result{{}, texts_of(r.getRemaining())};
+                    for (const auto each : r.getRepairs())
+                        result.repairs.push_back(
+                            {read_id(each.getJob()), text_of(each.getCounters()), read(each.getFailure())});
                     return result;
                 });
         });

@@ -40,6 +40,7 @@ struct job_spec {
     instant not_before = never; // either this or `delay`
     bool run_anyway = false;    // starts when all in `after` have ended, however they did
     std::string traceparent;    // of the caller's span (W3C Trace Context), handed on to every attempt; empty: none
+    std::vector<std::string> labels; // to search by: "name=value", each name once
 };
 
 // One of a graph: jobs that are taken all together or not at all.
@@ -100,8 +101,9 @@ struct job_view {
     job_id redrives;                   // the job that it does again; nil: none
     job_id redriven_as;                // the job that does it again; nil: none
     std::string traceparent;           // that it was submitted with; empty: none
-    std::uint32_t edits = 0;           // how often it was changed while it waited
-    bool callback = false;             // starts when all others of its graph have ended
+    std::vector<std::string> labels;
+    std::uint32_t edits = 0; // how often it was changed while it waited
+    bool callback = false;   // starts when all others of its graph have ended
 };
 
 // What to change of a job that waits.
@@ -117,11 +119,12 @@ struct job_filter {
     std::string tenant; // empty: all that the token may see
     std::string type;
     std::optional<job_state> state;
-    instant from = never;       // submitted then or later
-    instant before = never;     // submitted before
-    errc error_code = errc::ok; // whose last failure has this code; ok: any
-    std::string key;            // of whom this idempotency key answers, of the tenant; empty: any
-    std::string payload_field;  // whose payload has this field with this value (JSON); empty: any
+    instant from = never;            // submitted then or later
+    instant before = never;          // submitted before
+    errc error_code = errc::ok;      // whose last failure has this code; ok: any
+    std::string key;                 // of whom this idempotency key answers, of the tenant; empty: any
+    std::vector<std::string> labels; // that it has: "name=value", or "name" with any value
+    std::string payload_field;       // whose payload has this field with this value (JSON); empty: any
     std::string payload_value;
 };
 
@@ -250,6 +253,37 @@ struct tree_page {
 struct check_result {
     std::vector<std::string> findings; // empty: every invariant holds
     std::uint64_t rows = 0;            // walked
+    std::uint32_t repairable = 0;      // jobs and counters that a repair may put right
+    struct audit {
+        instant at = never; // when it ended; never: there was none
+        std::uint64_t rows = 0;
+        std::uint32_t findings = 0;
+    };
+    audit newest_audit; // by the node itself
+};
+
+// How fast a node starts jobs.
+struct start_setting {
+    bool closed = false;          // not at all
+    std::uint32_t per_second = 0; // 0: as fast as there are slots
+};
+
+// What of a check's findings to put right.
+struct repair_request {
+    std::vector<job_id> jobs;
+    bool counters = false;
+    bool all = false;
+    std::string reason;
+};
+
+struct repair_result {
+    struct repair {
+        job_id job;           // nil: counters
+        std::string counters; // of this tenant
+        expected<void> done;
+    };
+    std::vector<repair> repairs;
+    std::vector<std::string> remaining; // what a check finds afterwards
 };
 
 // ---- the cluster; as api.capnp says

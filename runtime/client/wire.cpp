@@ -69,6 +69,7 @@ job_view read(api::JobView::Reader j) {
                .redrives = read(j.getRedrives()),
                .redriven_as = read(j.getRedrivenAs()),
                .traceparent = text_of(j.getTraceparent()),
+               .labels = texts_of(j.getLabels()),
                .edits = j.getEdits(),
                .callback = j.getCallback()};
     for (const auto end : j.getHistory())
@@ -160,6 +161,7 @@ void write(api::JobSpec::Builder to, const job_spec& spec) {
     to.setNotBeforeUs(to_us(spec.not_before));
     to.setRunAnyway(spec.run_anyway);
     if (!spec.traceparent.empty()) to.setTraceparent(spec.traceparent.c_str());
+    if (!spec.labels.empty()) write_texts(spec.labels, to.initLabels(static_cast<unsigned>(spec.labels.size())));
 }
 
 void write(api::LogLine::Builder to, std::uint32_t attempt, const log_line& line) {

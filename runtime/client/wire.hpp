@@ -11,6 +11,7 @@
 
 #include "runtime/client/values.hpp"
 #include "schema/api.capnp.h"
+#include "schema/wire_text.hpp"
 
 namespace coppice::client {
 

@@ -66,6 +66,10 @@ void read_config(field_reader& fields, node_config& config) {
     fields.mapping("store", [&](field_reader& store) {
         store.size("map_bytes", config.store.map_bytes, limits::map_size_min, limits::map_size_max);
     });
+    fields.boolean("paused", config.paused);
+    fields.mapping("audit", [&](field_reader& audit) {
+        audit.duration("every", config.audit.every, milliseconds{0}, limits::delay_max);
+    });
     fields.mapping("log", [&](field_reader& log) { read_log(log, config.log); });
     fields.mapping("tracing", [&](field_reader& tracing) {
         if (tracing.text("endpoint", config.tracing.endpoint, presence::required))

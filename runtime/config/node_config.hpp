@@ -52,6 +52,12 @@ struct store_settings {
     bool operator==(const store_settings&) const = default;
 };
 
+// The node's own walks over its store.
+struct audit_settings {
+    milliseconds every = std::chrono::hours{6}; // 0: none
+    bool operator==(const audit_settings&) const = default;
+};
+
 // As words, which the log itself understands.
 struct log_settings {
     std::string level = "info";  // one of log_levels
@@ -75,8 +81,10 @@ struct node_config {
     auth_settings auth;
     exec_settings exec;
     store_settings store;
+    audit_settings audit;
     log_settings log;
     tracing_settings tracing;
+    bool paused = false;                     // it starts no jobs until `coppice node release`
     std::optional<cluster_settings> cluster; // absent: the node is alone
     bool operator==(const node_config&) const = default;
 };

@@ -5,6 +5,7 @@
 #include "actors/governance/control_actor.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/jobs/shard_actor.hpp"
+#include "actors/jobs/store_check.hpp"
 #include "actors/supervision/actor_tree.hpp"
 #include "runtime/auth/jwt.hpp"
 #include "runtime/edge/cluster_view.hpp"
@@ -49,6 +50,8 @@ struct edge_context {
     std::function<instant()> clock = wall_clock_now;
     std::function<std::string()> metrics_text;
     std::function<void()> login_refused;
+    std::function<audit_summary()> newest_audit;
+    std::shared_ptr<start_valve> valve;
     std::function<void(span)> add_span; // of a call; empty: nobody collects them
     std::shared_ptr<calls_under_way> calls = std::make_shared<calls_under_way>(); // the loop's
     std::shared_ptr<std::atomic<std::size_t>> rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);

@@ -58,6 +58,7 @@ class redrive_builder {
         spec.setPriority(row.getPriority());
         spec.setRunAnyway(row.getRunAnyway());
         spec.setTraceparent(row.getTraceparent());
+        if (row.hasLabels()) spec.setLabels(row.getLabels());
         spec.setPayload(payload_of(tables_, id, row));
         payload_bytes_ += spec.getPayload().size();
         if (payload_bytes_ > limits::rpc_message_size_max / 2)

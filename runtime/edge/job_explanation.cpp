@@ -21,8 +21,9 @@ struct tally {
 
 class explanation {
   public:
-    explanation(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row)
-        : t_(t), id_(id), row_(row), tenant_(declared.tenant(id.tenant())),
+    explanation(read_tables& t, const catalog& declared, const job_id& id, rec::JobRow::Reader row,
+                const start_valve::setting& starts)
+        : t_(t), starts_(starts), id_(id), row_(row), tenant_(declared.tenant(id.tenant())),
           type_(declared.type(type_id{row.getType()})) {}
 
     std::vector<std::string> reasons() {
@@ -88,6 +89,8 @@ class explanation {
         if (tenant_ == nullptr || type_ == nullptr) return say("its tenant or type is not declared here");
         const tenant_spec& t = tenant_->spec;
         const job_type_spec& y = type_->spec;
+        if (starts_.closed)
+            say("this node is paused, and starts nothing of the shards that it leads: coppice node release");
         if (t.paused) say("tenant \"" + t.name + "\" is paused");
         if (y.paused) say("job type \"" + y.name + "\" is paused");
         const tally of_tenant = running([](const job_id&, rec::RunningRow::Reader) { return true; });
@@ -101,6 +104,8 @@ class explanation {
                 labels_wanted(y));
         const tally before = ahead();
         if (before.count > 0) say(before.text() + " jobs of its tenant and type are before it in the queue");
+        if (starts_.per_second > 0)
+            say("this node starts at most " + std::to_string(starts_.per_second) + " jobs a second");
         if (t.rate.bounds()) say("tenant \"" + t.name + "\" starts at most " + words(t.rate));
         if (y.concurrency.rate.bounds() && !y.concurrency.by.empty())
             say("jobs with its \"" + y.concurrency.by + "\" start at most " + words(y.concurrency.rate));
@@ -176,6 +181,7 @@ class explanation {
     }
 
     read_tables& t_;
+    const start_valve::setting starts_;
     const job_id id_;
     const rec::JobRow::Reader row_;
     const declared_tenant* tenant_;
@@ -185,11 +191,12 @@ class explanation {
 
 } // namespace
 
-std::optional<std::vector<std::string>> explain_job(read_tables& t, const catalog& declared, const job_id& id) {
+std::optional<std::vector<std::string>> explain_job(read_tables& t, const catalog& declared, const job_id& id,
+                                                    const start_valve::setting& starts) {
     const auto stored = t.get(table::jobs, keys::job(id));
     if (!stored) return std::nullopt;
     record_reader<rec::JobRow> reader;
-    return explanation{t, declared, id, reader.read(*stored)}.reasons();
+    return explanation{t, declared, id, reader.read(*stored), starts}.reasons();
 }
 
 } // namespace coppice

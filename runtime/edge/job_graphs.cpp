@@ -28,8 +28,13 @@ std::vector<job_id> jobs_of_graph(read_tables& t, const job_id& graph) {
 kj::Promise<void> job_service::submitGraph(SubmitGraphContext context) {
     if (const auto over = expired(identity_, edge_.clock())) return refuse(context, *over);
     if (const auto no = not_everywhere(edge_, feature::graphs)) return refuse(context, *no);
-    bool has_callback = false;
-    for (const auto job : context.getParams().getJobs()) has_callback = has_callback || job.getCallback();
+    bool has_callback = false, has_labels = false;
+    for (const auto job : context.getParams().getJobs()) {
+        has_callback = has_callback || job.getCallback();
+        has_labels = has_labels || job.getJob().hasLabels();
+    }
+    if (has_labels)
+        if (const auto no = not_everywhere(edge_, feature::repairs)) return refuse(context, *no);
     if (has_callback)
         if (const auto no = not_everywhere(edge_, feature::batches)) return refuse(context, *no);
     auto call = take_call(identity_.connection);
@@ -134,7 +139,7 @@ kj::Promise<void> job_service::explain(ExplainContext context) {
     return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {
         auto read = [this, context, id]() mutable {
             const auto tables = edge_.data->begin_read();
-            const auto reasons = explain_job(*tables, *edge_.board->get(), id);
+            const auto reasons = explain_job(*tables, *edge_.board->get(), id, edge_.valve->get());
             if (!reasons) return write_failure(no_such_job(id), context.getResults().initFailure());
             auto rows = context.getResults().initReasons(static_cast<unsigned>(reasons->size()));
             for (unsigned i = 0; i < rows.size(); ++i) rows.set(i, (*reasons)[i].c_str());

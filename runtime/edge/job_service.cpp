@@ -66,11 +66,15 @@ kj::Promise<void> job_service::submit_declared(SubmitContext context, call_place
     bool all_known = true;
     bool any_anyway = false;
     bool any_trace = false;
+    bool any_label = false;
     for (const auto job : jobs) {
         any_anyway = any_anyway || job.getRunAnyway();
         any_trace = any_trace || job.hasTraceparent();
+        any_label = any_label || job.hasLabels();
     }
     if (any_trace && not_everywhere(edge_, feature::batches)) builder.leave_out_traces();
+    if (any_label)
+        if (const auto no = not_everywhere(edge_, feature::repairs)) return refuse(context, *no);
     if (any_anyway)
         if (const auto no = not_everywhere(edge_, feature::graphs)) return refuse(context, *no);
     for (unsigned i = 0; i < jobs.size(); ++i) {
@@ -130,6 +134,9 @@ std::optional<failure> payload_filter(api::JobService::Filter::Reader filter, jo
         return failure{errc::invalid_argument, "an idempotency key is a tenant's: name the tenant, too", 0};
     if (to.key.size() > limits::idempotency_key_size_max)
         return failure{errc::invalid_argument, "an idempotency key has at most 255 bytes", 0};
+    if (filter.getLabels().size() > limits::job_labels_max)
+        return failure{errc::invalid_argument, "a filter has at most 16 labels", 0};
+    for (const auto label : filter.getLabels()) to.labels.emplace_back(view_of(label));
     if (filter.getPayloadField().size() == 0) return std::nullopt;
     auto value = parse_json(view_of(filter.getPayloadValue()));
     if (!value)

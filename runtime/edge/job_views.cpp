@@ -1,6 +1,9 @@
 #include "runtime/edge/job_views.hpp"
 
+#include <algorithm>
+
 #include "actors/governance/json_equality.hpp"
+#include "schema/labels.hpp"
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
@@ -14,12 +17,22 @@ void write_error(rec::JobRow::Reader row, api::JobView::Builder to) {
     to.setErrorAttempt(row.getErrorAttempt());
 }
 
+bool has_labels(rec::JobRow::Reader row, const std::vector<std::string>& wanted) {
+    const auto labels = row.getLabels();
+    return std::ranges::all_of(wanted, [&](const std::string& each) {
+        const bool by_name = each.find('=') == std::string::npos;
+        for (const auto label : labels)
+            if ((by_name ? label_name(view_of(label)) : view_of(label)) == each) return true;
+        return false;
+    });
+}
+
 bool matches(const job_filter& filter, rec::JobRow::Reader row) {
     const instant submitted = from_us(row.getSubmittedUs());
     return (!filter.type || filter.type->value == row.getType()) &&
            (!filter.state || *filter.state == row.getState()) && (!filter.from || submitted >= *filter.from) &&
            (!filter.before || submitted < *filter.before) &&
-           (!filter.error_code || *filter.error_code == row.getErrorCode());
+           (!filter.error_code || *filter.error_code == row.getErrorCode()) && has_labels(row, filter.labels);
 }
 
 // Payloads that are no JSON objects have no fields.
@@ -113,6 +126,7 @@ void write_job(read_tables& t, const catalog& declared, const job_id& id, rec::J
     to.setTraceparent(row.getTraceparent());
     to.setEdits(row.getEdits());
     to.setCallback(row.getCallback());
+    if (row.hasLabels()) to.setLabels(row.getLabels());
     write_error(row, to);
     if (!whole) return;
     to.setPayload(payload_of(t, id, row));

@@ -32,7 +32,8 @@ struct job_filter {
     std::optional<instant> from, before; // of the submission
     std::optional<std::uint16_t> error_code;
     std::optional<payload_match> payload;
-    std::string key; // with a tenant
+    std::string key;                 // with a tenant
+    std::vector<std::string> labels; // "name=value", or "name"
 };
 struct job_page {
     std::vector<job_id> ids;

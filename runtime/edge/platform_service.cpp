@@ -1,13 +1,10 @@
 #include "runtime/edge/platform_service.hpp"
 
 #include <algorithm>
-#include <kj/thread.h>
 #include <map>
 #include <set>
-#include <thread>
 
 #include "actors/governance/bounded_json.hpp"
-#include "actors/jobs/store_check.hpp"
 #include "actors/schedules/schedule_times.hpp"
 #include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/feature_gate.hpp"
@@ -283,6 +280,22 @@ kj::Promise<void> platform_service::tree(TreeContext context) {
     return kj::READY_NOW;
 }
 
+kj::Promise<void> platform_service::starts(StartsContext context) {
+    if (const auto no = denied(identity_, permission::operate, "", edge_.clock())) return refuse(context, *no);
+    const auto params = context.getParams();
+    if (params.getChange()) {
+        edge_.log.info("starts are ordered to change", {{"closed", params.getClosed()},
+                                                        {"per_second", std::uint64_t{params.getPerSecond()}},
+                                                        {"by", identity_.who.subject}});
+        edge_.valve->set({params.getClosed(), params.getClosed() ? 0 : params.getPerSecond()});
+    }
+    const start_valve::setting is = edge_.valve->get();
+    auto answer = context.getResults();
+    answer.setClosed(is.closed);
+    answer.setPerSecond(is.per_second);
+    return kj::READY_NOW;
+}
+
 kj::Promise<void> platform_service::metrics(MetricsContext context) {
     auto answer = context.getResults();
     if (const auto no = denied(identity_, permission::read_tree, "", edge_.clock()))
@@ -290,33 +303,6 @@ kj::Promise<void> platform_service::metrics(MetricsContext context) {
     else
         answer.setText(edge_.metrics_text().c_str());
     return kj::READY_NOW;
-}
-
-// In a thread of its own: a walk over a big store must not hold up the calls of others.
-kj::Promise<void> platform_service::check(CheckContext context) {
-    if (const auto no = denied(identity_, permission::operate, "", edge_.clock())) return refuse(context, *no);
-    if (checking_) return refuse(context, {errc::overloaded, "a check is under way on this connection", 1000});
-    checking_ = true;
-    auto paf = kj::newPromiseAndCrossThreadFulfiller<check_report>();
-    auto walker = kj::heap<kj::Thread>(
-        [store = edge_.data, shards = shards_of(edge_, std::nullopt), fulfiller = kj::mv(paf.fulfiller)]() mutable {
-            const auto tables = store->begin_read();
-            check_report all;
-            for (const shard_id shard : shards) {
-                check_report one = check_store(*tables, shard);
-                all.rows += one.rows;
-                std::ranges::move(one.findings, std::back_inserter(all.findings));
-            }
-            fulfiller->fulfill(std::move(all));
-        });
-    return paf.promise
-        .then([context](check_report report) mutable {
-            auto answer = context.getResults();
-            answer.setRows(report.rows);
-            auto findings = answer.initFindings(static_cast<unsigned>(report.findings.size()));
-            for (unsigned i = 0; i < findings.size(); ++i) findings.set(i, report.findings[i].c_str());
-        })
-        .attach(kj::mv(walker), kj::defer([this] { checking_ = false; }));
 }
 
 } // namespace coppice

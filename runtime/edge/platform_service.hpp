@@ -3,6 +3,7 @@
 
 #include <kj/timer.h>
 
+#include "actors/jobs/store_check.hpp"
 #include "runtime/config/documents.hpp"
 #include "runtime/edge/call_guard.hpp"
 
@@ -18,7 +19,10 @@ class platform_service final : public api::PlatformService::Server {
     kj::Promise<void> get(GetContext context) override;
     kj::Promise<void> tree(TreeContext context) override;
     kj::Promise<void> metrics(MetricsContext context) override;
+    // platform_check.cpp
     kj::Promise<void> check(CheckContext context) override;
+    kj::Promise<void> repair(RepairContext context) override;
+    kj::Promise<void> starts(StartsContext context) override;
     // platform_cluster.cpp
     kj::Promise<void> nodes(NodesContext context) override;
     kj::Promise<void> shards(ShardsContext context) override;
@@ -28,6 +32,8 @@ class platform_service final : public api::PlatformService::Server {
 
   private:
     std::optional<failure> refused_here() const;
+
+    kj::Promise<check_report> walk();
 
     // What `apply` and `get` do once everything that was declared elsewhere is known here.
     kj::Promise<void> apply_known(ApplyContext context, std::vector<declared_document> documents, call_place call);

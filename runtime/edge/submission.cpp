@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "actors/governance/bounded_json.hpp"
+#include "schema/labels.hpp"
 #include "schema/trace_context.hpp"
 #include "schema/wire_ids.hpp"
 
@@ -19,7 +21,29 @@ hash128 body_hash(api::JobSpec::Reader spec, const nlohmann::json& payload) {
     body += '\0' + std::to_string(spec.getPriority()) + ' ' + std::to_string(spec.getDelayMs()) + ' ' +
             std::to_string(spec.getNotBeforeUs()) + (spec.getRunAnyway() ? " anyway" : "");
     for (const auto id : spec.getAfter()) body += ' ' + to_string(read_id(id));
+    for (const auto label : spec.getLabels()) body += '\0' + std::string{view_of(label)};
     return sha256_head(body);
+}
+
+std::optional<failure> wrong_labels(capnp::List<capnp::Text>::Reader labels) {
+    if (labels.size() > limits::job_labels_max)
+        return failure{errc::invalid_argument,
+                       "a job has at most " + std::to_string(limits::job_labels_max) + " labels, not " +
+                           std::to_string(labels.size()),
+                       0};
+    std::set<std::string_view> names;
+    for (const auto label : labels) {
+        if (!is_label(view_of(label)))
+            return failure{
+                errc::invalid_argument,
+                "a label is NAME=VALUE, its name 1 to 63 of a-z, 0-9 and -_./, its value at most 128 bytes "
+                "without control characters",
+                0};
+        if (!names.insert(label_name(view_of(label))).second)
+            return failure{errc::invalid_argument,
+                           "two labels are named \"" + std::string{label_name(view_of(label))} + "\"", 0};
+    }
+    return std::nullopt;
 }
 
 std::string join(const std::vector<violation>& violations) {
@@ -99,6 +123,7 @@ std::optional<failure> submission_builder::check_bounds(api::JobSpec::Reader spe
         return failure{
             errc::invalid_argument,
             "traceparent is no W3C Trace Context, version 00: 00-<32 hex digits>-<16>-<2>, in lower case", 0};
+    if (auto wrong = wrong_labels(spec.getLabels())) return wrong;
     const auto furthest = std::chrono::duration_cast<milliseconds>(limits::delay_max);
     if (spec.getDelayMs() > static_cast<std::uint64_t>(furthest.count()) ||
         spec.getNotBeforeUs() > to_us(now_ + furthest) || spec.getNotBeforeUs() < 0)
@@ -144,6 +169,7 @@ void submission_builder::fill(api::JobSpec::Reader spec, const checked& known, c
     fill_keys(type, known.payload, to);
     to.setRunAnyway(spec.getRunAnyway());
     if (traces_ && spec.getTraceparent().size() > 0) to.setTraceparent(spec.getTraceparent());
+    if (spec.getLabels().size() > 0) to.setLabels(spec.getLabels());
     if (!after.empty()) {
         auto ids = to.initAfter(static_cast<unsigned>(after.size()));
         for (unsigned i = 0; i < ids.size(); ++i) write_id(after[i], ids[i]);

@@ -16,9 +16,11 @@
 #include "runtime/config/specs.hpp"
 #include "runtime/node/cluster_side.hpp"
 #include "runtime/node/control_file.hpp"
+#include "runtime/node/development.hpp"
 #include "runtime/node/edge_thread.hpp"
 #include "runtime/node/heap_keeper.hpp"
 #include "runtime/node/node_tree.hpp"
+#include "runtime/node/self_audit.hpp"
 #include "runtime/observability/node_metrics.hpp"
 #include "runtime/observability/readiness.hpp"
 
@@ -86,30 +88,6 @@ expected<void> write_operator_token(const std::filesystem::path& directory, cons
     std::ofstream{path} << *token << '\n';
     ::umask(before);
     return {};
-}
-
-// What --dev declares, so that the first job needs no file. What is declared already stays as somebody made it.
-void declare_development(const control_handle& control, const catalog& declared, const logger& log) {
-    auto request = std::make_shared<declare_documents>();
-    job_type_spec exec;
-    exec.name = "exec";
-    exec.executor = executor_kind::exec;
-    exec.argv_from_payload = true;
-    exec.schema = R"({"type":"object","required":["argv"],"additionalProperties":false,"properties":{)"
-                  R"("argv":{"type":"array","minItems":1,"items":{"type":"string"}},"stdin":{"type":"string"}}})";
-    tenant_spec tenant;
-    tenant.name = "default";
-    tenant.types = {"*"};
-    if (declared.type(exec.name) == nullptr)
-        request->documents.push_back({std::string{job_type_kind}, exec.name, to_json(exec)});
-    if (declared.tenant(tenant.name) == nullptr)
-        request->documents.push_back({std::string{tenant_kind}, tenant.name, to_json(tenant)});
-    if (request->documents.empty()) return;
-    request->by = "coppice serve --dev";
-    request->done = [log](const auto& done) {
-        if (!done) log.error("the development documents were refused", {{"why", to_string(done.error())}});
-    };
-    caf::anon_send(control, std::move(request));
 }
 
 logger make_logger(const log_settings& settings) {
@@ -313,6 +291,8 @@ expected<void> run_node(const node_config& config, bool development) {
     const auto span_count = std::make_shared<span_totals>();
     const auto spans =
         span_exporter::make({config.tracing.endpoint, to_string(config.listen)}, log.named("tracing"), span_count);
+    const auto valve = std::make_shared<start_valve>(start_valve::setting{.closed = config.paused});
+    const auto audit = std::make_shared<self_audit>(*opened->data, shards, config.audit.every, log.named("audit"));
     const auto metrics = std::make_shared<node_metrics>(metrics_sources{
         .data = opened->data.get(),
         .control = opened->control.get(),
@@ -325,7 +305,9 @@ expected<void> run_node(const node_config& config, bool development) {
         .actors = actors_always_there(shards),
         .log = log,
         .rpc_connections = [rpc_connections] { return rpc_connections->load(); },
-        .spans = span_count});
+        .spans = span_count,
+        .newest_audit = [audit] { return audit->newest(); },
+        .valve = valve});
     const std::uint32_t life = life_of(opened->life, cluster.get());
     const auto worker_of_life = make_worker_id(life, 1, true);
     node_tree_options tree_options{
@@ -342,6 +324,7 @@ expected<void> run_node(const node_config& config, bool development) {
                 if (spans) spans->committed(r);
             },
         .on_workers = [metrics](shard_id shard, const slot_pool& pool) { metrics->workers_changed(pool, shard); },
+        .valve = valve,
         .exec = {.runner = {.work_root = directory->path() / "work"},
                  .rlimits = {static_cast<std::uint64_t>(config.exec.cpu.count() / 1000), config.exec.memory_bytes,
                              config.exec.file_bytes, config.exec.open_files},
@@ -394,6 +377,8 @@ expected<void> run_node(const node_config& config, bool development) {
                               return metrics->render() + (side == nullptr ? "" : side->metrics_text());
                           },
                       .login_refused = [metrics] { metrics->login_refused(); },
+                      .newest_audit = [audit] { return audit->newest(); },
+                      .valve = valve,
                       .add_span =
                           spans ? [spans](span one) { spans->add(std::move(one)); } : std::function<void(span)>{},
                       .rpc_connections = rpc_connections,

@@ -48,7 +48,8 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
     const journal_options data{
         .data = options.data,
         .on_commit = [on_commit = options.on_commit](const commit_report& r) { on_commit(only, r); },
-        .on_workers = [on_workers = options.on_workers](const slot_pool& pool) { on_workers(only, pool); }};
+        .on_workers = [on_workers = options.on_workers](const slot_pool& pool) { on_workers(only, pool); },
+        .valve = options.valve};
     const control_options control{options.control, options.board, journal, options.readers};
     auto exec = std::make_shared<exec_actor_options>(options.exec);
     supervisor_spec tree{
@@ -85,6 +86,7 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
 supervisor_spec cluster_tree(const node_addresses& addresses, const node_tree_options& options,
                              replica_journal_options journal, router_options router, start_function control) {
     const journal_port replicas{addresses.replicas.as<journal_handle>(), options.gate};
+    journal.journal.valve = options.valve;
     std::vector<start_function> trees;
     for (const shard_id shard : journal.journal.shards) {
         const auto scheduler = addresses.shard[shard.value].scheduler.as<shard_handle>();

@@ -34,6 +34,7 @@ struct node_tree_options {
     spec_readers readers;
     std::function<void(shard_id, const commit_report&)> on_commit;
     std::function<void(shard_id, const slot_pool&)> on_workers;
+    std::shared_ptr<start_valve> valve;
     exec_actor_options exec; // its journal and shard are set here
     bool development = false;
 };

@@ -135,6 +135,22 @@ void node_metrics::register_workers_and_edge() {
     registry_.collect_counter("operations_spans_dropped_total",
                               "Spans that the collector did not take, or that were too many.",
                               spans(&span_totals::dropped));
+    registry_.collect_gauges(
+        {"operations_starts_per_second_max", "How fast the node may start jobs; +Inf: no bound.", {}}, [this] {
+            const start_valve::setting is = sources_.valve ? sources_.valve->get() : start_valve::setting{};
+            const double bound = is.per_second > 0 ? is.per_second : std::numeric_limits<double>::infinity();
+            return samples{{{}, is.closed ? 0 : bound}};
+        });
+    const auto audit = [this] { return sources_.newest_audit ? sources_.newest_audit() : audit_summary{}; };
+    registry_.collect_counter("operations_store_audits_total", "Walks of the node over its own store.",
+                              [audit] { return audit().walks; });
+    registry_.collect_gauges({"operations_store_audit_findings", "What the newest walk found to be wrong.", {}},
+                             [audit] {
+                                 return samples{{{}, as_double(audit().findings)}};
+                             });
+    registry_.collect_gauges({"operations_store_audit_rows", "Rows that the newest walk looked at.", {}}, [audit] {
+        return samples{{{}, as_double(audit().rows)}};
+    });
     registry_.collect_counter("operations_log_lines_lost_total",
                               "Lines of the node's log that could not be written.",
                               [this] { return sources_.log ? sources_.log->lines_lost() : 0; });

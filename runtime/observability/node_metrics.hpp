@@ -12,6 +12,8 @@
 #include <mutex>
 #include <optional>
 
+#include "actors/jobs/start_valve.hpp"
+#include "actors/jobs/store_check.hpp"
 #include "actors/supervision/actor_tree.hpp"
 #include "runtime/observability/commit_meter.hpp"
 #include "runtime/observability/log.hpp"
@@ -35,6 +37,8 @@ struct metrics_sources {
     std::optional<logger> log;
     std::function<std::size_t()> rpc_connections; // called by render, on its thread
     std::shared_ptr<const span_totals> spans;
+    std::function<audit_summary()> newest_audit;
+    std::shared_ptr<const start_valve> valve;
     std::function<instant()> clock = wall_clock_now;
 };
 

@@ -152,6 +152,9 @@ BOOST_AUTO_TEST_CASE(lists_feeds_and_submissions_stay_in_the_tenant) {
         for (const auto& command : std::vector<std::vector<std::string>>{{"tree"},
                                                                          {"metrics"},
                                                                          {"check"},
+                                                                         {"doctor", "--repair", "all"},
+                                                                         {"node", "pause"},
+                                                                         {"top", "--count", "1"},
                                                                          {"get", "tenant", "birch"},
                                                                          {"job", "list", "--tenant", "birch"}}) {
             const outcome o = houses.n.run_as(with_token(houses.n, token_for(houses.n, role, "acme")), command);

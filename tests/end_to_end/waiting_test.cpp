@@ -1,6 +1,7 @@
 // What can be done with jobs that wait, and what they bring along: edits, callbacks of graphs, traces.
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -211,6 +212,83 @@ BOOST_AUTO_TEST_CASE(jobs_are_found_by_their_key_and_by_what_their_payload_says)
     const outcome cancelled = n.run({"job", "cancel", "--where", "word=a"});
     BOOST_TEST(contains(cancelled.out, "2 of 2 jobs cancelled"), cancelled.out << cancelled.err);
     BOOST_TEST(job_of(n, big)["status"] == "queued");
+}
+
+BOOST_AUTO_TEST_CASE(jobs_are_found_by_their_labels) {
+    const node n;
+    declare(n, held_type + "true\n");
+    const scratch_directory files;
+    const std::string graph = (files / "graph").string();
+    std::ofstream(graph)
+        << R"({"name":"a","type":"held","payload":{"word":"a"},"labels":{"team":"blue","run":"1"}})"
+        << "\n"
+        << R"({"name":"b","type":"held","payload":{"word":"b"},"after":["a"],"labels":{"team":"red"}})"
+        << "\n";
+    const outcome sent = n.run({"job", "submit", "--tenant", "default", "--graph", graph, "-o", "json"});
+    BOOST_REQUIRE_MESSAGE(sent.status == 0, sent.err);
+    const auto submit = [&](std::vector<std::string> labels) {
+        std::vector<std::string> line{"job",    "submit", "--tenant",  "default",
+                                      "--type", "held",   "--payload", R"({"word":"c"})"};
+        for (const std::string& each : labels) line.insert(line.end(), {"--label", each});
+        return n.run(line);
+    };
+    const std::string third = first_line(submit({"team=blue", "note=a = b"}).out);
+    const auto found = [&](std::vector<std::string> flags) {
+        flags.insert(flags.begin(), {"job", "list", "-o", "json"});
+        const outcome o = n.run(flags);
+        BOOST_REQUIRE_MESSAGE(o.status == 0, o.err);
+        return json::parse(o.out)["jobs"].size();
+    };
+    BOOST_TEST(found({"--label", "team=blue"}) == 2U);
+    BOOST_TEST(found({"--label", "team=blue", "--label", "run"}) == 1U);
+    BOOST_TEST(found({"--label", "team"}) == 3U);
+    BOOST_TEST(found({"--label", "team=b"}) == 0U);
+    BOOST_TEST(found({"--label", "note=a = b"}) == 1U);
+    BOOST_TEST(job_of(n, third)["labels"] == (json{{"team", "blue"}, {"note", "a = b"}}));
+
+    for (const std::vector<std::string>& wrong : {std::vector<std::string>{"team"},
+                                                  {"Team=x"},
+                                                  {"=x"},
+                                                  {"t=" + std::string(129, 'v')},
+                                                  {"t=1", "t=2"},
+                                                  {"t=\x01"},
+                                                  std::vector<std::string>(17, "t=1")}) {
+        const outcome refused = submit(wrong);
+        BOOST_TEST(refused.status == 1);
+        BOOST_TEST(contains(refused.err, "label"), refused.err);
+    }
+    const outcome cancelled = n.run({"job", "cancel", "--label", "team=blue"});
+    BOOST_TEST(contains(cancelled.out, "2 of 2 jobs cancelled"), cancelled.out << cancelled.err);
+    const std::string again = json::parse(n.run({"job", "redrive", third, "-o", "json"}).out)["as"];
+    BOOST_TEST(job_of(n, again)["labels"]["note"] == "a = b");
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_starts_paused_is_released_as_fast_as_it_is_told) {
+    node n({.flags = {"--paused"}});
+    declare(n, sh_type);
+    std::vector<std::string> ids;
+    for (int i = 0; i < 12; ++i)
+        ids.push_back(first_line(
+            n.run({"job", "submit", "--tenant", "default", "--type", "sh", "--payload", R"({"script":"true"})"})
+                .out));
+    BOOST_TEST(contains(n.run({"queue", "explain", ids[0]}).out, "this node is paused"));
+    BOOST_TEST(contains(n.run({"top", "--count", "1"}).out, "1 of the nodes are paused"));
+    BOOST_TEST(contains(n.run({"metrics"}).out, "operations_starts_per_second_max 0\n"));
+    for (const std::string& id : ids) BOOST_TEST(job_of(n, id)["status"] == "queued");
+
+    const auto begin = std::chrono::steady_clock::now();
+    BOOST_TEST(contains(n.run({"node", "release", "--rate", "5"}).out, "starts at most 5 jobs a second"));
+    for (const std::string& id : ids) BOOST_TEST(reaches(n, id, "succeeded"));
+    // One at once, eleven more at five a second.
+    BOOST_TEST((std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds{2100}));
+
+    BOOST_TEST(contains(n.run({"node", "pause", "-o", "json"}).out, "\"paused\":true"));
+    const std::string held = first_line(
+        n.run({"job", "submit", "--tenant", "default", "--type", "sh", "--payload", R"({"script":"true"})"}).out);
+    BOOST_TEST(job_of(n, held)["status"] == "queued");
+    BOOST_TEST(n.run({"node", "release"}).status == 0);
+    BOOST_TEST(reaches(n, held, "succeeded"));
+    BOOST_TEST(contains(n.run({"metrics"}).out, "operations_starts_per_second_max +Inf\n"));
 }
 
 BOOST_AUTO_TEST_CASE(a_drain_ends_when_what_runs_has_ended_and_lets_nothing_more_start) {

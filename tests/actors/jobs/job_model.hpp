@@ -126,6 +126,7 @@ class job_model {
     answer on(const delete_op& o);
     answer on(const sweep_op& o);
     answer on(const edit_op& o);
+    answer on(const repair_op& o) { return {errc::ok, false, o.job}; } // what is right stays as it is
     answer on(const start_op& o);
     answer on(const report_op& o);
     answer on(const adopt_op& o);

@@ -1,14 +1,12 @@
 #include "tests/actors/jobs/machine_ops.hpp"
 
 #include "actors/governance/declared_commands.hpp"
+#include "actors/jobs/repair_command.hpp"
 #include "actors/journal/entry_builder.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice::testing {
 namespace {
-
-capnp::Data::Reader data_of(const std::string& text) {
-    return {reinterpret_cast<const capnp::byte*>(text.data()), text.size()};
-}
 
 void build_submit(const submit_op& o, cmd::Submit::Builder s) {
     write_id(o.job, s.initJob());
@@ -29,6 +27,7 @@ void build_submit(const submit_op& o, cmd::Submit::Builder s) {
     s.setRunAnyway(o.run_anyway);
     if (!o.redrives.is_nil()) write_id(o.redrives, s.initRedrives());
     s.setTraceparent(o.traceparent.c_str());
+    if (!o.labels.empty()) write_texts(o.labels, s.initLabels(static_cast<unsigned>(o.labels.size())));
 }
 
 void build_one(const submit_op& o, cmd::Command::Builder to) { build_submit(o, to.initSubmit()); }
@@ -76,6 +75,13 @@ void build_one(const edit_op& o, cmd::Command::Builder to) {
     e.setUniqueLow(o.likeness);
     e.setBy("operator");
     e.setReason(o.reason.c_str());
+}
+
+void build_one(const repair_op& o, cmd::Command::Builder to) {
+    if (o.job.is_nil())
+        write_repair(o.counters, {"operator", o.reason}, to.initRepair());
+    else
+        write_repair(o.job, o.rows, {"operator", o.reason}, to.initRepair());
 }
 
 void build_one(const sweep_op& o, cmd::Command::Builder to) {

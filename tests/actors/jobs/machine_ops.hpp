@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/jobs/job_type_spec.hpp"
+#include "actors/jobs/store_check.hpp"
 #include "actors/schedules/schedule_spec.hpp"
 #include "actors/tenants/tenant_spec.hpp"
 #include "schema/commands.capnp.h"
@@ -37,6 +38,7 @@ struct submit_op {
     bool run_anyway = false;
     job_id redrives; // nil: none
     std::string traceparent;
+    std::vector<std::string> labels;
 };
 struct graph_op {
     std::vector<submit_op> jobs;
@@ -50,6 +52,12 @@ struct edit_op {
     std::uint64_t limit_key = 0;
     std::uint64_t likeness = 0;
     std::string reason;
+};
+struct repair_op {
+    job_id job; // nil: counters
+    std::vector<check_report::suspect_row> rows;
+    tenant_id counters{};
+    std::string reason = "found by the check";
 };
 struct refuse_op {
     job_id job;
@@ -122,7 +130,7 @@ struct run_schedule_op {
     std::string by = "someone";
 };
 using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
-                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op, edit_op>;
+                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op, edit_op, repair_op>;
 
 void build(const op& what, cmd::Command::Builder to);
 kj::Array<capnp::word> entry_of(std::span<const op> ops);

@@ -37,6 +37,12 @@ BOOST_AUTO_TEST_CASE(a_large_payload_comes_back_whole) {
     w.attach(worker_id{1}, {"build"}, 1);
     BOOST_TEST((w.plan().starts.at(0).work.payload == payload));
     BOOST_TEST((w.one(submit_op{.job = w.new_id(), .payload = payload + "x"}).code == errc::invalid_argument));
+    const std::string longest = "n=" + std::string(limits::name_size_max - 1 + limits::label_value_size_max, 'v');
+    for (const auto& [labels, code] :
+         {std::pair{std::vector<std::string>(limits::job_labels_max, longest), errc::ok},
+          {std::vector{longest + "v"}, errc::invalid_argument},
+          {std::vector<std::string>(limits::job_labels_max + 1), errc::invalid_argument}})
+        BOOST_TEST((w.one(submit_op{.job = w.new_id(), .labels = labels}).code == code));
     BOOST_TEST((w.job(id).state == job_state::RUNNING));
 }
 

@@ -81,6 +81,7 @@ class world {
     instant now() const { return now_; }
     void pass(microseconds d) { now_ += d; }
     void set_clock(instant now) { now_ = now; }
+    bool must_be_sound = true; // after every batch
 
   private:
     std::unique_ptr<store> data_;

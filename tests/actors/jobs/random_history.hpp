@@ -223,6 +223,7 @@ struct random_history {
         case 26:
             return an_edit();
         case 22:
+            return repair_op{any_job(), {{table::queue, bytes(below(40))}, {table::timers, bytes(20)}}};
         case 23:
             return sweep_op{any_tenant(), one_in(3) ? any_job() : job_id{}};
         default:

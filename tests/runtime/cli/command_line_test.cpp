@@ -52,10 +52,10 @@ BOOST_AUTO_TEST_CASE(every_command_teaches_itself) {
                                       {"job", "submit"},  {"job", "get"},      {"job", "list"},
                                       {"job", "logs"},    {"job", "result"},   {"job", "watch"},
                                       {"job", "cancel"},  {"worker"},          {"token", "issue"},
-                                      {"tree"},           {"metrics"},         {"check"},
+                                      {"tree"},           {"metrics"},         {"doctor"},
                                       {"bench", "jobs"},  {"bench", "submit"}, {"bench", "latency"},
                                       {"job", "redrive"}, {"job", "delete"},   {"completion"},
-                                      {"job", "edit"},    {"version"}};
+                                      {"job", "edit"},    {"version"},         {"top"}};
     for (words command : commands) {
         std::string typed = "coppice";
         for (const std::string& word : command) typed += " " + word;

@@ -19,11 +19,13 @@ std::string refusal(const std::string& line) {
 BOOST_AUTO_TEST_SUITE(cli_job_line)
 
 BOOST_AUTO_TEST_CASE(a_line_gives_a_job_with_all_that_it_says) {
-    const auto spec = parse_job_line(
-        std::string(R"({"tenant":"acme","type":"resize","payload":{"w":3},"key":"k1",)") +
-        R"("priority":2,"after":[")" + cli_test::some_id + R"("],"delay":"1h30m","traceparent":"00-x"})");
+    const auto spec =
+        parse_job_line(std::string(R"({"tenant":"acme","type":"resize","payload":{"w":3},"key":"k1",)") +
+                       R"("priority":2,"after":[")" + cli_test::some_id +
+                       R"("],"delay":"1h30m","traceparent":"00-x","labels":{"team":"blue","run":""}})");
     BOOST_REQUIRE(spec);
     BOOST_TEST(spec->traceparent == "00-x"); // the node says what is wrong with it
+    BOOST_TEST((spec->labels == std::vector<std::string>{"run=", "team=blue"}));
     BOOST_TEST(spec->tenant == "acme");
     BOOST_TEST(spec->type == "resize");
     BOOST_TEST(spec->payload == R"({"w":3})");

@@ -32,6 +32,8 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
                           "tls: {certificate: c.pem, key: k.pem}\nauth: {keys: keys, audience: x}\n"
                           "exec: {slots: 0, cpu: 90s, memory_bytes: 1GiB, file_bytes: 0, open_files: 64}\n"
                           "store: {map_bytes: 2TiB}\nlog: {level: trace, format: json}\n"
+                          "paused: true\n"
+                          "audit: {every: 30m}\n"
                           "tracing: {endpoint: 'http://c:4318/v1/traces'}\n",
                           "f");
     BOOST_REQUIRE_MESSAGE(parsed.has_value(), why_not(parsed));
@@ -44,6 +46,8 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
     expected_config.exec = {0, milliseconds{90'000}, 1ULL << 30, 0, 64};
     expected_config.store.map_bytes = 2ULL << 40;
     expected_config.log = {"trace", "json"};
+    expected_config.paused = true;
+    expected_config.audit.every = std::chrono::minutes{30};
     expected_config.tracing.endpoint = "http://c:4318/v1/traces";
     BOOST_TEST((*parsed == expected_config));
 }

@@ -1,0 +1,45 @@
+// The node's own audit: every so often a thread of low priority walks the store (actors/jobs/store_check.hpp). What
+// does not fit is logged, counted in the metrics and told by `coppice doctor`; nothing is repaired unasked.
+//
+// A walk holds a snapshot of one shard for as long as it looks at it, and pages that are freed meanwhile are reused
+// only afterwards.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "actors/jobs/store_check.hpp"
+#include "runtime/observability/log.hpp"
+
+namespace coppice {
+
+class self_audit {
+  public:
+    // `every` 0: never. The first walk is after `every`, or a minute if that is sooner: what a crash or an upgrade
+    // left is to be seen soon. `data` outlives it.
+    self_audit(store& data, std::size_t shards, milliseconds every, logger log);
+    // Ends a walk that is under way.
+    ~self_audit();
+    self_audit(const self_audit&) = delete;
+    self_audit& operator=(const self_audit&) = delete;
+
+    // Any thread.
+    audit_summary newest() const;
+
+  private:
+    void run(milliseconds every);
+    void walk();
+
+    store& data_;
+    std::size_t shards_;
+    logger log_;
+    std::atomic<bool> stop_{false};
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    audit_summary newest_;
+    std::thread thread_; // last: it uses the others
+};
+
+} // namespace coppice
