@@ -19,9 +19,8 @@ bool store_checker::has_timer(std::int64_t due_us, keys::timer_kind kind, const 
 void store_checker::find(const job_id& id, const std::string& what) {
     if (full()) return;
     find("job " + to_string(id) + ": " + what);
-    // A row that names a job of another shard can only be erased, by this one: it is nobody's.
-    const job_id nobody = job_id::make(0, shard, tenant_id{}, 0);
-    std::vector<check_report::suspect_row>& rows = report.jobs[id.shard() == shard ? id : nobody];
+    // A row that names a job of another shard can only be erased, by this one.
+    std::vector<check_report::suspect_row>& rows = report.jobs[id.shard() == shard ? id : no_job()];
     if (at && is_told_by_key(at->of) && rows.size() < limits::repair_rows_max)
         rows.push_back({at->of, {at->key.begin(), at->key.end()}});
 }

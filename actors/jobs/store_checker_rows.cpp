@@ -6,7 +6,9 @@ namespace coppice {
 
 void store_checker::look_at(table t, const row& r) {
     at = suspect{t, r.key};
+    about = no_job();
     guarded(t, [&] {
+        if (r.key.size() < key_size_min) return find_unreadable(t, "its key is too short");
         switch (t) {
         case table::queue:
             return queue_row(r);

@@ -27,7 +27,7 @@ std::shared_ptr<planned_repairs> plan_repairs(const check_report& found,
                                               const edge_context& edge, const repair_wish& wish) {
     std::set<job_id> named;
     for (const auto id : wanted.getJobs()) named.insert(read_id(id));
-    const auto made = std::make_shared<planned_repairs>(found.jobs.size() + found.counters.size());
+    auto made = std::make_shared<planned_repairs>(found.jobs.size() + found.counters.size());
     for (const auto& [id, rows] : found.jobs) {
         if ((!wanted.getAll() && !named.contains(id)) || id.shard().value >= edge.shards) continue;
         write_repair(id, rows, wish, made->entries.next(id.shard()).initRepair());

@@ -214,7 +214,7 @@ void hold_laws(generator& make, const json& schema, std::size_t& asked, std::siz
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(json_schema_fuzz)
+BOOST_AUTO_TEST_SUITE(json_schema_fuzz, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(random_schemas_obey_the_laws_of_their_logic) {
     const auto seed = choose_seed();

@@ -38,7 +38,7 @@ std::string doubling(std::string_view keyword, int depth, std::string_view last)
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(json_schema_hostile)
+BOOST_AUTO_TEST_SUITE(json_schema_hostile, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(an_exponential_tree_of_branches_ends_in_its_step_budget_and_says_so) {
     const auto start = clock::now();

@@ -22,7 +22,7 @@ struct batch_world : world {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(machine_batch)
+BOOST_AUTO_TEST_SUITE(machine_batch, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(the_callback_starts_when_the_last_of_the_others_has_ended_however_it_did) {
     batch_world w;

@@ -13,7 +13,7 @@ struct graphs : world {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(machine_graph)
+BOOST_AUTO_TEST_SUITE(machine_graph, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(all_of_a_graph_is_there_in_one_commit_and_runs_in_its_order) {
     graphs w;

@@ -212,7 +212,7 @@ void run_history(std::uint64_t seed, int steps, const std::filesystem::path& dir
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(machine_model)
+BOOST_AUTO_TEST_SUITE(machine_model, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(the_machine_and_the_model_agree_over_random_histories) {
     if (std::getenv("COPPICE_SEED") != nullptr) return run_history(seed_or(0), 250);

@@ -89,6 +89,15 @@ BOOST_AUTO_TEST_CASE(rows_that_lead_nowhere_are_erased) {
         mends("a row of a job that has none in " + std::string{to_string(of)},
               putting(of, [](populated& w) { return keys::job(w.failed); }));
     }
+    for (const table of : {table::queue, table::timers, table::running, table::idempotency})
+        mends("a short key of " + std::string{to_string(of)},
+              putting(of, [](populated&) { return keys::shard(test_shard).u8(1); }));
+    for (const table of : {table::running, table::idempotency, table::unique, table::batches})
+        mends("a row of " + std::string{to_string(of)} + " that can't be read", [of](populated& w) {
+            w.damage([&](tables& t) {
+                t.put(of, row_key{}.u16(test_shard.value).u32(1).id(w.succeeded), as_bytes_view("12345678901"));
+            });
+        });
     mends("lines of no job", putting(table::logs, [](populated& w) { return keys::log(w.new_id(), 1, 1); }));
 }
 

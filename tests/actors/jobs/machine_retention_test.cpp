@@ -31,7 +31,7 @@ struct kept_world : world {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(machine_retention)
+BOOST_AUTO_TEST_SUITE(machine_retention, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(an_ended_job_goes_when_its_time_is_over_and_its_evidence_stays) {
     kept_world w;

@@ -131,7 +131,7 @@ std::vector<std::int64_t> oracle(const random_cron& c, const std::vector<minute>
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(cron)
+BOOST_AUTO_TEST_SUITE(cron, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(expressions_mean_what_crontab_says) {
     BOOST_TEST(times_of("0 3 * * *", "UTC", "2026-01-01T00:00:00Z", 2) == "2026-01-01T03:00 2026-01-02T03:00");

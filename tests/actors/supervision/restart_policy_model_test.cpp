@@ -233,7 +233,7 @@ void run_history(std::uint64_t seed) {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(restart_policy_model)
+BOOST_AUTO_TEST_SUITE(restart_policy_model, *boost::unit_test::label("one_thread"))
 
 BOOST_AUTO_TEST_CASE(the_policy_does_what_the_obvious_model_does) {
     const char* given = std::getenv("COPPICE_SEED");
