@@ -63,6 +63,7 @@ inline constexpr auto rate_per_min = 1ms;                   // a rate's time
 inline constexpr auto rate_per_max = 24h;
 inline constexpr std::uint32_t rate_burst_max = 100'000;
 inline constexpr std::size_t key_looks_max = 4096; // waiting jobs looked at in one batch for one whose key is free
+inline constexpr std::size_t key_homes_max = 100'000; // keys of which a shard knows where they ran last
 inline constexpr std::size_t unique_fields_max = 16;
 inline constexpr std::uint32_t tenant_weight_max = 1000;
 inline constexpr std::uint32_t tenant_queued_default = 1'000'000;
@@ -185,7 +186,7 @@ inline constexpr auto rpc_accept_pause = 100ms;          // when there are no de
 inline constexpr std::size_t submit_batch_max = 1000;    // jobs in one submit
 inline constexpr std::size_t page_size_max = 1000;
 inline constexpr std::size_t page_size_default = 100;
-inline constexpr std::size_t list_scan_max = 20'000; // rows one page may look at before it returns a cursor
+inline constexpr std::size_t list_scan_max = 5'000; // rows one page may look at before it returns a cursor
 inline constexpr std::size_t list_payload_bytes_max =
     1024 * 1024;                                  // of payloads, likewise, where a filter reads them
 inline constexpr std::uint16_t list_filters = 11; // fields of api.capnp's JobService.Filter

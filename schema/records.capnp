@@ -163,6 +163,7 @@ struct TypeRow {
   uniqueBy @21 :List(Text);  # fields of the payload; none: the whole of it
   workersRequire @22 :List(Text); # labels that a worker must have to run it
   workersPrefer @23 :List(Text);  # of those that could, the ones with more of these are asked first
+  workersSticky @24 :Bool;   # the one that ran the last job of the key is asked before all
 }
 
 struct IdempotencyRow {

@@ -56,6 +56,7 @@ struct unique_spec {
 struct workers_spec {
     std::vector<std::string> require; // all of these
     std::vector<std::string> prefer;  // of those that could, the ones with more of these come first
+    bool sticky = false;              // before all, the one that ran the last job of the same concurrency.by
     bool operator==(const workers_spec&) const = default;
 };
 

@@ -38,6 +38,7 @@ errc shard_machine::start(const job_id& id, worker_id worker) {
     save(c);
     write_running(c, key);
     gates_started(c, key);
+    if (c.type->spec.workers.sticky) homes_.started(c.type->id, key, worker);
     share_.started(c.tenant->id);
     out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
     return errc::ok;

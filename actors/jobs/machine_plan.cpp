@@ -38,12 +38,19 @@ void shard_machine::plan(std::size_t most) {
 bool shard_machine::start_next(tenant_id id) {
     const tenant_entry& t = *book_.tenant(id);
     const auto next = rate_allows(t) ? next_of(t) : std::nullopt;
-    const auto worker = next ? pool_.take(next->first, id) : std::nullopt;
+    const auto worker = next ? pool_.take(next->first, id, home_of(next->first, next->second)) : std::nullopt;
     if (!worker) return false;
     if (start(next->second, *worker) == errc::ok) return true;
     // A queue row without its job: store_check reports it; here it must not be picked for ever.
     pool_.release(*worker);
     return false;
+}
+
+// Where the last job of its key ran, when its type wants the next one there; 0: nowhere.
+worker_id shard_machine::home_of(type_id type, const job_id& job) {
+    const type_entry& y = *book_.type(type);
+    const auto stored = y.spec.workers.sticky ? t_->get(table::jobs, keys::job(job)) : std::nullopt;
+    return stored ? homes_.find(type, key_of(job, y, read_job_.read(*stored))) : worker_id{};
 }
 
 // The tenant's first waiting job among the types that some worker could run now and whose own bound allows one

@@ -46,13 +46,8 @@ void shard_machine::repair_counters(tenant_id id, command_result& result) {
     book_.load(*t_);
     tenant_entry* t = book_.tenant(id);
     if (t == nullptr) return set_answer(result, errc::invalid_argument, "no tenant of this shard");
-    tenant_book::counted_jobs counted;
-    const row_key prefix = keys::tenant(shard_, id);
-    for (auto r = t_->seek(table::jobs, prefix); r && has_prefix(r->key, prefix); r = t_->next(table::jobs)) {
-        const auto row = read_job_.read(r->value);
-        if (is_known(row.getState()) && book_.type(type_id{row.getType()}) != nullptr)
-            ++counted[type_id{row.getType()}][index_of(row.getState())];
-    }
+    auto counted = store_checker{*t_, shard_, 1}.count_jobs(id);
+    std::erase_if(counted, [this](const auto& each) { return book_.type(each.first) == nullptr; });
     if (book_.count_anew(*t, counted)) repaired("counters of tenant " + t->spec.name);
 }
 

@@ -13,10 +13,7 @@ void shard_machine::restore_places(cell& c) {
     if (state == job_state::QUEUED)
         ensure(table::queue, keys::queue(c.id, c.type->id, place_of(c).rank), queue_value(c),
                "its place in the queue");
-    if (state == job_state::RUNNING)
-        restore_running(c);
-    else
-        erase_if(true, table::running, c.id);
+    erase_if(state != job_state::RUNNING, table::running, c.id);
     if (state == job_state::SCHEDULED)
         ensure(table::timers, keys::timer(from_us(c.row.getDueUs()), keys::timer_kind::ready, c.id), {},
                "its ready timer");
@@ -35,14 +32,21 @@ void shard_machine::restore_places(cell& c) {
     if (c.row.getJobDueUs() != 0)
         ensure(table::timers, keys::timer(from_us(c.row.getJobDueUs()), keys::timer_kind::job_timeout, c.id), {},
                "the timer of its job timeout");
+    if (state == job_state::RUNNING) restore_running(c); // last, for it may be in another state then
 }
 
+// Without its row nobody watched over the attempt since the machine was made, or another one was watched: it is
+// lost.
 void shard_machine::restore_running(cell& c) {
     const auto stored = t_->get(table::running, keys::job(c.id));
     const bytes before = stored ? bytes{stored->begin(), stored->end()} : bytes{};
     write_running(c, key_of(c));
-    const auto now = t_->get(table::running, keys::job(c.id));
-    if (now && !std::ranges::equal(before, *now)) repaired("its running row");
+    const auto row = t_->get(table::running, keys::job(c.id));
+    if (!row || std::ranges::equal(before, *row)) return;
+    repaired("its running row");
+    const worker_id worker{c.row.getWorker()};
+    lose_attempt(c, {errc::worker_lost, "the store had lost who runs it"});
+    end_effect_of(c, worker, c.row.getAttempt(), errc::worker_lost, true);
 }
 
 void shard_machine::restore_bytes(cell& c) {

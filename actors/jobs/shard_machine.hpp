@@ -24,6 +24,7 @@
 #include "actors/jobs/batch_output.hpp"
 #include "actors/jobs/fair_share.hpp"
 #include "actors/jobs/job_keys.hpp"
+#include "actors/jobs/key_homes.hpp"
 #include "actors/jobs/slot_pool.hpp"
 #include "actors/jobs/start_gates.hpp"
 #include "actors/jobs/start_valve.hpp"
@@ -260,6 +261,7 @@ class shard_machine {
 
     // ---- machine_plan.cpp
     bool start_next(tenant_id id);
+    worker_id home_of(type_id type, const job_id& job);
     std::optional<std::pair<type_id, job_id>> next_of(const tenant_entry& t);
     std::optional<key_lanes::place> first_of(const tenant_entry& t, const type_entry& y);
 
@@ -287,6 +289,7 @@ class shard_machine {
     slot_pool pool_;
     fair_share share_;
     start_gates gates_;
+    key_homes homes_;
     schedule_book schedules_;
     sweep_place sweep_;
     start_valve* valve_ = nullptr;

@@ -66,10 +66,15 @@ void slot_pool::silence(worker_id id) {
     change(id, [](worker& w) { w.silent = true; });
 }
 
-std::optional<worker_id> slot_pool::take(type_id type, tenant_id tenant) {
+std::optional<worker_id> slot_pool::take(type_id type, tenant_id tenant, worker_id first) {
     const auto found = by_type_.find(type);
     if (found == by_type_.end()) return std::nullopt;
     members_of_type& of = found->second;
+    if (const worker* w = first == worker_id{} ? nullptr : find(first);
+        w != nullptr && w->free() > 0 && w->serves(tenant) && std::ranges::find(w->types, type) != w->types.end()) {
+        take_from(first);
+        return first;
+    }
     std::optional<std::size_t> chosen;
     for (std::size_t tried = 1; tried <= of.members.size(); ++tried) {
         const std::size_t at = (of.next + tried) % of.members.size();

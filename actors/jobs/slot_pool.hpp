@@ -70,9 +70,9 @@ class slot_pool {
 
     bool has_free() const { return free_ > 0; }
     std::uint64_t free_slots() const { return free_; }
-    // A worker with a free slot for the tenant's jobs of the type, of those with most preferred labels, in turn;
-    // the slot is taken.
-    std::optional<worker_id> take(type_id type, tenant_id tenant);
+    // A worker with a free slot for the tenant's jobs of the type: `first`, if it is one; of the others those with
+    // most preferred labels, in turn. The slot is taken.
+    std::optional<worker_id> take(type_id type, tenant_id tenant, worker_id first = {});
     // A slot of this very worker, for an attempt that it already runs.
     void take_from(worker_id id);
     void release(worker_id id);

@@ -64,6 +64,17 @@ std::optional<job_id> store_checker::first_unreadable(const job_id& id) {
     return std::nullopt;
 }
 
+std::map<type_id, std::array<std::uint64_t, job_state_count>> store_checker::count_jobs(tenant_id tenant) {
+    std::map<type_id, tally> jobs;
+    const row_key prefix = keys::tenant(shard, tenant);
+    for (auto r = from.seek(table::jobs, prefix); r && has_prefix(r->key, prefix); r = from.next(table::jobs))
+        guarded(table::jobs, [&] {
+            const auto row = job_reader.read(r->value);
+            if (is_known(row.getState())) ++jobs[type_id{row.getType()}][index_of(row.getState())];
+        });
+    return jobs;
+}
+
 bool store_checker::is_misplaced(const row& r, const job_id& id) {
     return !std::ranges::equal(r.key, keys::job(id).view());
 }

@@ -44,6 +44,8 @@ struct store_checker {
     // The first of a job, those that it waits for, that wait for it and that its graph has, whose row can't be
     // read.
     std::optional<job_id> first_unreadable(const job_id& id);
+    // A tenant's jobs, as far as their rows can be read.
+    std::map<type_id, std::array<std::uint64_t, job_state_count>> count_jobs(tenant_id tenant);
     bool unreadable = false; // something that was looked at could not be read
 
     check_report report;

@@ -104,6 +104,7 @@ ordered_json to_object(const job_type_spec& spec) {
     if (!spec.concurrency.by.empty()) object["concurrency"] = to_object(spec.concurrency);
     if (!spec.workers.require.empty()) object["workers"]["require"] = spec.workers.require;
     if (!spec.workers.prefer.empty()) object["workers"]["prefer"] = spec.workers.prefer;
+    if (spec.workers.sticky) object["workers"]["sticky"] = true;
     if (spec.unique) object["unique"] = to_object(*spec.unique);
     if (spec.paused) object["paused"] = true;
     return object;

@@ -264,6 +264,8 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     fields.mapping("workers", [&](field_reader& workers) {
         read_labels(workers, "require", spec.workers.require);
         read_labels(workers, "prefer", spec.workers.prefer);
+        if (workers.boolean("sticky", spec.workers.sticky) && spec.workers.sticky && spec.concurrency.by.empty())
+            workers.error("sticky", "goes with concurrency.by, whose jobs are to run where the last one did");
     });
     fields.mapping("unique", [&](field_reader& unique) { read_unique(unique, spec.unique.emplace()); });
     fields.boolean("paused", spec.paused);

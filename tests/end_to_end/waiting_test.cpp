@@ -316,6 +316,31 @@ BOOST_AUTO_TEST_CASE(a_drain_ends_when_what_runs_has_ended_and_lets_nothing_more
     BOOST_TEST(reaches(n, late, "succeeded"));
 }
 
+BOOST_AUTO_TEST_CASE(jobs_of_a_key_run_where_the_last_one_did) {
+    const node n;
+    declare(n, "kind: JobType\nmetadata: {name: cached}\nspec: {executor: worker, concurrency: {by: of, "
+               "running_max: 5}, workers: {sticky: true}}\n");
+    std::vector<std::unique_ptr<process>> workers;
+    for (const std::string name : {"one", "two", "three"}) {
+        workers.push_back(n.start({"worker", "--types", "cached", "--name", name, "--", "echo", name}));
+        BOOST_REQUIRE(eventually([&] { return contains(n.run({"tree"}).out, "worker " + name); }));
+    }
+    const auto where = [&](const std::string& key) {
+        const outcome o = n.run({"job", "submit", "--tenant", "default", "--type", "cached", "--payload",
+                                 json{{"of", key}}.dump(), "--wait"});
+        BOOST_REQUIRE_MESSAGE(o.status == 0, o.err);
+        return n.run({"job", "result", first_line(o.out)}).out;
+    };
+    std::map<std::string, std::string> homes;
+    for (const std::string key : {"a", "b", "c", "d"}) homes[key] = where(key);
+    for (int round = 0; round < 2; ++round)
+        for (const auto& [key, home] : homes) BOOST_TEST(where(key) == home);
+    const outcome wrong =
+        n.run({"apply", "-f", "-"}, "kind: JobType\nmetadata: {name: x}\nspec: {executor: worker, "
+                                    "workers: {sticky: true}}\n");
+    BOOST_TEST(contains(wrong.err + wrong.out, "goes with concurrency.by"), wrong.err);
+}
+
 BOOST_AUTO_TEST_CASE(a_job_waits_for_a_worker_with_the_labels_that_its_type_requires) {
     const node n;
     declare(n, "kind: JobType\nmetadata: {name: render}\nspec: {executor: worker, workers: {require: [gpu], "

@@ -148,6 +148,26 @@ BOOST_AUTO_TEST_CASE(work_goes_where_its_labels_are_and_first_where_it_likes_to_
     BOOST_TEST(pool.free_slots() == 2U); // of the one without
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_that_is_wanted_first_is_taken_while_it_can) {
+    slot_pool pool;
+    pool.attach(worker_id{1}, {"build"}, 2);
+    pool.attach(worker_id{2}, {"build"}, 2, tenant_id{7});
+    pool.attach(worker_id{3}, {"other"}, 2);
+    resolve(pool);
+    const auto take = [&](std::uint64_t first) {
+        const auto taken = pool.take(type_id{1}, tenant_id{7}, worker_id{first});
+        return taken ? taken->value : 0;
+    };
+    BOOST_TEST(take(2) == 2U);
+    BOOST_TEST(take(2) == 2U);
+    BOOST_TEST(take(2) == 1U); // it is busy
+    BOOST_TEST(take(3) == 1U); // it does something else
+    pool.release(worker_id{1});
+    BOOST_TEST(take(99) == 1U); // it is gone
+    pool.release(worker_id{2});
+    BOOST_TEST(!pool.take(type_id{1}, tenant_id{8}, worker_id{2})); // it is another tenant's
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_still_holds_what_it_runs) {
     slot_pool pool;
     pool.attach(worker_id{1}, {"build"}, 2);

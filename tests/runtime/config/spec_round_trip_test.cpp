@@ -176,6 +176,7 @@ class spec_maker {
             spec.concurrency.by = "field " + text();
             spec.concurrency.running_max = static_cast<std::uint32_t>(1 + below(limits::running_declared_max));
             if (below(2) == 0) spec.concurrency.rate = rate();
+            if (spec.executor == executor_kind::worker) spec.workers.sticky = below(2) == 0;
         }
         if (below(2) == 0) {
             unique_spec& unique = spec.unique.emplace();
