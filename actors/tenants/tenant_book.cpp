@@ -181,8 +181,7 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.spec.paused = row.getPaused();
     y.spec.concurrency = {std::string{view(row.getKeyField())}, row.getKeyRunningMax(),
                           read_rate(row.getKeyRate())};
-    y.spec.workers = {texts_of(row.getWorkersRequire()), texts_of(row.getWorkersPrefer()),
-                      row.getWorkersSticky()};
+    y.spec.workers = {texts_of(row.getWorkersRequire()), texts_of(row.getWorkersPrefer()), row.getWorkersSticky()};
     y.key_since = row.getKeySince();
     y.unique_states = row.getUniqueStates();
     y.spec.unique.reset();
