@@ -2,6 +2,7 @@
 // on.
 #include <map>
 
+#include "schema/wire_ids.hpp"
 #include "tests/actors/jobs/damaged_world.hpp"
 #include "tests/actors/jobs/random_history.hpp"
 

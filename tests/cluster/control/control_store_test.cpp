@@ -1,5 +1,6 @@
 // What holds of every backend of the control store.
 #include <boost/mpl/vector.hpp>
+#include <future>
 #include <thread>
 
 #include "schema/limits.hpp"
@@ -230,11 +231,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(calls_beyond_the_bound_are_refused, backend, backe
     std::atomic<std::size_t> answered = 0;
     std::atomic<std::size_t> overloaded = 0;
     constexpr std::size_t calls = 400;
+    // Nothing is answered before all were made: the store's thread stands in the first answer.
+    std::promise<void> all_made;
+    const std::shared_future<void> made = all_made.get_future().share();
+    b->commit({{}, {{"a", "first"}}, {}}, [made](const commit_result&) { made.wait(); });
     for (std::size_t i = 0; i < calls; ++i)
         b->commit({{}, {{"a", large}}, {}}, [&](const commit_result& r) {
             if (!r && r.error().why.code == errc::overloaded) ++overloaded;
             ++answered;
         });
+    all_made.set_value();
     wait_until([&] { return answered == calls; }, "all answers");
     BOOST_TEST(overloaded > 0U);
     BOOST_TEST(put(*b, "a", "x").has_value());
