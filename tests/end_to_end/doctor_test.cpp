@@ -18,7 +18,7 @@ using nlohmann::json;
 const std::string paused_type = "kind: JobType\nmetadata: {name: held}\nspec:\n  executor: exec\n"
                                 "  argv: [\"true\"]\n  paused: true\n";
 
-void erase_first(const std::filesystem::path& data, table of, bytes_view prefix = {}) {
+void erase_first(const std::filesystem::path& data, table of, const row_key& prefix) {
     auto opened = open_lmdb_store({data / "data.mdb", std::size_t{1} << 30, std::array{of}, 1, {}});
     BOOST_REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : to_string(opened.error())));
     const auto t = (*opened)->begin_write();
@@ -39,7 +39,7 @@ struct doctor_fixture {
     // The node stands meanwhile.
     void lose_first_of(table from) {
         BOOST_REQUIRE(n.stop() == 0);
-        erase_first(n.data(), from);
+        erase_first(n.data(), from, keys::shard(shard_id{}));
         n.start_again();
     }
     json doctor(std::vector<std::string> more, int status) const {
