@@ -1,5 +1,6 @@
 // coppice top: what all nodes of the cluster do, again and again.
-#include <thread>
+#include <kj/async-io.h>
+#include <kj/vector.h>
 
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/every_node.hpp"
@@ -17,34 +18,40 @@ struct top_flags {
 
 constexpr milliseconds interval_min{100};
 
+// One loop for all of them: a thread has one.
 class all_nodes {
   public:
     all_nodes(const connection_flags& connection, const std::vector<asked_node>& nodes) {
         for (const asked_node& each : nodes)
-            clients_.emplace_back(each.name,
-                                  std::make_unique<client::blocking_client>(options_for(connection, each)));
+            clients_.emplace_back(each.name, std::make_unique<client::client>(io_, options_for(connection, each)));
     }
 
-    // Of those that answer; what the others said is in `silent`. A failure when none does.
+    // Asks all at once. Of those that answer; what the others said is in `silent`. A failure when none does.
     expected<load_look> look(std::vector<std::string>& silent) {
+        kj::Vector<kj::Promise<expected<std::string>>> asked;
+        for (auto& [name, node] : clients_) asked.add(node->metrics());
         load_look now;
         std::optional<failure> last;
-        for (auto& [name, node] : clients_) {
-            const auto text = node->metrics();
+        for (std::size_t i = 0; i < clients_.size(); ++i) {
+            const auto text = asked[i].wait(io_.waitScope);
             if (text) {
                 add_metrics(now, *text);
                 continue;
             }
             last = text.error();
-            silent.push_back(name + ": " + to_string(text.error()));
+            silent.push_back(clients_[i].first + ": " + to_string(text.error()));
         }
         now.at = wall_clock_now();
         if (now.nodes == 0 && last) return tl::unexpected(*last);
         return now;
     }
+    void pause(milliseconds time) {
+        io_.provider->getTimer().afterDelay(time.count() * kj::MILLISECONDS).wait(io_.waitScope);
+    }
 
   private:
-    std::vector<std::pair<std::string, std::unique_ptr<client::blocking_client>>> clients_;
+    kj::AsyncIoContext io_ = kj::setupAsyncIo();
+    std::vector<std::pair<std::string, std::unique_ptr<client::client>>> clients_;
 };
 
 void show(invocation& call, const top_flags& flags, const load_look* before, const load_look& now,
@@ -68,7 +75,7 @@ exit_status run_top(invocation& call, const top_flags& flags) {
     if (!nodes) return call.refuse(nodes.error());
     all_nodes asked(flags.connection, *nodes);
     std::optional<load_look> before;
-    for (std::uint32_t shown = 0;; std::this_thread::sleep_for(*interval)) {
+    for (std::uint32_t shown = 0;; asked.pause(*interval)) {
         std::vector<std::string> silent;
         auto now = asked.look(silent);
         if (!now) return call.refuse(now.error());

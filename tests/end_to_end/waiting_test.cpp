@@ -263,34 +263,6 @@ BOOST_AUTO_TEST_CASE(jobs_are_found_by_their_labels) {
     BOOST_TEST(job_of(n, again)["labels"]["note"] == "a = b");
 }
 
-BOOST_AUTO_TEST_CASE(a_node_that_starts_paused_is_released_as_fast_as_it_is_told) {
-    node n({.flags = {"--paused"}});
-    declare(n, sh_type);
-    std::vector<std::string> ids;
-    for (int i = 0; i < 12; ++i)
-        ids.push_back(first_line(
-            n.run({"job", "submit", "--tenant", "default", "--type", "sh", "--payload", R"({"script":"true"})"})
-                .out));
-    BOOST_TEST(contains(n.run({"queue", "explain", ids[0]}).out, "this node is paused"));
-    BOOST_TEST(contains(n.run({"top", "--count", "1"}).out, "1 of the nodes are paused"));
-    BOOST_TEST(contains(n.run({"metrics"}).out, "operations_starts_per_second_max 0\n"));
-    for (const std::string& id : ids) BOOST_TEST(job_of(n, id)["status"] == "queued");
-
-    const auto begin = std::chrono::steady_clock::now();
-    BOOST_TEST(contains(n.run({"node", "release", "--rate", "5"}).out, "starts at most 5 jobs a second"));
-    for (const std::string& id : ids) BOOST_TEST(reaches(n, id, "succeeded"));
-    // One at once, eleven more at five a second.
-    BOOST_TEST((std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds{2100}));
-
-    BOOST_TEST(contains(n.run({"node", "pause", "-o", "json"}).out, "\"paused\":true"));
-    const std::string held = first_line(
-        n.run({"job", "submit", "--tenant", "default", "--type", "sh", "--payload", R"({"script":"true"})"}).out);
-    BOOST_TEST(job_of(n, held)["status"] == "queued");
-    BOOST_TEST(n.run({"node", "release"}).status == 0);
-    BOOST_TEST(reaches(n, held, "succeeded"));
-    BOOST_TEST(contains(n.run({"metrics"}).out, "operations_starts_per_second_max +Inf\n"));
-}
-
 BOOST_AUTO_TEST_CASE(a_drain_ends_when_what_runs_has_ended_and_lets_nothing_more_start) {
     const node n;
     declare(n, sh_type);
