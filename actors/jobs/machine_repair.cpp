@@ -83,15 +83,9 @@ void shard_machine::repair_row(table t, bytes_view key, std::vector<job_id>& of)
     store_checker check(*t_, shard_, 1);
     check.look_at(t, {key, *value});
     if (check.report.findings.empty()) return;
-    if (t == table::idempotency && !check.unreadable && restore_key(key)) return;
-    if (t == table::batches && !check.unreadable) // it may count wrongly, or for nobody
-        if (const auto batch = t_->get(t, key)) {
-            const job_id callback = read_id(read_batch_.read(*batch).getCallback());
-            cell c;
-            if (open(callback, c) && c.row.getState() == job_state::BLOCKED && c.row.getCallback() &&
-                std::ranges::equal(key, keys::job(read_id(c.row.asReader().getGraph())).view()))
-                return of.push_back(callback);
-        }
+    if (t == table::idempotency && !check.unreadable && restore_key(key, *value)) return;
+    if (t == table::batches && !check.unreadable)
+        if (const auto callback = waiting_callback(key, *value)) return of.push_back(*callback);
     if (t == table::dependents) {
         key_reader k{key.subspan(2)};
         of.push_back(k.id());
@@ -101,9 +95,18 @@ void shard_machine::repair_row(table t, bytes_view key, std::vector<job_id>& of)
     repaired("a row of " + std::string{to_string(t)} + " erased");
 }
 
+// Whom a batch counts for, when that still waits: then it may count wrongly, but is not without use.
+std::optional<job_id> shard_machine::waiting_callback(bytes_view key, bytes_view value) {
+    const job_id callback = read_id(read_batch_.read(value).getCallback());
+    cell c;
+    const bool waits = open(callback, c) && c.row.getState() == job_state::BLOCKED && c.row.getCallback() &&
+                       std::ranges::equal(key, keys::job(read_id(c.row.asReader().getGraph())).view());
+    return waits ? std::optional{callback} : std::nullopt;
+}
+
 // A key that names its own job and lacks nothing but the timer that forgets it.
-bool shard_machine::restore_key(bytes_view key) {
-    const auto known = read_key_.read(*t_->get(table::idempotency, key));
+bool shard_machine::restore_key(bytes_view key, bytes_view value) {
+    const auto known = read_key_.read(value);
     const job_id id = read_id(known.getJob());
     const instant expires = from_us(known.getExpiresUs());
     cell c;

@@ -218,7 +218,8 @@ class shard_machine {
     void repair_counters(tenant_id id, command_result& result);
     void repair_job(cmd::Repair::Reader r, command_result& result);
     void repair_row(table t, bytes_view key, std::vector<job_id>& of);
-    bool restore_key(bytes_view key);
+    std::optional<job_id> waiting_callback(bytes_view key, bytes_view value);
+    bool restore_key(bytes_view key, bytes_view value);
     void ensure(table t, bytes_view key, bytes_view value, std::string_view what);
     void erase_if(bool wrong, table t, const job_id& id);
     void erase_what_is_left_of(const job_id& id);

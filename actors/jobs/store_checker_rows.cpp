@@ -89,27 +89,18 @@ void store_checker::dependents_row(const row& r) {
 }
 
 void store_checker::bytes_apart() {
-    each_row(table::payloads, [&](const row& r) {
-        key_reader k{r.key.subspan(6)};
-        const job_id id = k.id();
-        const auto row = job(id);
-        if (!k.ok() || !row || !row->getPayloadApart() || is_misplaced(r, id))
-            find(id, "a payload apart that no job has");
-    });
-    each_row(table::checkpoints, [&](const row& r) {
-        key_reader k{r.key.subspan(6)};
-        const job_id id = k.id();
-        const auto row = job(id);
-        if (!k.ok() || !row || row->getCheckpointSize() == 0 || is_misplaced(r, id))
-            find(id, "a checkpoint that no job has");
-    });
-    each_row(table::results, [&](const row& r) {
-        key_reader k{r.key.subspan(6)};
-        const job_id id = k.id();
-        const auto row = job(id);
-        if (!k.ok() || !row || !row->getResultApart() || is_misplaced(r, id))
-            find(id, "a result apart that no job has");
-    });
+    const auto each_of_a_job = [this](table t, const std::string& what, auto has) {
+        each_row(t, [&](const row& r) {
+            key_reader k{r.key.subspan(6)};
+            const job_id id = k.id();
+            const auto row = job(id);
+            if (!k.ok() || !row || !has(*row) || is_misplaced(r, id)) find(id, what + " that no job has");
+        });
+    };
+    using job_row = rec::JobRow::Reader;
+    each_of_a_job(table::payloads, "a payload apart", [](job_row j) { return j.getPayloadApart(); });
+    each_of_a_job(table::checkpoints, "a checkpoint", [](job_row j) { return j.getCheckpointSize() > 0; });
+    each_of_a_job(table::results, "a result apart", [](job_row j) { return j.getResultApart(); });
 }
 
 void store_checker::likeness() {

@@ -15,12 +15,6 @@ struct doctor_flags {
     std::string reason = "repaired from the command line";
 };
 
-std::string json_texts(const std::vector<std::string>& texts) {
-    std::vector<std::string> items;
-    for (const std::string& each : texts) items.push_back(json_string(each));
-    return json_array(items);
-}
-
 void say_audit(invocation& call, const client::check_result::audit& newest) {
     if (newest.at == never) return call.say("the node has not walked its store by itself since it started");
     call.say("the node's own walk at " + to_rfc3339(newest.at) + ": " + std::to_string(newest.findings) +

@@ -16,11 +16,9 @@ exit_status run_explain(invocation& call, const ids_flags& flags) {
             return node.run(node.async().explain(id, mode_of(flags.stale_ok)));
         },
         [&](const job_id& id, const std::vector<std::string>& reasons) {
-            std::vector<std::string> items;
-            for (const std::string& each : reasons) items.push_back(json_string(each));
             if (flags.format == output_format::json) {
                 json_object o;
-                o.text("id", to_string(id)).raw("reasons", json_array(items));
+                o.text("id", to_string(id)).raw("reasons", json_texts(reasons));
                 return call.con.print(o.done() + "\n");
             }
             call.con.print(to_string(id) + "\n");

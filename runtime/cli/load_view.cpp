@@ -1,9 +1,12 @@
 #include "runtime/cli/load_view.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "runtime/cli/metrics_json.hpp"
@@ -21,29 +24,31 @@ struct sample {
     double value = 0;
 
     std::string label(const char* of) const { return labels.value(of, ""); }
-    double* of(tenant_load& t, std::string_view state) const {
-        const std::pair<std::string_view, double*> known[] = {
-            {"running", &t.running},     {"queued", &t.queued},       {"scheduled", &t.scheduled},
-            {"blocked", &t.blocked},     {"submitted", &t.submitted}, {"started", &t.started},
-            {"succeeded", &t.succeeded}, {"failed", &t.failed},       {"cancelled", &t.cancelled},
-            {"rejected", &t.rejected}};
-        const auto* found = std::ranges::find(known, state, &std::pair<std::string_view, double*>::first);
-        return found == std::end(known) ? nullptr : found->second;
-    }
 };
 
-void add(double* to, double value) {
-    if (to != nullptr) *to += value;
+constexpr std::array all_waits{"running", "queued", "scheduled", "blocked"};
+constexpr std::array all_events{"submitted", "started", "succeeded", "failed", "cancelled", "rejected"};
+constexpr auto shown_events = std::span{all_events}.first<4>(); // the others are rare
+
+double number_of(const counts& all, std::string_view state) {
+    const auto found = all.find(state);
+    return found == all.end() ? 0 : found->second;
+}
+
+void add(counts& to, const counts& more) {
+    for (const auto& [state, count] : more) to[state] += count;
 }
 
 void add_of_tenant(load_look& to, const sample& s) {
     tenant_load& t = to.tenants[s.label("tenant")];
     if (s.name == "operations_jobs_running")
-        t.running += s.value;
-    else if (s.name == "operations_queue_oldest_age_seconds")
-        t.oldest = std::max(t.oldest, s.value);
+        t.jobs["running"] += s.value;
+    else if (s.name == "operations_queue_depth")
+        t.jobs[s.label("state")] += s.value;
+    else if (s.name == "operations_jobs_total")
+        t.happened[s.label("state")] += s.value;
     else
-        add(s.of(t, s.label("state")), s.value);
+        t.oldest = std::max(t.oldest, s.value);
 }
 
 void add_bucket(buckets& to, const sample& s) {
@@ -58,14 +63,13 @@ void add_sample(load_look& to, const sample& s) {
         return add_of_tenant(to, s);
     if (n == "operations_job_scheduling_seconds_bucket") return add_bucket(to.scheduling, s);
     if (n == "operations_commit_sync_seconds_bucket") return add_bucket(to.commits, s);
-    if (n == "operations_worker_slots")
-        return add(s.label("state") == "free" ? &to.slots_free : &to.slots_used, s.value);
-    if (n == "operations_worker_sessions") return add(&to.workers, s.value);
-    if (n == "operations_starts_per_second_max") return add(s.value > 0 ? &to.slowed : &to.paused, 1);
-    if (n == "process_cpu_seconds_total") return add(&to.cpu_seconds, s.value);
-    if (n == "process_anonymous_memory_bytes") return add(&to.memory_bytes, s.value);
-    if (n == "operations_store_used_bytes") return add(&to.store_bytes, s.value);
-    if (n == "operations_store_audit_findings") return add(&to.findings, s.value);
+    if (n == "operations_worker_slots") (s.label("state") == "free" ? to.slots_free : to.slots_used) += s.value;
+    if (n == "operations_worker_sessions") to.workers += s.value;
+    if (n == "operations_starts_per_second_max") ++(s.value > 0 ? to.slowed : to.paused);
+    if (n == "process_cpu_seconds_total") to.cpu_seconds += s.value;
+    if (n == "process_anonymous_memory_bytes") to.memory_bytes += s.value;
+    if (n == "operations_store_used_bytes") to.store_bytes += s.value;
+    if (n == "operations_store_audit_findings") to.findings += s.value;
 }
 
 // What happened each second between two looks; a node that was started again counts from 0.
@@ -81,49 +85,29 @@ struct pace {
         const double time = seconds();
         return time > 0 ? std::max(0.0, is - then) / time : 0;
     }
-    tenant_load of(const std::string& tenant, tenant_load is) const {
-        if (before == nullptr) return {};
+    counts of(const std::string& tenant, const tenant_load& is) const {
+        counts each;
+        if (before == nullptr) return each;
         const auto found = before->tenants.find(tenant);
-        const tenant_load then = found == before->tenants.end() ? tenant_load{} : found->second;
-        tenant_load each;
-        each.submitted = of(then.submitted, is.submitted);
-        each.started = of(then.started, is.started);
-        each.succeeded = of(then.succeeded, is.succeeded);
-        each.failed = of(then.failed, is.failed);
-        each.cancelled = of(then.cancelled, is.cancelled);
-        each.rejected = of(then.rejected, is.rejected);
+        for (const auto& [state, count] : is.happened)
+            each[state] = of(found == before->tenants.end() ? 0 : number_of(found->second.happened, state), count);
         return each;
     }
 };
 
-tenant_load sum_of(const std::map<std::string, tenant_load>& tenants) {
-    tenant_load all;
-    for (const auto& [name, t] : tenants) {
-        all.running += t.running;
-        all.queued += t.queued;
-        all.scheduled += t.scheduled;
-        all.blocked += t.blocked;
-        all.oldest = std::max(all.oldest, t.oldest);
-        all.submitted += t.submitted;
-        all.started += t.started;
-        all.succeeded += t.succeeded;
-        all.failed += t.failed;
-        all.cancelled += t.cancelled;
-        all.rejected += t.rejected;
-    }
-    return all;
-}
-
 using row = std::pair<std::string, tenant_load>;
+
+double under_way(const row& r) { return number_of(r.second.jobs, "running") + number_of(r.second.jobs, "queued"); }
 
 // Those with most to do; one that never had a job is left out.
 std::vector<row> busiest(const load_look& now) {
     std::vector<row> rows;
-    for (const auto& [name, t] : now.tenants)
-        if (t.running + t.queued + t.scheduled + t.blocked + t.submitted > 0) rows.emplace_back(name, t);
-    std::ranges::stable_sort(rows, [](const row& a, const row& b) {
-        return a.second.running + a.second.queued > b.second.running + b.second.queued;
-    });
+    for (const auto& [name, t] : now.tenants) {
+        double all = number_of(t.happened, "submitted");
+        for (const auto& [state, count] : t.jobs) all += count;
+        if (all > 0) rows.emplace_back(name, t);
+    }
+    std::ranges::stable_sort(rows, std::greater{}, under_way);
     return rows;
 }
 
@@ -144,25 +128,32 @@ std::string seconds_cell(std::optional<double> seconds) {
     return text;
 }
 
+std::string oldest_cell(const counts& jobs, double oldest) {
+    return seconds_cell(number_of(jobs, "queued") > 0 ? std::optional{oldest} : std::nullopt);
+}
+
 std::string mebibytes(double bytes) { return whole(bytes / (1024 * 1024)) + " MiB"; }
 
 std::string head(const load_look* before, const load_look& now) {
     const pace p{before, now};
-    const tenant_load all = sum_of(now.tenants);
-    std::map<std::string, tenant_load> rates;
-    for (const auto& [name, t] : now.tenants) rates[name] = p.of(name, t);
-    const tenant_load each = sum_of(rates);
+    counts jobs, each;
+    double oldest = 0;
+    for (const auto& [name, t] : now.tenants) {
+        add(jobs, t.jobs);
+        add(each, p.of(name, t));
+        oldest = std::max(oldest, t.oldest);
+    }
     std::string text = time_cell(now.at) + "   nodes " + std::to_string(now.nodes) + "   workers " +
                        whole(now.workers) + "   slots " + whole(now.slots_used) + " of " +
                        whole(now.slots_used + now.slots_free) + "   memory " + mebibytes(now.memory_bytes) +
                        "   store " + mebibytes(now.store_bytes) + "\n";
-    text += "running " + whole(all.running) + "   queued " + whole(all.queued) + "   scheduled " +
-            whole(all.scheduled) + "   blocked " + whole(all.blocked) + "   oldest " +
-            seconds_cell(all.queued > 0 ? std::optional{all.oldest} : std::nullopt) + "\n";
+    for (const char* state : all_waits) text += std::string{state} + " " + whole(number_of(jobs, state)) + "   ";
+    text += "oldest " + oldest_cell(jobs, oldest) + "\n";
     if (before != nullptr) {
-        text += "a second: submitted " + per_second(each.submitted) + "   started " + per_second(each.started) +
-                "   succeeded " + per_second(each.succeeded) + "   failed " + per_second(each.failed) + "   cpu " +
-                per_second(p.of(before->cpu_seconds, now.cpu_seconds)) + "\n";
+        text += "a second: ";
+        for (const char* event : shown_events)
+            text += std::string{event} + " " + per_second(number_of(each, event)) + "   ";
+        text += "cpu " + per_second(p.of(before->cpu_seconds, now.cpu_seconds)) + "\n";
         text += "scheduling p95 " + seconds_cell(quantile(before->scheduling, now.scheduling, 0.95)) +
                 "   commit p95 " + seconds_cell(quantile(before->commits, now.commits, 0.95)) + "\n";
     }
@@ -173,9 +164,10 @@ std::string head(const load_look* before, const load_look& now) {
     return text + "\n";
 }
 
-json rates_json(const tenant_load& each) {
-    return {{"submitted", each.submitted}, {"started", each.started},     {"succeeded", each.succeeded},
-            {"failed", each.failed},       {"cancelled", each.cancelled}, {"rejected", each.rejected}};
+json rates_json(const counts& each) {
+    json rates;
+    for (const char* event : all_events) rates[event] = number_of(each, event);
+    return rates;
 }
 
 // Without the ".0" of a double.
@@ -228,11 +220,13 @@ std::string load_text(const load_look* before, const load_look& now, std::size_t
                {"SUCCEEDED/S", true},
                {"FAILED/S", true}});
     for (const auto& [name, t] : busiest(now)) {
-        const tenant_load each = p.of(name, t);
-        const auto rate = [&](double r) { return before == nullptr ? "-" : per_second(r); };
-        out.add({name, whole(t.running), whole(t.queued), whole(t.scheduled), whole(t.blocked),
-                 seconds_cell(t.queued > 0 ? std::optional{t.oldest} : std::nullopt), rate(each.submitted),
-                 rate(each.started), rate(each.succeeded), rate(each.failed)});
+        std::vector<std::string> cells{name};
+        for (const char* state : all_waits) cells.push_back(whole(number_of(t.jobs, state)));
+        cells.push_back(oldest_cell(t.jobs, t.oldest));
+        const counts each = p.of(name, t);
+        for (const char* event : shown_events)
+            cells.push_back(before == nullptr ? "-" : per_second(number_of(each, event)));
+        out.add(std::move(cells));
     }
     return head(before, now) + out.take(width);
 }
@@ -241,12 +235,8 @@ std::string load_json(const load_look* before, const load_look& now) {
     const pace p{before, now};
     json tenants = json::array();
     for (const auto& [name, t] : busiest(now)) {
-        json one{{"tenant", name},
-                 {"running", count(t.running)},
-                 {"queued", count(t.queued)},
-                 {"scheduled", count(t.scheduled)},
-                 {"blocked", count(t.blocked)},
-                 {"oldest_seconds", t.oldest}};
+        json one{{"tenant", name}, {"oldest_seconds", t.oldest}};
+        for (const char* state : all_waits) one[state] = count(number_of(t.jobs, state));
         if (before != nullptr) one["per_second"] = rates_json(p.of(name, t));
         tenants.push_back(std::move(one));
     }

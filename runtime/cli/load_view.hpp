@@ -11,11 +11,12 @@
 
 namespace coppice::cli {
 
+using counts = std::map<std::string, double, std::less<>>; // by state, as the metrics name it
+
 struct tenant_load {
-    double running = 0, queued = 0, scheduled = 0, blocked = 0;
-    double oldest = 0; // seconds
-    double submitted = 0, started = 0, succeeded = 0, failed = 0, cancelled = 0,
-           rejected = 0; // since the node started
+    counts jobs;       // that wait or run
+    counts happened;   // since the node started: submitted, started, succeeded, ...
+    double oldest = 0; // of those queued, seconds
 };
 
 // A histogram's cumulative counts, by the upper bound of the bucket in seconds.

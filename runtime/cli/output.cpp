@@ -112,6 +112,12 @@ std::string json_array(const std::vector<std::string>& items) {
     return out + "]";
 }
 
+std::string json_texts(const std::vector<std::string>& texts) {
+    std::vector<std::string> items;
+    for (const std::string& each : texts) items.push_back(json_string(each));
+    return json_array(items);
+}
+
 std::string json_string(std::string_view text) {
     std::string out;
     append_json_string(out, text);

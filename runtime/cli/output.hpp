@@ -64,7 +64,8 @@ class json_object {
     std::string members_;
 };
 
-std::string json_array(const std::vector<std::string>& items);
+std::string json_array(const std::vector<std::string>& items); // of JSON texts
+std::string json_texts(const std::vector<std::string>& texts);
 std::string json_string(std::string_view text);
 // {"code", "message"}
 std::string json_failure(const failure& f);

@@ -6,10 +6,6 @@
 namespace coppice::client {
 namespace {
 
-void write_ids(capnp::List<rec::Id>::Builder to, const std::vector<job_id>& ids) {
-    for (unsigned i = 0; i < to.size(); ++i) write(to[i], ids[i]);
-}
-
 // One answer a job, whatever became of the call.
 template <class T>
 kj::Promise<std::vector<expected<T>>> for_each_of(std::size_t count,

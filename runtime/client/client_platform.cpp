@@ -2,7 +2,6 @@
 #include "runtime/client/client.hpp"
 #include "runtime/client/link.hpp"
 #include "runtime/client/wire.hpp"
-#include "schema/wire_ids.hpp"
 
 namespace coppice::client {
 namespace {
@@ -118,8 +117,7 @@ kj::Promise<expected<repair_result>> client::repair(repair_request wanted) {
         [wanted = std::move(wanted)](session& s) -> kj::Promise<expected<repair_result>> {
             if (!s.grant.may_operate) return expected<repair_result>(not_granted(s, "the platform"));
             auto request = s.platform.repairRequest();
-            auto jobs = request.initJobs(static_cast<unsigned>(wanted.jobs.size()));
-            for (unsigned i = 0; i < jobs.size(); ++i) write_id(wanted.jobs[i], jobs[i]);
+            write_ids(request.initJobs(static_cast<unsigned>(wanted.jobs.size())), wanted.jobs);
             request.setCounters(wanted.counters);
             request.setAll(wanted.all);
             request.setReason(wanted.reason);
@@ -129,7 +127,7 @@ kj::Promise<expected<repair_result>> client::repair(repair_request wanted) {
                     repair_result result{{}, texts_of(r.getRemaining())};
                     for (const auto each : r.getRepairs())
                         result.repairs.push_back(
-                            {read_id(each.getJob()), text_of(each.getCounters()), read(each.getFailure())});
+                            {read(each.getJob()), text_of(each.getCounters()), read(each.getFailure())});
                     return result;
                 });
         });

@@ -153,10 +153,7 @@ void write(api::JobSpec::Builder to, const job_spec& spec) {
     to.setPayload(as_data(spec.payload));
     write_text(spec.idempotency_key, [&](unsigned size) { return to.initIdempotencyKey(size); });
     to.setPriority(static_cast<std::uint8_t>(std::clamp(spec.priority, 0, 255)));
-    if (!spec.after.empty()) {
-        auto after = to.initAfter(static_cast<unsigned>(spec.after.size()));
-        for (unsigned i = 0; i < after.size(); ++i) write(after[i], spec.after[i]);
-    }
+    if (!spec.after.empty()) write_ids(to.initAfter(static_cast<unsigned>(spec.after.size())), spec.after);
     to.setDelayMs(static_cast<std::uint64_t>(std::max<std::int64_t>(0, spec.delay.count())));
     to.setNotBeforeUs(to_us(spec.not_before));
     to.setRunAnyway(spec.run_anyway);

@@ -31,6 +31,9 @@ inline void write(rec::Id::Builder to, const job_id& id) {
     to.setHigh(id.high());
     to.setLow(id.low());
 }
+inline void write_ids(capnp::List<rec::Id>::Builder to, const std::vector<job_id>& ids) {
+    for (unsigned i = 0; i < to.size(); ++i) write(to[i], ids[i]);
+}
 inline void write(api::AttemptRef::Builder to, const attempt_ref& ref) {
     write(to.initJob(), ref.job);
     to.setAttempt(ref.attempt);
