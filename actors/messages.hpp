@@ -30,6 +30,7 @@ struct worker_attached {
     shard_id shard{};        // to the journal of a cluster's node: whose attempts
     std::uint64_t grant = 0; // which word on its slots this is, when shards share them; comes back with slots_seen
     std::set<std::string> labels;
+    std::uint32_t total = 0; // its slots, those of all shards; 0: `slots`
 };
 struct worker_draining {
     worker_id worker;

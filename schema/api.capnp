@@ -264,6 +264,7 @@ struct Assignment {
   resultBytesMax @9 :UInt64;
   checkpoint @10 :Data;       # what an attempt before this one left; empty: nothing
   traceparent @11 :Text;      # that the job was submitted with (W3C Trace Context); empty: none
+  slots @12 :UInt16;          # of the worker, that it takes; 0: one
 }
 
 struct AttemptReport {

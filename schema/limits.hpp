@@ -118,6 +118,7 @@ inline constexpr std::uint32_t events_per_prune_max =
 
 // ---- workers
 inline constexpr std::uint32_t worker_slots_max = 65'536;
+inline constexpr std::uint32_t job_slots_max = 1024; // of one worker, that one job takes
 inline constexpr std::size_t worker_types_max = 256;
 inline constexpr auto worker_silence_max = 15s;    // then its attempts are taken away
 inline constexpr auto worker_reconnect_grace = 3s; // a broken connection may come back; then its attempts are lost
@@ -317,6 +318,7 @@ inline constexpr auto serving_said_again = 500ms; // by the primary to all nodes
 inline constexpr auto read_patience = 5s;         // how long a read waits for somebody who may answer it
 inline constexpr auto router_tick_every = 10ms;   // while something waits to be tried again
 inline constexpr auto slots_rest = 1s;            // nobody lacks a slot of an executor: spread evenly among shards
+inline constexpr auto slots_even = 1s;            // among those that want some, after one had more than its share
 inline constexpr auto slots_said_every = 2ms;     // by a primary to executors' nodes: a message for many commits
 inline constexpr auto slots_said_again = 1s;      // though nothing changed: a message may have been lost
 inline constexpr std::uint32_t slots_kept_factor = 4; // slots a shard, from which on each keeps one in any case

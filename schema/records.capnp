@@ -75,6 +75,7 @@ struct JobRow {
   member @45 :Bool;           # its graph's callback waits for it, too
   callback @46 :Bool;         # it is its graph's callback: started by the table `batches`, not by `after`
   labels @47 :List(Text);     # "name=value"
+  slots @48 :UInt16;          # of its worker, that the newest attempt takes; 0: one
 }
 
 struct AttemptEnd {
@@ -92,6 +93,7 @@ struct RunningRow {
   worker @2 :UInt64;
   startedUs @3 :Int64;
   limitKey @4 :UInt64;       # the key under which it is counted; 0: under none
+  slots @5 :UInt16;          # of the worker, that it holds; 0: one
 }
 
 struct CountersRow {
@@ -164,6 +166,7 @@ struct TypeRow {
   workersRequire @22 :List(Text); # labels that a worker must have to run it
   workersPrefer @23 :List(Text);  # of those that could, the ones with more of these are asked first
   workersSticky @24 :Bool;   # the one that ran the last job of the key is asked before all
+  slots @25 :UInt16;         # of one worker, that a job of it takes; 0: one
 }
 
 struct IdempotencyRow {

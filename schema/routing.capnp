@@ -65,6 +65,7 @@ struct Executor {
   isKnown @5 :Bool;            # attempts may run under its name: those of the shard that it holds are in `holds`, the
   holds @6 :List(Attempt);     # others never came to it
   labels @8 :List(Text);
+  total @9 :UInt32;            # its slots, those of all shards; 0: `slots`
 }
 
 struct ExecutorDown {
@@ -100,6 +101,8 @@ struct Slots {
   grant @1 :UInt64;            # the newest that the primary has heard of
   mayUse @2 :UInt32;           # the slots granted, or what runs, if that is more
   wants @3 :Bool;              # work waits for a slot of this executor
+  needs @4 :UInt32;            # so many at once; 0: one, if it wants any
+  largeStarts @5 :UInt32;      # jobs of several slots that the primary has started on it
 }
 
 struct Start {
@@ -120,6 +123,7 @@ struct Start {
   resultBytesMax @14 :UInt64;
   checkpoint @15 :Data;
   traceparent @16 :Text;
+  slots @17 :UInt16;           # 0: one
 }
 
 struct Parent {

@@ -60,6 +60,7 @@ void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::B
     row.setCancelGraceMs(ms(spec.timeouts.cancel_grace));
     row.setResultBytesMax(spec.result_bytes_max);
     row.setRunningMax(spec.running_max);
+    row.setSlots(static_cast<std::uint16_t>(spec.slots > 1 ? spec.slots : 0));
     row.setPaused(spec.paused);
     if (!spec.concurrency.by.empty()) {
         row.setKeyField(spec.concurrency.by.c_str());

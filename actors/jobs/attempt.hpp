@@ -38,6 +38,7 @@ struct assignment {
     milliseconds heartbeat_timeout{}; // 0: none asked for
     milliseconds cancel_grace{};
     std::uint64_t result_bytes_max = 0;
+    std::uint32_t slots = 1; // of its worker, that it takes
 };
 
 enum class log_stream : std::uint8_t { out = 0, err = 1, system = 2 };

@@ -32,20 +32,22 @@ void fair_share::set_active(tenant_id t, bool active) {
 
 void fair_share::set_weight(tenant_id t, std::uint32_t weight) { entries_[t].weight = std::max(weight, 1U); }
 
-void fair_share::started(tenant_id t) {
+void fair_share::started(tenant_id t, std::uint32_t slots) {
     entry& e = entries_[t];
     floor_ = std::max(floor_, e.virtual_time);
-    if (++e.running == 1) holders_.insert(t);
+    if (e.running == 0) holders_.insert(t);
+    e.running += slots;
     if (e.active) turns_.erase(turn_of(t, e));
     e.last_start = ++starts_;
-    e.virtual_time += 1.0 / e.weight;
+    e.virtual_time += static_cast<double>(slots) / e.weight;
     if (e.active) turns_.insert(turn_of(t, e));
 }
 
-void fair_share::ended(tenant_id t) {
+void fair_share::ended(tenant_id t, std::uint32_t slots) {
     entry& e = entries_[t];
     if (e.running == 0) return;
-    if (--e.running == 0) holders_.erase(t);
+    e.running -= std::min<std::uint64_t>(e.running, slots);
+    if (e.running == 0) holders_.erase(t);
 }
 
 void fair_share::passed_over(tenant_id t) {

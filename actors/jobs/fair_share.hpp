@@ -1,10 +1,11 @@
 // Whose turn it is: weighted fair sharing of slots among tenants, counting running work as well as starts.
 //
 // Start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996) on slot-time: each tenant has a virtual time, and the
-// one with the least is next. A start costs 1/weight, and every second that one of its jobs holds a slot costs
-// 1/weight more. So short jobs share by number of starts, long jobs by the slots they hold, and a tenant whose jobs
-// run for an hour cannot sit on all slots because its starts are few. A tenant that was idle begins at the virtual
-// time of the others: it gets its share from now on, and no credit for the past.
+// one with the least is next. A start costs 1/weight for each slot that it takes, and every second that
+// one of its jobs holds a slot costs 1/weight more. So short jobs share by number of starts, long jobs by the slots
+// they hold, and a tenant whose jobs run for an hour cannot sit on all slots because its starts are few. A tenant
+// that was idle begins at the virtual time of the others: it gets its share from now on, and no credit for the
+// past.
 //
 // Where workers differ, a tenant may have to be passed over though a slot is free: all that can run its types is
 // taken. It keeps its place, but at most `credit_max` of it, and among equals whoever started longest ago is next.
@@ -30,9 +31,9 @@ class fair_share {
     // The tenant has work that may start (or no longer has). A tenant never seen has weight 1.
     void set_active(tenant_id t, bool active);
     void set_weight(tenant_id t, std::uint32_t weight);
-    // One of its jobs took a slot; gave it back.
-    void started(tenant_id t);
-    void ended(tenant_id t);
+    // One of its jobs took so many slots; gave them back.
+    void started(tenant_id t, std::uint32_t slots = 1);
+    void ended(tenant_id t, std::uint32_t slots = 1);
     // Charges the slot-time used since the last call; call before picking. Costs as many steps as tenants with
     // running jobs.
     void charge(instant now);
@@ -48,7 +49,7 @@ class fair_share {
         auto operator<=>(const turn&) const = default;
     };
     const std::set<turn>& turns() const { return turns_; }
-    std::uint64_t running(tenant_id t) const;
+    std::uint64_t running(tenant_id t) const; // slots
     double virtual_time(tenant_id t) const;
 
   private:
@@ -56,7 +57,7 @@ class fair_share {
         double virtual_time = 0;
         std::uint64_t last_start = 0;
         std::uint32_t weight = 1;
-        std::uint64_t running = 0;
+        std::uint64_t running = 0; // slots
         bool active = false;
     };
     static turn turn_of(tenant_id t, const entry& e) { return {e.virtual_time, e.last_start, t}; }

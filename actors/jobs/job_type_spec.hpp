@@ -83,7 +83,8 @@ struct job_type_spec {
     std::uint64_t result_bytes_max = 256 * 1024;
     std::uint32_t running_max = 0; // jobs of this type running at a time, over all tenants; 0: no bound
     concurrency_spec concurrency;
-    workers_spec workers; // executor worker
+    workers_spec workers;    // executor worker
+    std::uint32_t slots = 1; // of one worker or node, that a job takes while it runs
     std::optional<unique_spec> unique;
     bool paused = false; // nothing of it starts; what runs goes on
 

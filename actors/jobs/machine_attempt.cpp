@@ -24,24 +24,26 @@ outcome_kind counted_as(cmd::Report::Outcome reported, job_state became) {
 
 } // namespace
 
-errc shard_machine::start(const job_id& id, worker_id worker) {
+expected<std::uint32_t> shard_machine::start(const job_id& id, worker_id worker) {
     cell c;
-    if (!open(id, c)) return errc::not_found;
-    if (!may_move(c.row.getState(), job_state::RUNNING)) return errc::illegal_transition;
+    if (!open(id, c)) return fail(errc::not_found, "no such job");
+    if (!may_move(c.row.getState(), job_state::RUNNING)) return fail(errc::illegal_transition, "it does not wait");
     const instant ready = from_us(c.row.getReadyUs());
     const key_lanes::key key = key_of(c);
     c.row.setAttempt(c.row.getAttempt() + 1);
     c.row.setWorker(worker.value);
     c.row.setProgress(0);
+    const std::uint32_t slots = c.type->spec.slots;
+    c.row.setSlots(static_cast<std::uint16_t>(slots > 1 ? slots : 0));
     enter(c, job_state::RUNNING);
     c.row.setStartedUs(to_us(now_));
     save(c);
     write_running(c, key);
     gates_started(c, key);
     if (c.type->spec.workers.sticky) homes_.started(c.type->id, key, worker);
-    share_.started(c.tenant->id);
+    share_.started(c.tenant->id, slots);
     out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
-    return errc::ok;
+    return slots;
 }
 
 void shard_machine::write_running(const cell& c, key_lanes::key key) {
@@ -52,6 +54,7 @@ void shard_machine::write_running(const cell& c, key_lanes::key key) {
     running.setWorker(row.getWorker());
     running.setStartedUs(row.getStartedUs());
     running.setLimitKey(key);
+    running.setSlots(row.getSlots());
     running_row_.put(*t_, table::running, keys::job(c.id));
 }
 
@@ -70,7 +73,8 @@ assignment shard_machine::assignment_of(cell& c) {
             .attempt_timeout = spec.timeouts.attempt,
             .heartbeat_timeout = spec.timeouts.heartbeat,
             .cancel_grace = spec.timeouts.cancel_grace,
-            .result_bytes_max = spec.result_bytes_max};
+            .result_bytes_max = spec.result_bytes_max,
+            .slots = slots_of(c.row)};
 }
 
 std::string shard_machine::bytes_of(table apart, const job_id& id, bool is_apart,
@@ -311,8 +315,8 @@ void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     result.job = read_id(a.getJob());
     if (!open(result.job, c) || c.row.getState() != job_state::RUNNING || c.row.getAttempt() != a.getAttempt())
         return set_answer(result, errc::stale_attempt, "the attempt is not under way any more");
-    pool_.release(worker_id{c.row.getWorker()});
-    pool_.take_from(worker_id{a.getWorker()});
+    pool_.release(worker_id{c.row.getWorker()}, slots_of(c.row));
+    pool_.take_from(worker_id{a.getWorker()}, slots_of(c.row));
     c.row.setWorker(a.getWorker());
     c.row.setRevision(c.row.getRevision() + 1);
     save(c);

@@ -1,5 +1,10 @@
 // Starts: while a slot is free, the tenant whose turn it is starts the first of its waiting jobs that some worker
 // can run. A tenant that can start nothing is passed over until the next plan.
+//
+// A job of several slots needs them free on one worker at once, which jobs of one slot would never let come to be.
+// So the first in turn that finds too few keeps a worker: what comes free there waits for it, and only for it. One
+// such job at a time, or a shard could stand still with slots kept for many; nothing of it outlives the plan, for
+// the one that waits longest is first in turn in the next plan, too.
 #include "actors/jobs/shard_machine.hpp"
 
 namespace coppice {
@@ -9,6 +14,7 @@ void shard_machine::plan(std::size_t most) {
     std::size_t started = 0;
     std::size_t bytes = 0;
     looks_left_ = limits::key_looks_max;
+    pool_.keep_none();
     while (pool_.has_free()) {
         // Those passed over are first in turn order, since nobody's turn moves forward here.
         const auto& turns = share_.turns();
@@ -38,11 +44,13 @@ void shard_machine::plan(std::size_t most) {
 bool shard_machine::start_next(tenant_id id) {
     const tenant_entry& t = *book_.tenant(id);
     const auto next = rate_allows(t) ? next_of(t) : std::nullopt;
-    const auto worker = next ? pool_.take(next->first, id, home_of(next->first, next->second)) : std::nullopt;
+    if (!next) return false;
+    const slot_pool::wish wish{next->first, id, book_.type(next->first)->spec.slots};
+    const auto worker = pool_.take(wish, home_of(next->first, next->second));
     if (!worker) return false;
-    if (start(next->second, *worker) == errc::ok) return true;
+    if (start(next->second, *worker)) return true;
     // A queue row without its job: store_check reports it; here it must not be picked for ever.
-    pool_.release(*worker);
+    pool_.release(*worker, wish.slots);
     return false;
 }
 
@@ -54,17 +62,22 @@ worker_id shard_machine::home_of(type_id type, const job_id& job) {
 }
 
 // The tenant's first waiting job among the types that some worker could run now and whose own bound allows one
-// more.
+// more. If one before it finds too few slots, a worker is kept for that.
 std::optional<std::pair<type_id, job_id>> shard_machine::next_of(const tenant_entry& t) {
-    std::optional<std::pair<type_id, key_lanes::place>> best;
+    std::optional<std::pair<type_id, key_lanes::place>> best, cramped;
     for (const auto& [type, counts] : t.types) {
-        if (counts.in(job_state::QUEUED) == 0 || !pool_.could_run(type, t.id)) continue;
+        if (counts.in(job_state::QUEUED) == 0) continue;
         const type_entry* y = book_.type(type);
         if (y == nullptr || y->spec.paused || !y->may_run_one_more()) continue;
+        const bool has_room = pool_.could_run({type, t.id, y->spec.slots});
+        if (!has_room && (y->spec.slots == 1 || pool_.kept() != worker_id{})) continue;
         const auto first = first_of(t, *y);
-        if (!first || (best && *first > best->second)) continue;
-        best = {type, *first};
+        auto& foremost = has_room ? best : cramped;
+        if (first && (!foremost || *first < foremost->second)) foremost = {type, *first};
     }
+    if (cramped && (!best || cramped->second < best->second) &&
+        pool_.keep_one_for({cramped->first, t.id, book_.type(cramped->first)->spec.slots}))
+        return next_of(t); // without the slots that are kept now
     if (!best) return std::nullopt;
     return std::pair{best->first, best->second.id};
 }
@@ -91,7 +104,7 @@ shard_machine::waiting_work shard_machine::unserved(std::size_t tenants_max) con
             if (y == book_.types().end() || y->second.spec.paused || !y->second.may_run_one_more()) continue;
             const key_lanes* lanes = y->second.keyed() ? gates_.find(turn.tenant, type) : nullptr;
             if (counts.in(job_state::QUEUED) > (lanes != nullptr ? lanes->shut_out() : 0))
-                found.emplace_back(turn.tenant, type);
+                found.push_back({type, turn.tenant, y->second.spec.slots});
         }
     }
     return found;

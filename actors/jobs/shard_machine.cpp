@@ -55,8 +55,9 @@ void shard_machine::load(read_tables& from) {
          r = from.next(table::running)) {
         key_reader k{r->key};
         k.u16();
-        share_.started(tenant_id{k.u32()});
-        pool_.take_from(worker_id{running.read(r->value).getWorker()});
+        const auto row = running.read(r->value);
+        share_.started(tenant_id{k.u32()}, slots_of(row));
+        pool_.take_from(worker_id{row.getWorker()}, slots_of(row));
     }
 }
 
@@ -113,8 +114,9 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
     case cmd::Command::START: {
         const auto s = command.getStart();
         const worker_id worker{s.getWorker()};
-        result.code = start(job_id::from_halves(s.getJob().getHigh(), s.getJob().getLow()), worker);
-        if (result.code == errc::ok) pool_.take_from(worker);
+        const auto slots = start(read_id(s.getJob()), worker);
+        if (slots) pool_.take_from(worker, *slots);
+        result.code = slots ? errc::ok : slots.error().code;
         return;
     }
     case cmd::Command::DECLARE_TENANT:
@@ -189,8 +191,9 @@ std::optional<instant> shard_machine::next_due(read_tables& from, bool room) con
 }
 
 void shard_machine::attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant,
-                                  std::set<std::string> labels) {
-    pool_.attach(id, std::move(types), std::min(slots, limits::worker_slots_max), tenant, std::move(labels));
+                                  std::set<std::string> labels, std::uint32_t total) {
+    pool_.attach(id, std::move(types), std::min(slots, limits::worker_slots_max), tenant, std::move(labels),
+                 std::min(total, limits::worker_slots_max));
     resolve_type_names();
 }
 
@@ -258,8 +261,8 @@ void shard_machine::leave(cell& c, job_state from) {
     case job_state::RUNNING:
         if (c.type->keyed()) lanes_of(c.tenant->id, *c.type).ended(key_of(c), now_);
         t_->erase(table::running, keys::job(c.id));
-        share_.ended(c.tenant->id);
-        pool_.release(worker_id{c.row.getWorker()});
+        share_.ended(c.tenant->id, slots_of(c.row));
+        pool_.release(worker_id{c.row.getWorker()}, slots_of(c.row));
         return;
     default:
         return;

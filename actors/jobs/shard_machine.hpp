@@ -36,6 +36,12 @@
 
 namespace coppice {
 
+// Of a job's or a running row: the slots that its newest attempt takes.
+template <class Row>
+std::uint32_t slots_of(Row row) {
+    return std::max<std::uint32_t>(row.getSlots(), 1);
+}
+
 class shard_machine {
   public:
     explicit shard_machine(shard_id shard) : shard_(shard), book_(shard) {}
@@ -75,15 +81,15 @@ class shard_machine {
     // adopted or reported lost.
     // A worker with a `tenant` is given attempts of that tenant alone. `labels`: job_type_spec::workers.
     void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant = {},
-                       std::set<std::string> labels = {});
+                       std::set<std::string> labels = {}, std::uint32_t total = 0);
     void detach_worker(worker_id id) { pool_.detach(id); }
     void drain_worker(worker_id id) { pool_.drain(id); }
     // What else may hold starts back; outlives the machine. Null: nothing.
     void start_through(start_valve* valve) { valve_ = valve; }
     void resize_worker(worker_id id, std::uint32_t slots, std::uint64_t grant) { pool_.resize(id, slots, grant); }
 
-    // Waiting work that lacks nothing but a slot, of at most `tenants_max` tenants, those first whose turn it is.
-    using waiting_work = std::vector<std::pair<tenant_id, type_id>>;
+    // Waiting work that lacks nothing but slots, of at most `tenants_max` tenants, those first whose turn it is.
+    using waiting_work = std::vector<slot_pool::wish>;
     waiting_work unserved(std::size_t tenants_max) const;
 
     const tenant_book& book() const { return book_; }
@@ -165,7 +171,8 @@ class shard_machine {
     void fire_forget_unique(const job_id& id);
 
     // ---- machine_attempt.cpp
-    errc start(const job_id& id, worker_id worker);
+    // The slots that it takes of the worker.
+    expected<std::uint32_t> start(const job_id& id, worker_id worker);
     void write_running(const cell& c, key_lanes::key key);
     assignment assignment_of(cell& c);
     std::vector<parent_result> results_of_parents(rec::JobRow::Reader row);

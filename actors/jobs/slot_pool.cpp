@@ -27,7 +27,7 @@ void slot_pool::add_member(worker_id id, const worker& w, const demand& wanted) 
 }
 
 void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant,
-                       std::set<std::string> labels) {
+                       std::set<std::string> labels, std::uint32_t total) {
     const auto [found, is_new] = workers_.try_emplace(id);
     if (const auto held = absent_.find(id); is_new && held != absent_.end()) {
         found->second.used = held->second; // no slots yet, so none of them counts as free
@@ -38,6 +38,7 @@ void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint
         w.labels = std::move(labels);
         w.tenant = tenant;
         w.slots = slots;
+        w.total = std::max(total, slots);
         w.silent = false;
     });
 }
@@ -45,6 +46,7 @@ void slot_pool::attach(worker_id id, std::set<std::string> type_names, std::uint
 void slot_pool::resize(worker_id id, std::uint32_t slots, std::uint64_t grant) {
     change(id, [&](worker& w) {
         w.slots = slots;
+        w.total = std::max(w.total, slots);
         w.grant = grant;
     });
 }
@@ -66,51 +68,69 @@ void slot_pool::silence(worker_id id) {
     change(id, [](worker& w) { w.silent = true; });
 }
 
-std::optional<worker_id> slot_pool::take(type_id type, tenant_id tenant, worker_id first) {
-    const auto found = by_type_.find(type);
+std::optional<worker_id> slot_pool::take(const wish& by, worker_id first) {
+    const auto found = by_type_.find(by.type);
     if (found == by_type_.end()) return std::nullopt;
     members_of_type& of = found->second;
     if (const worker* w = first == worker_id{} ? nullptr : find(first);
-        w != nullptr && w->free() > 0 && w->serves(tenant) && std::ranges::find(w->types, type) != w->types.end()) {
-        take_from(first);
+        w != nullptr && is_open_to(first, *w, by) && std::ranges::find(w->types, by.type) != w->types.end()) {
+        take_from(first, by.slots);
         return first;
     }
     std::optional<std::size_t> chosen;
     for (std::size_t tried = 1; tried <= of.members.size(); ++tried) {
         const std::size_t at = (of.next + tried) % of.members.size();
         const member& m = of.members[at];
-        if (const worker& w = workers_.at(m.id); w.free() == 0 || !w.serves(tenant)) continue;
+        if (!is_open_to(m.id, workers_.at(m.id), by)) continue;
         if (!chosen || m.liked > of.members[*chosen].liked) chosen = at;
         if (m.liked == of.most_liked) break;
     }
     if (!chosen) return std::nullopt;
     of.next = *chosen;
     const worker_id id = of.members[*chosen].id;
-    take_from(id);
+    take_from(id, by.slots);
     return id;
 }
 
-void slot_pool::take_from(worker_id id) {
+void slot_pool::take_from(worker_id id, std::uint32_t slots) {
     if (!workers_.contains(id)) {
-        ++absent_[id];
+        absent_[id] += slots;
         return;
     }
-    change(id, [](worker& w) { ++w.used; });
-}
-
-void slot_pool::release(worker_id id) {
-    if (const auto held = absent_.find(id); held != absent_.end() && --held->second == 0) absent_.erase(held);
-    change(id, [](worker& w) {
-        if (w.used > 0) --w.used;
+    change(id, [slots](worker& w) {
+        w.used += slots;
+        if (slots > 1) ++w.large_starts;
     });
 }
 
-bool slot_pool::could_run(type_id type, tenant_id tenant) const {
-    const auto found = by_type_.find(type);
+void slot_pool::release(worker_id id, std::uint32_t slots) {
+    if (const auto held = absent_.find(id); held != absent_.end()) {
+        held->second -= std::min(held->second, slots);
+        if (held->second == 0) absent_.erase(held);
+    }
+    change(id, [slots](worker& w) { w.used -= std::min(w.used, slots); });
+}
+
+bool slot_pool::could_run(const wish& by) const {
+    const auto found = by_type_.find(by.type);
     return found != by_type_.end() && std::ranges::any_of(found->second.members, [&](const member& m) {
-               const worker& w = workers_.at(m.id);
-               return w.free() > 0 && w.serves(tenant);
+               return is_open_to(m.id, workers_.at(m.id), by);
            });
+}
+
+bool slot_pool::keep_one_for(const wish& by) {
+    const auto found = by_type_.find(by.type);
+    if (found == by_type_.end() || kept_ != worker_id{}) return false;
+    std::uint32_t fewest = 0;
+    for (const member& m : found->second.members) {
+        const worker& w = workers_.at(m.id);
+        if (w.draining || w.silent || w.slots < by.slots || !w.serves(by.tenant)) continue;
+        const std::uint32_t lacks = by.slots - std::min(by.slots, w.free());
+        if (kept_ != worker_id{} && lacks >= fewest) continue;
+        kept_ = m.id;
+        fewest = lacks;
+    }
+    return kept_ != worker_id{};
 }
 
 const slot_pool::worker* slot_pool::find(worker_id id) const {

@@ -1,8 +1,9 @@
 // Who can run what: the workers that are attached, their types and labels, the tenant that one is bound to, and how
-// many of their slots are free. Lives in memory only: workers attach anew after a restart. A slot is taken when a
-// start is decided and given back when the attempt ends, so held slots equal running jobs, also for workers that
-// are not attached: one that went away still holds what it runs until that is adopted or lost, and finds it held
-// when it attaches after a restart of the journal. Pure; not thread-safe.
+// many of their slots are free. A job takes one slot or several of one worker. Lives in memory only: workers attach
+// anew after a restart. A slot is taken when a start is decided and given back when the attempt ends, so held slots
+// are those of the running jobs, also for workers that are not attached: one that went away still holds what it
+// runs until that is adopted or lost, and finds it held when it attaches after a restart of the journal. Pure; not
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,9 @@ class slot_pool {
         std::vector<type_id> types; // those of the names that are declared
         tenant_id tenant{};         // runs attempts of this tenant alone; 0: of all
         std::uint32_t slots = 0;
+        std::uint32_t total = 0; // of all shards, where they share them; never less than `slots`
         std::uint32_t used = 0;
+        std::uint32_t large_starts = 0; // of jobs that took several slots
         bool draining = false;
         std::uint64_t grant = 0; // the word that gave it its slots, when shards share them
         bool silent = false; // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
@@ -40,8 +43,9 @@ class slot_pool {
         std::span<const std::string> prefer;  // the more of these it has, the sooner it is asked
     };
 
+    // `total`: 0 is `slots`.
     void attach(worker_id id, std::set<std::string> type_names, std::uint32_t slots, tenant_id tenant = {},
-                std::set<std::string> labels = {});
+                std::set<std::string> labels = {}, std::uint32_t total = 0);
     // More slots, or fewer: what runs beyond them goes on.
     void resize(worker_id id, std::uint32_t slots, std::uint64_t grant);
     void detach(worker_id id);
@@ -70,13 +74,25 @@ class slot_pool {
 
     bool has_free() const { return free_ > 0; }
     std::uint64_t free_slots() const { return free_; }
-    // A worker with a free slot for the tenant's jobs of the type: `first`, if it is one; of the others those with
-    // most preferred labels, in turn. The slot is taken.
-    std::optional<worker_id> take(type_id type, tenant_id tenant, worker_id first = {});
-    // A slot of this very worker, for an attempt that it already runs.
-    void take_from(worker_id id);
-    void release(worker_id id);
-    bool could_run(type_id type, tenant_id tenant) const;
+    // What looks for slots: so many at once of one worker.
+    struct wish {
+        type_id type{};
+        tenant_id tenant{};
+        std::uint32_t slots = 1;
+    };
+    // A worker with that many free, and not kept: `first`, if it is one; of the others those with most preferred
+    // labels, in turn. They are taken.
+    std::optional<worker_id> take(const wish& w, worker_id first = {});
+    // Slots of this very worker, for an attempt that it already runs.
+    void take_from(worker_id id, std::uint32_t slots = 1);
+    void release(worker_id id, std::uint32_t slots = 1);
+    bool could_run(const wish& w) const;
+    // Keeps the worker that lacks fewest for it: nothing else takes of it, so that its slots come free one by one
+    // for this wish, which jobs of one slot would otherwise keep from it for ever. Not when none has that many, nor
+    // when one is kept already.
+    bool keep_one_for(const wish& w);
+    void keep_none() { kept_ = worker_id{}; }
+    worker_id kept() const { return kept_; }
     const worker* find(worker_id id) const;
     const std::unordered_map<worker_id, worker>& workers() const { return workers_; }
     // Slots held, also those of a worker that is not attached.
@@ -95,6 +111,9 @@ class slot_pool {
         std::size_t most_liked = 0;
     };
     static bool has_all(const worker& w, const demand& wanted);
+    bool is_open_to(worker_id id, const worker& w, const wish& by) const {
+        return w.free() >= by.slots && id != kept_ && w.serves(by.tenant);
+    }
     void add_member(worker_id id, const worker& w, const demand& wanted);
     template <class Change>
     void change(worker_id id, Change&& how);
@@ -103,6 +122,7 @@ class slot_pool {
     std::unordered_map<worker_id, std::uint32_t> absent_; // slots that workers hold which are not attached; never 0
     std::unordered_map<type_id, members_of_type> by_type_;
     std::uint64_t free_ = 0;
+    worker_id kept_{}; // for a job that needs more slots than it has free
 };
 
 } // namespace coppice

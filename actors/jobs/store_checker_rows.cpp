@@ -62,7 +62,8 @@ void store_checker::running_rows() {
         const auto running = reader.read(r.value);
         if (row->getState() != job_state::RUNNING || running.getAttempt() != row->getAttempt() ||
             running.getType() != row->getType() || running.getWorker() != row->getWorker() ||
-            running.getStartedUs() != row->getStartedUs() || !key_fits(running.getLimitKey(), *row))
+            running.getStartedUs() != row->getStartedUs() || running.getSlots() != row->getSlots() ||
+            !key_fits(running.getLimitKey(), *row))
             find(id, "a running row that says something else than the job's");
     });
 }

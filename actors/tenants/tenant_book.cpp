@@ -178,6 +178,7 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
                        ms(row.getHeartbeatTimeoutMs()), ms(row.getCancelGraceMs())};
     y.spec.result_bytes_max = std::min<std::uint64_t>(row.getResultBytesMax(), limits::result_size_max);
     y.spec.running_max = row.getRunningMax();
+    y.spec.slots = std::clamp<std::uint32_t>(row.getSlots(), 1, limits::job_slots_max);
     y.spec.paused = row.getPaused();
     y.spec.concurrency = {std::string{view(row.getKeyField())}, row.getKeyRunningMax(),
                           read_rate(row.getKeyRate())};

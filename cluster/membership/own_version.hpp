@@ -11,6 +11,7 @@ inline constexpr std::string_view batches = "batches"; // and edits of jobs that
 inline constexpr std::string_view checkpoints = "checkpoints";
 inline constexpr std::string_view graphs = "graphs";       // and jobs that run however their parents end
 inline constexpr std::string_view http = "http";           // the executor
+inline constexpr std::string_view job_slots = "job-slots"; // several of one worker for a job
 inline constexpr std::string_view labels = "labels";       // of workers
 inline constexpr std::string_view limits = "limits";       // rates, concurrency by key, pauses
 inline constexpr std::string_view repairs = "repairs";     // of rows; labels of jobs, sticky keys

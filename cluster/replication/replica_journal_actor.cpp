@@ -27,10 +27,15 @@ void answer_readers(replica_journal_state& s) {
     }
 }
 
-bool waits_for(const shard_machine::waiting_work& work, const slot_pool::worker& w) {
-    return w.free() == 0 && !w.draining && !w.silent && std::ranges::any_of(work, [&](const auto& each) {
-               return w.serves(each.first) && std::ranges::find(w.types, each.second) != w.types.end();
-           });
+// The most slots at once that waiting work lacks, and that this executor, all of it, would have; 0: none lacks any.
+std::uint32_t needed_of(const shard_machine::waiting_work& work, const slot_pool::worker& w) {
+    std::uint32_t most = 0;
+    if (w.draining || w.silent) return most;
+    for (const slot_pool::wish& each : work)
+        if (each.slots > std::max(most, w.free()) && each.slots <= w.total && w.serves(each.tenant) &&
+            std::ranges::find(w.types, each.type) != w.types.end())
+            most = each.slots;
+    return most;
 }
 
 // What became of the slots that this node's shards were granted, and who is short of some. One word in a while, for
@@ -49,7 +54,7 @@ void tell_slots(replica_journal_state& s, const replica_journal_options& options
         const auto work = slot.machine.unserved(limits::slots_tenants_looked_at);
         slots_seen news{id, {}};
         for (const auto& [worker, w] : slot.machine.pool().workers()) {
-            const seen_slots seen{worker, w.grant, std::max(w.slots, w.used), waits_for(work, w)};
+            const seen_slots seen{worker, w.grant, std::max(w.slots, w.used), needed_of(work, w), w.large_starts};
             const auto [told, is_new] = s.told.try_emplace({id, worker}, seen);
             if (!is_new && told->second == seen) continue;
             told->second = seen;
@@ -152,7 +157,7 @@ replica_journal_handle::behavior_type replica_journal_actor(pointer self, tree_h
         },
         [self, options, ready](const worker_attached& w) {
             change_workers(self, *options, w.shard, [&](shard_machine& m) {
-                m.attach_worker(w.worker, w.types, w.slots, w.tenant, w.labels);
+                m.attach_worker(w.worker, w.types, w.slots, w.tenant, w.labels, w.total);
                 m.resize_worker(w.worker, w.slots, w.grant);
             });
             ready();

@@ -54,9 +54,10 @@ struct replica_beat {};
 // An executor's slots, as the primary of a shard uses them (cluster/routing/slot_exchange.hpp).
 struct seen_slots {
     worker_id worker;
-    std::uint64_t grant = 0;   // the newest that it has heard of
-    std::uint32_t may_use = 0; // the slots granted, or what runs, if that is more
-    bool wants = false;        // work waits for a slot of this executor
+    std::uint64_t grant = 0;        // the newest that it has heard of
+    std::uint32_t may_use = 0;      // the slots granted, or what runs, if that is more
+    std::uint32_t needs = 0;        // work waits for so many slots of this executor at once; 0: none does
+    std::uint32_t large_starts = 0; // of jobs that took several slots of it
     bool operator==(const seen_slots&) const = default;
 };
 struct slots_seen {

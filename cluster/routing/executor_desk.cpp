@@ -21,6 +21,7 @@ void executor_desk::offered(const worker_attached& m) {
         const slot_exchange::grant share = e.slots.newest(i);
         part.slots = share.slots;
         part.grant = share.number;
+        part.total = m.slots;
         part.shard = {static_cast<std::uint16_t>(i)};
         shards_[i]->offered(part);
     }
@@ -44,7 +45,8 @@ void executor_desk::answered(shard_id shard, const seen_slots& seen) {
     const auto found = executors_.find(seen.worker);
     if (found == executors_.end() || shards_.size() == 1) return;
     carry_out(seen.worker,
-              found->second.slots.answered(shard.value, seen.grant, seen.may_use, seen.wants, steady_now()));
+              found->second.slots.answered(shard.value, {seen.grant, seen.may_use, seen.needs, seen.large_starts},
+                                           steady_now()));
 }
 
 void executor_desk::look_again() {

@@ -91,6 +91,7 @@ void write_start(const start_effect& start, route::Start::Builder to) {
     to.setHeartbeatTimeoutMs(a.heartbeat_timeout.count());
     to.setCancelGraceMs(a.cancel_grace.count());
     to.setResultBytesMax(a.result_bytes_max);
+    to.setSlots(static_cast<std::uint16_t>(a.slots));
 }
 
 start_effect read_start(route::Start::Reader from) {
@@ -115,6 +116,7 @@ start_effect read_start(route::Start::Reader from) {
     a.heartbeat_timeout = milliseconds{from.getHeartbeatTimeoutMs()};
     a.cancel_grace = milliseconds{from.getCancelGraceMs()};
     a.result_bytes_max = from.getResultBytesMax();
+    a.slots = std::max<std::uint32_t>(from.getSlots(), 1);
     return start;
 }
 
@@ -128,6 +130,7 @@ void write_executor(const worker_attached& offer, bool is_offered,
                     const std::optional<std::vector<attempt_ref>>& holds, route::Executor::Builder to) {
     to.setWorker(offer.worker.value);
     to.setSlots(offer.slots);
+    to.setTotal(offer.total);
     to.setGrant(offer.grant);
     to.setIsOffered(is_offered);
     to.setIsKnown(holds.has_value());
@@ -146,10 +149,11 @@ expected<worker_attached> read_executor(route::Executor::Reader from) {
                           .slots = from.getSlots(),
                           .tenant = tenant_id{from.getTenant()},
                           .grant = from.getGrant(),
-                          .labels = {}};
+                          .labels = {},
+                          .total = from.getTotal()};
     if (offer.worker.value == 0 || offer.slots > limits::worker_slots_max ||
-        from.getHolds().size() > limits::worker_slots_max || from.getTypes().size() > limits::worker_types_max ||
-        from.getLabels().size() > limits::labels_max)
+        offer.total > limits::worker_slots_max || from.getHolds().size() > limits::worker_slots_max ||
+        from.getTypes().size() > limits::worker_types_max || from.getLabels().size() > limits::labels_max)
         return fail(errc::message_invalid, "an executor without a number, or with more than it may have");
     for (const auto type : from.getTypes()) {
         if (type.size() > limits::name_size_max) return fail(errc::message_invalid, "a type's name is too long");

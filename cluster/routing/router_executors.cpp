@@ -251,7 +251,9 @@ void shard_router::say_slots(node_id to, std::span<const seen_slots> seen) const
             list[i].setWorker(seen[i].worker.value);
             list[i].setGrant(seen[i].grant);
             list[i].setMayUse(seen[i].may_use);
-            list[i].setWants(seen[i].wants);
+            list[i].setWants(seen[i].needs > 0);
+            list[i].setNeeds(seen[i].needs);
+            list[i].setLargeStarts(seen[i].large_starts);
         }
     });
 }

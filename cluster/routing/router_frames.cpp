@@ -72,8 +72,11 @@ void shard_router::order_frame(node_id from, route::Message::Reader message) {
         if (list.size() > limits::slots_per_message_max) return;
         for (const auto each : list)
             if (executors_.contains({each.getWorker()}))
-                s().desk->answered(shard_,
-                                   {{each.getWorker()}, each.getGrant(), each.getMayUse(), each.getWants()});
+                s().desk->answered(shard_, {{each.getWorker()},
+                                            each.getGrant(),
+                                            each.getMayUse(),
+                                            each.getWants() ? std::max(each.getNeeds(), 1U) : 0,
+                                            each.getLargeStarts()});
         return;
     }
     const bool cancel = message.isCancel();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "schema/limits.hpp"
 
@@ -20,17 +21,40 @@ std::vector<std::uint32_t> slot_exchange::even() const {
     return all;
 }
 
+std::size_t slot_exchange::wanting() const {
+    return static_cast<std::size_t>(std::ranges::count_if(lanes_, [](const lane& l) { return l.wants(); }));
+}
+
+bool slot_exchange::needs_more_than_its_share(const lane& l) const {
+    return l.needs > 1 && l.needs <= total_ && l.needs > total_ / wanting();
+}
+
+void slot_exchange::choose_front(instant now) {
+    if (front_) {
+        const lane& l = lanes_[*front_];
+        if (l.large_starts == front_starts_ && needs_more_than_its_share(l)) return;
+        last_front_ = *std::exchange(front_, std::nullopt);
+        even_until_ = now + limits::slots_even;
+    }
+    if (now < even_until_) return;
+    for (std::size_t after = 1; after <= lanes_.size() && !front_; ++after)
+        if (const std::size_t at = (last_front_ + after) % lanes_.size(); needs_more_than_its_share(lanes_[at])) {
+            front_ = at;
+            front_starts_ = lanes_[at].large_starts;
+        }
+}
+
 std::vector<std::uint32_t> slot_exchange::wished() const {
-    const auto wanting =
-        static_cast<std::size_t>(std::ranges::count_if(lanes_, [](const lane& l) { return l.wants; }));
-    const bool keeps_one = total_ >= limits::slots_kept_factor * lanes_.size();
+    const bool keeps_one = !front_ && total_ >= limits::slots_kept_factor * lanes_.size();
     std::uint32_t left = total_;
     std::vector<std::uint32_t> all(lanes_.size());
     for (std::size_t i = 0; i < lanes_.size(); ++i)
-        if (!lanes_[i].wants) left -= all[i] = std::min(lanes_[i].granted, keeps_one ? 1U : 0U);
+        if (!lanes_[i].wants()) left -= all[i] = std::min(lanes_[i].granted, keeps_one ? 1U : 0U);
+    if (front_) left -= all[*front_] = lanes_[*front_].needs;
+    const std::size_t among = wanting() - (front_ ? 1 : 0);
     std::size_t place = 0;
     for (std::size_t i = 0; i < lanes_.size(); ++i)
-        if (lanes_[i].wants) all[i] = share(left, wanting, place++);
+        if (lanes_[i].wants() && i != front_) all[i] = share(left, among, place++);
     return all;
 }
 
@@ -73,23 +97,30 @@ std::vector<slot_exchange::grant> slot_exchange::offer(std::uint32_t slots, bool
     return made;
 }
 
-std::vector<slot_exchange::grant> slot_exchange::answered(std::size_t shard, std::uint64_t number,
-                                                          std::uint32_t may_use, bool wants, instant now) {
+std::vector<slot_exchange::grant> slot_exchange::answered(std::size_t shard, const answer& a, instant now) {
     lane& l = lanes_[shard];
-    if (number > l.number) return {}; // of an executor that had its name: never of a sound node
-    l.answered = std::max(l.answered, number);
-    if (number == l.number) l.held = std::max(may_use, l.granted);
-    l.wants = wants;
-    const bool any = std::ranges::any_of(lanes_, [](const lane& each) { return each.wants; });
-    if (any) wanted_at_ = now;
-    if (any) return move_to(wished());
+    if (a.number > l.number) return {}; // of an executor that had its name: never of a sound node
+    l.answered = std::max(l.answered, a.number);
+    if (a.number == l.number) l.held = std::max(a.may_use, l.granted);
+    l.needs = a.needs;
+    l.large_starts = a.large_starts;
+    if (wanting() > 0) {
+        wanted_at_ = now;
+        choose_front(now);
+        return move_to(wished());
+    }
+    front_.reset();
     const bool nobody_has_any = std::ranges::all_of(lanes_, [](const lane& each) { return each.granted == 0; });
     return nobody_has_any ? move_to(even()) : std::vector<grant>{};
 }
 
 std::vector<slot_exchange::grant> slot_exchange::rest(instant now) {
-    const bool any = std::ranges::any_of(lanes_, [](const lane& each) { return each.wants; });
-    if (any || now - wanted_at_ < limits::slots_rest) return {};
+    if (wanting() > 0) {
+        if (front_ || now < even_until_) return {};
+        choose_front(now);
+        return front_ ? move_to(wished()) : std::vector<grant>{};
+    }
+    if (now - wanted_at_ < limits::slots_rest) return {};
     return move_to(even());
 }
 

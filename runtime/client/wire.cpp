@@ -181,6 +181,7 @@ void read(api::Assignment::Reader a, assignment& to) {
             {read(p.getJob()), text_of(p.getType()), text_of(p.getResult()), p.getTruncated(), p.getState()});
     to.checkpoint = view(a.getCheckpoint());
     to.traceparent = view(a.getTraceparent());
+    to.slots = std::max<std::uint32_t>(a.getSlots(), 1);
     to.priority = a.getPriority();
     to.attempt_timeout = ms(a.getAttemptTimeoutMs());
     to.heartbeat_timeout = ms(a.getHeartbeatTimeoutMs());

@@ -101,6 +101,7 @@ ordered_json to_object(const job_type_spec& spec) {
     timeouts["cancel_grace"] = format_duration(spec.timeouts.cancel_grace);
     object["result_max_bytes"] = spec.result_bytes_max;
     object["running_max"] = spec.running_max;
+    if (spec.slots > 1) object["slots"] = spec.slots;
     if (!spec.concurrency.by.empty()) object["concurrency"] = to_object(spec.concurrency);
     if (!spec.workers.require.empty()) object["workers"]["require"] = spec.workers.require;
     if (!spec.workers.prefer.empty()) object["workers"]["prefer"] = spec.workers.prefer;

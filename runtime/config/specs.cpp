@@ -258,6 +258,7 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
         fields.error("timeouts", "a request has no heartbeat; timeouts.attempt bounds it");
     fields.size("result_max_bytes", spec.result_bytes_max, 0, limits::result_size_max);
     fields.integer("running_max", spec.running_max, 0, limits::running_declared_max);
+    fields.integer("slots", spec.slots, 1, limits::job_slots_max);
     fields.mapping("concurrency", [&](field_reader& c) { read_concurrency(c, spec.concurrency); });
     if (spec.executor != executor_kind::worker && fields.find("workers") != nullptr)
         fields.error("workers", "goes with executor worker; nodes have no labels");

@@ -100,8 +100,9 @@ class explanation {
         if (y.running_max > 0) type_full(y);
         if (!y.concurrency.by.empty()) key_full(y.concurrency);
         if (said_.empty())
-            say("no bound holds it: it waits for its turn and a free slot of a worker for \"" + y.name + "\"" +
-                labels_wanted(y));
+            say("no bound holds it: it waits for its turn and " +
+                (y.slots == 1 ? "a free slot" : std::to_string(y.slots) + " free slots at once") +
+                " of a worker for \"" + y.name + "\"" + labels_wanted(y));
         const tally before = ahead();
         if (before.count > 0) say(before.text() + " jobs of its tenant and type are before it in the queue");
         if (starts_.per_second > 0)

@@ -34,6 +34,7 @@ void write_assignment(const assignment& a, api::Assignment::Builder to) {
     to.setResultBytesMax(a.result_bytes_max);
     if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
     if (!a.traceparent.empty()) to.setTraceparent(a.traceparent.c_str());
+    to.setSlots(static_cast<std::uint16_t>(a.slots));
 }
 
 } // namespace

@@ -139,6 +139,7 @@ std::vector<std::string> environment_of(const exec_job& job, const std::string& 
     variables["JOB_TENANT"] = job.work.tenant;
     variables["JOB_TYPE"] = job.work.type;
     variables["JOB_WORKDIR"] = directory;
+    variables["JOB_SLOTS"] = std::to_string(job.work.slots);
     if (!files.parents.empty()) variables["JOB_PARENTS"] = files.parents;
     if (!job.work.traceparent.empty()) variables["TRACEPARENT"] = job.work.traceparent;
     if (!files.checkpoint.empty()) variables["JOB_CHECKPOINT"] = files.checkpoint;

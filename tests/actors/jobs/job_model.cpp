@@ -218,6 +218,7 @@ job_model::answer job_model::on(const start_op& o) {
     j->state = job_state::RUNNING;
     j->queued_due = never;
     j->worker = o.worker;
+    j->slots = spec_of(*j).slots;
     ++j->attempt;
     const start_rate& of_tenant = spec_of_tenant(*j).rate;
     if (of_tenant.bounds()) tenant_meters_[j->tenant].started(of_tenant, now_);
@@ -351,22 +352,35 @@ std::size_t job_model::running_of(type_id y) const {
         jobs_, [&](const model_job& j) { return j.type == y && j.state == job_state::RUNNING; }));
 }
 std::size_t job_model::used(worker_id w) const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        jobs_, [&](const model_job& j) { return j.worker == w && j.state == job_state::RUNNING; }));
+    std::size_t slots = 0;
+    for (const model_job& j : jobs_)
+        if (j.worker == w && j.state == job_state::RUNNING) slots += j.slots;
+    return slots;
 }
 
 bool job_model::can_run(const model_worker& w, const model_job& j) const {
-    return !w.draining && used(w.id) < w.slots && w.types.contains(spec_of(j).name);
+    return !w.draining && used(w.id) + spec_of(j).slots <= w.slots && w.types.contains(spec_of(j).name);
 }
 
-bool job_model::may_start(const model_job& j) const {
+std::string job_model::judge_kept() const {
+    if (kept_ == worker_id{}) return {};
+    const auto w = std::ranges::find(workers_, kept_, &model_worker::id);
+    if (w == workers_.end() || w->draining) return "a worker is kept that can start nothing";
+    const bool is_for_some = std::ranges::any_of(jobs_, [&](const model_job& j) {
+        return j.state == job_state::QUEUED && w->types.contains(spec_of(j).name) && spec_of(j).slots <= w->slots &&
+               used(kept_) + spec_of(j).slots > w->slots;
+    });
+    return is_for_some ? "" : "a worker is kept, and nothing waits that needs more than it has free";
+}
+
+bool job_model::may_start(const model_job& j, worker_id kept) const {
     if (j.state != job_state::QUEUED) return false;
     const std::uint32_t of_tenant = spec_of_tenant(j).running_max;
     const std::uint32_t of_type = spec_of(j).running_max;
     if (of_tenant > 0 && running_of(j.tenant) >= of_tenant) return false;
     if (of_type > 0 && running_of(j.type) >= of_type) return false;
     if (!gates_let(j)) return false;
-    return std::ranges::any_of(workers_, [&](const model_worker& w) { return can_run(w, j); });
+    return std::ranges::any_of(workers_, [&](const model_worker& w) { return w.id != kept && can_run(w, j); });
 }
 
 std::uint64_t job_model::key_of(const model_job& j) const {
@@ -399,11 +413,12 @@ bool job_model::before(const model_job& a, const model_job& b) const {
 std::string job_model::judge_start(const start_effect& start) {
     model_job* j = job(start.work.ref.job);
     if (j == nullptr) return "no such job";
-    if (!may_start(*j)) return "this job may not start now";
+    // The worker may have been taken before one was kept, which was said of the end of the plan.
     const auto w = std::ranges::find(workers_, start.worker, &model_worker::id);
+    if (!may_start(*j, worker_id{})) return "this job may not start now";
     if (w == workers_.end() || !can_run(*w, *j)) return "this worker can't run it";
     for (const model_job& other : jobs_)
-        if (other.tenant == j->tenant && may_start(other) && before(other, *j))
+        if (other.tenant == j->tenant && may_start(other, kept_) && before(other, *j))
             return "job " + to_string(other.id) + " of the same tenant was first";
     on(start_op{j->id, start.worker});
     if (start.work.ref.attempt != j->attempt) return "the wrong attempt number";
@@ -413,7 +428,7 @@ std::string job_model::judge_start(const start_effect& start) {
 
 job_id job_model::startable() const {
     for (const model_job& j : jobs_)
-        if (may_start(j)) return j.id;
+        if (may_start(j, kept_)) return j.id;
     return {};
 }
 

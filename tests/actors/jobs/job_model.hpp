@@ -23,6 +23,7 @@ struct model_job {
     instant ready = never, due = never, queued_due = never, job_due = never;
     std::set<job_id> pending; // parents that have not succeeded
     worker_id worker;
+    std::uint32_t slots = 1; // of the worker, that the newest attempt takes
     std::string result;
     std::string payload, submitter; // by which a submission that comes once more is known
     std::string checkpoint;
@@ -64,6 +65,10 @@ class job_model {
 
     // The machine decided this start: what is wrong with it, or nothing. Then it is done.
     std::string judge_start(const start_effect& start);
+    // The worker that a plan kept for a job of several slots, if any: said before its starts are judged. And, when
+    // they were, why that is wrong.
+    void keep(worker_id kept) { kept_ = kept; }
+    std::string judge_kept() const;
     // A job that could start now, and nobody started it: its id, or nil.
     job_id startable() const;
 
@@ -147,9 +152,9 @@ class job_model {
     const tenant_spec& spec_of_tenant(const model_job& j) const;
     std::size_t running_of(tenant_id t) const;
     std::size_t running_of(type_id y) const;
-    std::size_t used(worker_id w) const;
+    std::size_t used(worker_id w) const; // slots
     bool can_run(const model_worker& w, const model_job& j) const;
-    bool may_start(const model_job& j) const;
+    bool may_start(const model_job& j, worker_id kept) const; // at another worker than that
     bool before(const model_job& a, const model_job& b) const;
 
     void queue(model_job& j);
@@ -174,6 +179,7 @@ class job_model {
     std::map<std::tuple<tenant_id, type_id, std::uint64_t>, start_meter> key_meters_;
     std::vector<model_job> jobs_;
     std::vector<model_worker> workers_;
+    worker_id kept_{};
     std::vector<std::pair<job_id, job_state>> ended_; // their children are told at the end of the command
     std::uint64_t evidence_ = 0;
 };

@@ -171,6 +171,7 @@ class lock_step {
         for (std::size_t i = 0; i < ops.size(); ++i)
             if (std::holds_alternative<start_op>(ops[i]) && memory_.out.results[i].code == errc::ok) ++commanded;
         planned_.clear();
+        if (plan) h_.model.keep(memory_.machine->pool().kept());
         for (std::size_t i = commanded; i < memory_.out.starts.size(); ++i) {
             const start_effect& s = memory_.out.starts[i];
             const std::string wrong = h_.model.judge_start(s);
@@ -178,6 +179,8 @@ class lock_step {
             planned_.push_back(start_op{s.work.ref.job, s.worker});
         }
         if (!plan) return;
+        const std::string wrong = h_.model.judge_kept();
+        BOOST_REQUIRE_MESSAGE(wrong.empty(), wrong);
         const job_id forgotten = h_.model.startable();
         BOOST_REQUIRE_MESSAGE(forgotten.is_nil(), to_string(forgotten) << " could start, and nobody started it");
     }

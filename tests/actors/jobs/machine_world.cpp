@@ -80,8 +80,11 @@ void require_sound(read_tables& from, const shard_machine& machine) {
     const row_key prefix = keys::shard(machine.shard());
     std::uint64_t all = 0;
     for (auto r = from.seek(table::running, prefix); r && has_prefix(r->key, prefix);
-         r = from.next(table::running), ++all)
-        ++running[reader.read(r->value).getWorker()];
+         r = from.next(table::running)) {
+        const auto row = reader.read(r->value);
+        running[row.getWorker()] += slots_of(row);
+        all += slots_of(row);
+    }
     BOOST_REQUIRE_EQUAL(machine.pool().held(), all);
     for (const auto& [worker, held] : running) BOOST_REQUIRE_EQUAL(machine.pool().held(worker_id{worker}), held);
     std::uint64_t free = 0;

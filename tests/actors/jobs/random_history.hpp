@@ -68,6 +68,7 @@ struct random_history {
         o.spec.timeouts.job = milliseconds{one_in(3) ? 60'000 : 0};
         o.spec.result_bytes_max = 2000;
         o.spec.running_max = static_cast<std::uint32_t>(one_in(2) ? 0 : 1 + below(4));
+        o.spec.slots = static_cast<std::uint32_t>(one_in(3) ? 1 + below(3) : 1);
         o.spec.paused = one_in(12);
         if (one_in(2)) {
             o.spec.concurrency.by = one_in(3) ? "other" : "k";

@@ -56,6 +56,7 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
             const std::uint64_t id = 1 + below(6);
             pool_model_worker& w = model.workers[id];
             const type_id type{static_cast<std::uint32_t>(1 + below(4))};
+            const auto slots = static_cast<std::uint32_t>(1 + below(3));
             const tenant_id tenant{static_cast<std::uint32_t>(1 + below(3))};
             switch (below(12)) {
             case 0: {
@@ -85,26 +86,26 @@ BOOST_AUTO_TEST_CASE(the_pool_and_a_model_of_it_agree_over_random_histories) {
                 pool.drain(worker_id{id});
                 break;
             case 3:
-                ++model.held[id];
-                pool.take_from(worker_id{id});
+                model.held[id] += slots;
+                pool.take_from(worker_id{id}, slots);
                 break;
             case 4:
             case 5:
             case 6:
             case 7:
-                if (model.held[id] > 0) --model.held[id];
-                pool.release(worker_id{id});
+                model.held[id] -= std::min(model.held[id], slots);
+                pool.release(worker_id{id}, slots);
                 break;
             default: {
                 bool possible = false;
                 for (std::uint64_t each = 1; each <= 6; ++each)
-                    possible = possible || (model.free(each) > 0 && model.runs(each, type, tenant));
-                BOOST_REQUIRE_EQUAL(pool.could_run(type, tenant), possible);
-                const auto taken = pool.take(type, tenant);
+                    possible = possible || (model.free(each) >= slots && model.runs(each, type, tenant));
+                BOOST_REQUIRE_EQUAL(pool.could_run({type, tenant, slots}), possible);
+                const auto taken = pool.take({type, tenant, slots});
                 BOOST_REQUIRE_EQUAL(taken.has_value(), possible);
                 if (!taken) break;
-                BOOST_REQUIRE(model.free(taken->value) > 0 && model.runs(taken->value, type, tenant));
-                ++model.held[taken->value];
+                BOOST_REQUIRE(model.free(taken->value) >= slots && model.runs(taken->value, type, tenant));
+                model.held[taken->value] += slots;
             }
             }
             std::uint64_t free = 0, held = 0;
@@ -125,7 +126,7 @@ BOOST_AUTO_TEST_CASE(work_goes_to_workers_in_turn) {
     for (std::uint64_t id = 1; id <= 4; ++id) pool.attach(worker_id{id}, {"build"}, 100);
     resolve(pool);
     std::map<std::uint64_t, int> taken;
-    for (int i = 0; i < 40; ++i) ++taken[pool.take(type_id{1}, tenant_id{1})->value];
+    for (int i = 0; i < 40; ++i) ++taken[pool.take({type_id{1}, tenant_id{1}})->value];
     for (const auto& [id, n] : taken) BOOST_TEST(n == 10);
     BOOST_TEST(taken.size() == 4U);
 }
@@ -141,10 +142,10 @@ BOOST_AUTO_TEST_CASE(work_goes_where_its_labels_are_and_first_where_it_likes_to_
         return std::optional{slot_pool::demand{type_id{1}, require, prefer}};
     });
     std::vector<std::uint64_t> order;
-    while (const auto taken = pool.take(type_id{1}, tenant_id{1})) order.push_back(taken->value);
+    while (const auto taken = pool.take({type_id{1}, tenant_id{1}})) order.push_back(taken->value);
     const std::vector<std::uint64_t> expected{3, 3, 4, 2, 2};
     BOOST_TEST(order == expected, boost::test_tools::per_element());
-    BOOST_TEST(!pool.could_run(type_id{1}, tenant_id{1}));
+    BOOST_TEST(!pool.could_run({type_id{1}, tenant_id{1}}));
     BOOST_TEST(pool.free_slots() == 2U); // of the one without
 }
 
@@ -155,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_wanted_first_is_taken_while_it_can) {
     pool.attach(worker_id{3}, {"other"}, 2);
     resolve(pool);
     const auto take = [&](std::uint64_t first) {
-        const auto taken = pool.take(type_id{1}, tenant_id{7}, worker_id{first});
+        const auto taken = pool.take({type_id{1}, tenant_id{7}}, worker_id{first});
         return taken ? taken->value : 0;
     };
     BOOST_TEST(take(2) == 2U);
@@ -165,15 +166,15 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_wanted_first_is_taken_while_it_can) {
     pool.release(worker_id{1});
     BOOST_TEST(take(99) == 1U); // it is gone
     pool.release(worker_id{2});
-    BOOST_TEST(!pool.take(type_id{1}, tenant_id{8}, worker_id{2})); // it is another tenant's
+    BOOST_TEST(!pool.take({type_id{1}, tenant_id{8}}, worker_id{2})); // it is another tenant's
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_comes_back_still_holds_what_it_runs) {
     slot_pool pool;
     pool.attach(worker_id{1}, {"build"}, 2);
     resolve(pool);
-    pool.take(type_id{1}, tenant_id{1});
-    pool.take(type_id{1}, tenant_id{1});
+    pool.take({type_id{1}, tenant_id{1}});
+    pool.take({type_id{1}, tenant_id{1}});
     pool.detach(worker_id{1});
     BOOST_TEST(pool.held() == 2U);
     pool.release(worker_id{1});
@@ -186,7 +187,7 @@ BOOST_AUTO_TEST_CASE(a_worker_with_fewer_slots_than_it_runs_gets_nothing_new) {
     slot_pool pool;
     pool.attach(worker_id{1}, {"build"}, 3);
     resolve(pool);
-    for (int i = 0; i < 3; ++i) pool.take(type_id{1}, tenant_id{1});
+    for (int i = 0; i < 3; ++i) pool.take({type_id{1}, tenant_id{1}});
     pool.attach(worker_id{1}, {"build"}, 1);
     resolve(pool);
     BOOST_TEST(!pool.has_free());
@@ -195,6 +196,44 @@ BOOST_AUTO_TEST_CASE(a_worker_with_fewer_slots_than_it_runs_gets_nothing_new) {
     BOOST_TEST(!pool.has_free());
     pool.release(worker_id{1});
     BOOST_TEST(pool.free_slots() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(slots_at_once_are_those_of_one_worker) {
+    slot_pool pool;
+    pool.attach(worker_id{1}, {"build"}, 2);
+    pool.attach(worker_id{2}, {"build"}, 3);
+    resolve(pool);
+    const slot_pool::wish three{type_id{1}, tenant_id{1}, 3};
+    const slot_pool::wish one{type_id{1}, tenant_id{1}, 1};
+    BOOST_TEST(!pool.could_run({type_id{1}, tenant_id{1}, 4}));
+    BOOST_TEST((pool.take(three) == worker_id{2}));
+    BOOST_TEST(!pool.could_run(three));
+    BOOST_TEST((pool.take(one) == worker_id{1}));
+    pool.release(worker_id{2}, 3);
+    BOOST_TEST(pool.could_run(three));
+    BOOST_TEST(pool.held() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(the_worker_that_lacks_fewest_is_kept_for_a_wish_and_from_the_others) {
+    slot_pool pool;
+    pool.attach(worker_id{1}, {"build"}, 4);
+    pool.attach(worker_id{2}, {"build"}, 4);
+    pool.attach(worker_id{3}, {"build"}, 2); // never enough
+    pool.attach(worker_id{4}, {"build"}, 9);
+    pool.drain(worker_id{4});
+    resolve(pool);
+    pool.take_from(worker_id{1}, 3);
+    pool.take_from(worker_id{2}, 1);
+    const slot_pool::wish four{type_id{1}, tenant_id{1}, 4};
+    const slot_pool::wish one{type_id{1}, tenant_id{1}, 1};
+    BOOST_TEST(!pool.keep_one_for({type_id{1}, tenant_id{1}, 5}));
+    BOOST_TEST(pool.keep_one_for(four));
+    BOOST_TEST((pool.kept() == worker_id{2}));
+    BOOST_TEST(!pool.keep_one_for(four)); // one at a time
+    for (int i = 0; i < 3; ++i) BOOST_TEST((pool.take(one, worker_id{2}) != worker_id{2}));
+    BOOST_TEST(!pool.could_run(one));
+    pool.keep_none();
+    BOOST_TEST((pool.take(one) == worker_id{2}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "cluster/membership/own_version.hpp"
 #include "schema/limits.hpp"
 
 using namespace coppice;
@@ -46,6 +47,14 @@ void check_refused(const expected<T>& result, std::string_view word, errc code =
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(members)
+
+BOOST_AUTO_TEST_CASE(what_this_version_says_of_itself_is_taken) {
+    member m = sample_member();
+    write_own_version(m);
+    const auto read = decode_member(encode(m));
+    BOOST_REQUIRE_MESSAGE(read, to_string(read.error()));
+    BOOST_TEST((*read == m));
+}
 
 BOOST_AUTO_TEST_CASE(a_member_is_one_text_and_comes_back_the_same) {
     const member m = sample_member();

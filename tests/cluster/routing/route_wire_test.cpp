@@ -69,14 +69,16 @@ BOOST_AUTO_TEST_CASE(an_executor_arrives_with_its_types_and_labels) {
                                .slots = 4,
                                .tenant = tenant_id{2},
                                .grant = 5,
-                               .labels = {"gpu", "zone=eu"}};
+                               .labels = {"gpu", "zone=eu"},
+                               .total = 12};
     over_the_wire([&](route::Message::Builder m) { write_executor(sent, true, std::nullopt, m.initExecutorUp()); },
                   [&](route::Message::Reader m) {
                       const auto got = read_executor(m.getExecutorUp());
                       BOOST_REQUIRE(got.has_value());
                       BOOST_TEST((got->worker == sent.worker && got->types == sent.types &&
                                   got->slots == sent.slots && got->tenant == sent.tenant &&
-                                  got->grant == sent.grant && got->labels == sent.labels));
+                                  got->grant == sent.grant && got->labels == sent.labels &&
+                                  got->total == sent.total));
                       BOOST_TEST(!read_holds(m.getExecutorUp()).has_value());
                   });
 }

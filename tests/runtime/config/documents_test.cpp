@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(all_errors_of_all_documents_are_reported_at_once_with_their
         "f:14:1: metadata: is required\n"
         "f:16:3: spec.weight: unknown field; known here: executor, argv, http, schema, attempts_max, retry, "
         "timeouts, "
-        "result_max_bytes, running_max, concurrency, workers, unique, paused\n"
+        "result_max_bytes, running_max, slots, concurrency, workers, unique, paused\n"
         "f:17:23: spec.timeouts.attempt: must be a duration such as \"90s\" or \"1h30m\", not \"soon\"\n"
         "f:19:1: must be a mapping (field: value), not \"just text\"");
 }

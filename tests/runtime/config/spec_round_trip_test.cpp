@@ -172,6 +172,7 @@ class spec_maker {
         if (spec.executor != executor_kind::http) spec.timeouts.heartbeat = milliseconds{below(3) * 1000};
         spec.result_bytes_max = below(limits::result_size_max + 1);
         spec.running_max = static_cast<std::uint32_t>(below(limits::running_declared_max));
+        spec.slots = static_cast<std::uint32_t>(1 + below(limits::job_slots_max));
         if (below(2) == 0) {
             spec.concurrency.by = "field " + text();
             spec.concurrency.running_max = static_cast<std::uint32_t>(1 + below(limits::running_declared_max));
