@@ -75,6 +75,11 @@ struct deadline_wanted {
 };
 // The shard looks at its deadlines; sent to itself.
 struct shard_wake {};
+// The results of a start's parents are there now, or why they are not; the batch has that start alone. To itself.
+struct start_completed {
+    std::shared_ptr<const batch_output> batch;
+    std::optional<failure> why_not;
+};
 
 // ---- to a job actor
 // -----------------------------------------------------------------------------------------------
@@ -139,6 +144,8 @@ template <>
 struct allowed_unsafe_message_type<coppice::deadline_wanted> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::shard_wake> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::start_completed> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::attempt_heard> : std::true_type {};
 template <>

@@ -161,7 +161,8 @@ interface JobService {
   # attempt 0: the newest.
 
   result @5 (id :Id, staleOk :Bool) -> (result :Data, failure :Failure);
-  # Errors: illegal_transition when the job has not succeeded.
+  # Errors: illegal_transition when the job has not succeeded; of one that is in the result store also unavailable, and
+  # store_damaged when it is not there any more or not what was stored.
 
   watch @6 (id :Id, revision :UInt64, timeoutMs :UInt32) -> (job :JobView, failure :Failure);
   # Answers as soon as the job's revision is above `revision`, or after the timeout (at most 30 s) with the job as it is.

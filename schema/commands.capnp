@@ -163,6 +163,8 @@ struct Report {
   retryAfterMs @10 :Int64 = -1; # below 0: the type's backoff
   worker @11 :UInt64;          # who reports; stale unless it is the one that runs the attempt. 0: the node itself
   checkpoint @12 :Data;        # for the next attempt, instead of the last one; empty: none
+  resultDigest @13 :Data;      # SHA-256 of a result that is in the result store, and not here; empty: it is here
+  resultSize @14 :UInt64;      # of that, bytes
 }
 
 struct LogLine {

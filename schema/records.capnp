@@ -76,6 +76,8 @@ struct JobRow {
   callback @46 :Bool;         # it is its graph's callback: started by the table `batches`, not by `after`
   labels @47 :List(Text);     # "name=value"
   slots @48 :UInt16;          # of its worker, that the newest attempt takes; 0: one
+  resultDigest @49 :Data;     # SHA-256 of a result in the result store, under the job's id and `attempt`; empty: it is here
+  logBytes @50 :UInt64;       # texts of the newest attempt's lines, where the type bounds them
 }
 
 struct AttemptEnd {
@@ -167,6 +169,8 @@ struct TypeRow {
   workersPrefer @23 :List(Text);  # of those that could, the ones with more of these are asked first
   workersSticky @24 :Bool;   # the one that ran the last job of the key is asked before all
   slots @25 :UInt16;         # of one worker, that a job of it takes; 0: one
+  logLines @26 :UInt32;      # kept of an attempt, the newest; 0: as many as there may be
+  logBytes @27 :UInt64;      # of their texts together; 0: no bound
 }
 
 struct IdempotencyRow {

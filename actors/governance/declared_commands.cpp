@@ -67,6 +67,8 @@ void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::B
         row.setKeyRunningMax(spec.concurrency.running_max);
         if (spec.concurrency.rate.bounds()) write_rate(spec.concurrency.rate, row.initKeyRate());
     }
+    if (spec.logs.lines != logs_spec{}.lines) row.setLogLines(spec.logs.lines);
+    row.setLogBytes(spec.logs.bytes);
     if (spec.unique) write_unique(*spec.unique, row);
     if (!spec.workers.require.empty())
         write_texts(spec.workers.require,

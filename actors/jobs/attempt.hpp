@@ -2,6 +2,7 @@
 // worker runs it: an assignment goes out, reports come back. Plain values; whoever sends them owns them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,9 +11,18 @@
 #include "actors/jobs/job_state.hpp"
 #include "schema/errc.hpp"
 #include "schema/ids.hpp"
+#include "schema/limits.hpp"
 #include "schema/time.hpp"
 
 namespace coppice {
+
+// A result whose bytes are in the result store (runtime/results), under the attempt that gave it.
+struct stored_result {
+    static constexpr std::size_t digest_size = 32;
+    std::uint64_t size = 0;
+    std::array<std::byte, digest_size> digest{}; // SHA-256
+    bool operator==(const stored_result&) const = default;
+};
 
 // A job that this one waited for, and what it gave.
 struct parent_result {
@@ -21,6 +31,8 @@ struct parent_result {
     std::string result;                     // bytes; empty when `truncated`
     bool truncated = false;                 // all parents' results together passed limits::parent_results_size_max
     job_state state = job_state::SUCCEEDED; // another one only when the job runs however its parents end
+    std::uint32_t attempt = 0;              // that gave it
+    std::optional<stored_result> stored;    // `result` is to be got from the result store yet
 };
 
 struct assignment {
@@ -66,6 +78,7 @@ enum class outcome_kind : std::uint8_t {
 struct attempt_outcome {
     outcome_kind kind = outcome_kind::succeeded;
     std::string result;                      // bytes, when succeeded
+    std::optional<stored_result> stored;     // ... or where they are
     failure error;                           // otherwise
     bool permanent = false;                  // failed: do not try again
     std::optional<milliseconds> retry_after; // failed: try again then, instead of the type's backoff

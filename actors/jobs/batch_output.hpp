@@ -82,10 +82,15 @@ struct batch_output {
     std::vector<adopt_effect> adopts;
     std::vector<change_effect> changes;
     std::vector<erase_effect> erased;
+    std::vector<attempt_ref> dropped_results; // in the result store; nothing names them any more
     std::uint64_t stale_reports = 0;
     std::uint64_t newest_event = 0; // sequence of the newest row of the event feed, 0: none yet
     bool starts_left = false;       // planning stopped at its bound; plan again soon
 
+    // Whether a shard's actor has something to carry out.
+    bool asks_for_something() const {
+        return !(starts.empty() && ends.empty() && cancels.empty() && adopts.empty() && dropped_results.empty());
+    }
     void clear() { *this = batch_output{}; }
 };
 

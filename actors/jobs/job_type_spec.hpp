@@ -60,6 +60,13 @@ struct workers_spec {
     bool operator==(const workers_spec&) const = default;
 };
 
+// What is kept of an attempt's log: the newest lines.
+struct logs_spec {
+    std::uint32_t lines = limits::log_lines_per_attempt_max;
+    std::uint64_t bytes = 0; // of their texts together; 0: no bound
+    bool operator==(const logs_spec&) const = default;
+};
+
 // What is asked for an attempt. Nothing of the payload gets into it but as the body.
 struct http_spec {
     std::string url;             // http or https
@@ -85,6 +92,7 @@ struct job_type_spec {
     concurrency_spec concurrency;
     workers_spec workers;    // executor worker
     std::uint32_t slots = 1; // of one worker or node, that a job takes while it runs
+    logs_spec logs;
     std::optional<unique_spec> unique;
     bool paused = false; // nothing of it starts; what runs goes on
 

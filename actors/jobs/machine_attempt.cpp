@@ -5,6 +5,7 @@
 #include "actors/jobs/bounded_text.hpp"
 #include "actors/jobs/retry_policy.hpp"
 #include "actors/jobs/shard_machine.hpp"
+#include "actors/jobs/stored_result.hpp"
 #include "schema/wire_ids.hpp"
 #include "schema/wire_text.hpp"
 
@@ -33,6 +34,7 @@ expected<std::uint32_t> shard_machine::start(const job_id& id, worker_id worker)
     c.row.setAttempt(c.row.getAttempt() + 1);
     c.row.setWorker(worker.value);
     c.row.setProgress(0);
+    c.row.setLogBytes(0);
     const std::uint32_t slots = c.type->spec.slots;
     c.row.setSlots(static_cast<std::uint16_t>(slots > 1 ? slots : 0));
     enter(c, job_state::RUNNING);
@@ -97,7 +99,10 @@ std::vector<parent_result> shard_machine::results_of_parents(rec::JobRow::Reader
         p.state = parent.getState();
         total += parent.getResultSize();
         p.truncated = total > limits::parent_results_size_max;
-        if (!p.truncated) p.result = bytes_of(table::results, p.job, parent.getResultApart(), parent.getResult());
+        p.attempt = parent.getAttempt();
+        if (p.truncated) continue;
+        p.stored = read_stored_result(parent);
+        if (!p.stored) p.result = bytes_of(table::results, p.job, parent.getResultApart(), parent.getResult());
     }
     return given;
 }
@@ -120,6 +125,8 @@ void shard_machine::report(cmd::Report::Reader r, command_result& result) {
     if (r.getCheckpoint().size() > limits::checkpoint_size_max)
         return set_answer(result, errc::payload_too_large,
                           "a checkpoint has at most " + std::to_string(limits::checkpoint_size_max) + " bytes");
+    if (r.getResultDigest().size() != 0 && r.getResultDigest().size() != stored_result::digest_size)
+        return set_answer(result, errc::invalid_argument, "a digest has 32 bytes");
     write_logs(c, r.getLogs());
     write_checkpoint(c, r.getCheckpoint());
     if (r.getProgress() >= 0 && r.getOutcome() == cmd::Report::Outcome::NONE) {
@@ -137,32 +144,48 @@ void shard_machine::report(cmd::Report::Reader r, command_result& result) {
     save(c);
 }
 
-// The newest lines are kept, as a window over their sequence numbers; a gap in those marks what was dropped.
+// The newest lines are kept, as a window over their sequence numbers; a gap in those marks what was dropped. Where
+// the type bounds their bytes, too, the oldest give way to the newest, of which one is always kept.
 void shard_machine::write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines) {
     if (lines.size() == 0) return;
     const row_key prefix = keys::logs_of(c.id, c.row.getAttempt());
     const auto sequence_of = [&](const row& r) { return key_reader{r.key.subspan(prefix.view().size())}.u64(); };
-    std::uint64_t newest = 0;
-    for (const auto line : lines) newest = std::max(newest, line.getSequence());
+    const logs_spec& bounds = c.type->spec.logs;
     const row_key end = keys::logs_of(c.id, c.row.getAttempt() + 1);
+    std::optional<std::uint64_t> seen; // the newest that is there
     if (const auto last = t_->seek_before(table::logs, end); last && has_prefix(last->key, prefix))
-        newest = std::max(newest, sequence_of(*last));
-    const auto too_old = [&](std::uint64_t sequence) {
-        return newest - sequence >= limits::log_lines_per_attempt_max;
-    };
+        seen = sequence_of(*last);
+    std::uint64_t newest = seen.value_or(0);
+    for (const auto line : lines) newest = std::max(newest, line.getSequence());
+    const auto too_old = [&](std::uint64_t sequence) { return newest - sequence >= bounds.lines; };
+    std::uint64_t bytes = c.row.getLogBytes();
+    const auto size_of = [&](const row& r) { return read_log_.read(r.value).getText().size(); };
     for (const auto line : lines) {
         if (too_old(line.getSequence())) continue;
         auto r = log_row_.init();
         r.setAtUs(line.getAtUs());
         r.setStream(line.getStream());
         r.setText(bounded_text(view(line.getText()), limits::log_line_size_max).c_str());
-        log_row_.put(*t_, table::logs, keys::log(c.id, c.row.getAttempt(), line.getSequence()));
+        const auto key = keys::log(c.id, c.row.getAttempt(), line.getSequence());
+        if (bounds.bytes > 0) {
+            const bool may_be_there = seen && line.getSequence() <= *seen; // reported once more
+            if (const auto there = may_be_there ? t_->get(table::logs, key) : std::nullopt)
+                bytes -= std::min<std::uint64_t>(bytes, read_log_.read(*there).getText().size());
+            bytes += r.getText().size();
+            seen = std::max(seen.value_or(0), line.getSequence());
+        }
+        log_row_.put(*t_, table::logs, key);
     }
     for (;;) {
         const auto first = t_->seek(table::logs, prefix);
-        if (!first || !has_prefix(first->key, prefix) || !too_old(sequence_of(*first))) return;
-        t_->erase(table::logs, keys::log(c.id, c.row.getAttempt(), sequence_of(*first)));
+        if (!first || !has_prefix(first->key, prefix)) break;
+        const std::uint64_t sequence = sequence_of(*first);
+        const bool too_much = bounds.bytes > 0 && bytes > bounds.bytes && sequence < newest;
+        if (!too_old(sequence) && !too_much) break;
+        if (bounds.bytes > 0) bytes -= std::min<std::uint64_t>(bytes, size_of(*first));
+        t_->erase(table::logs, keys::log(c.id, c.row.getAttempt(), sequence));
     }
+    c.row.setLogBytes(bounds.bytes > 0 ? bytes : 0);
 }
 
 // What the next attempt goes on from; it outlives failures and lost workers, and ends with the job.
@@ -221,13 +244,23 @@ void shard_machine::end_attempt(cell& c, cmd::Report::Reader r) {
 
 void shard_machine::succeed(cell& c, cmd::Report::Reader r) {
     const auto result = r.getResult();
-    if (result.size() > c.type->spec.result_bytes_max) {
-        const std::string detail = "the result has " + std::to_string(result.size()) + " bytes; job type \"" +
-                                   c.type->spec.name + "\" allows " + std::to_string(c.type->spec.result_bytes_max);
+    const bool is_stored = r.getResultDigest().size() > 0;
+    // One that no table takes came without its bytes.
+    const std::uint64_t size = std::max<std::uint64_t>(result.size(), r.getResultSize());
+    if (size > c.type->spec.result_bytes_max || (!is_stored && size > limits::result_size_max)) {
+        if (is_stored) out_->dropped_results.push_back({c.id, r.getAttempt()});
+        const std::string detail =
+            "the result has " + std::to_string(size) + " bytes; " +
+            (size > c.type->spec.result_bytes_max
+                 ? "job type \"" + c.type->spec.name + "\" allows " + std::to_string(c.type->spec.result_bytes_max)
+                 : "without a result store at most " + std::to_string(limits::result_size_max));
         return fail_attempt(c, r, {errc::result_too_large, detail}, true);
     }
-    c.row.setResultSize(result.size());
-    if (result.size() > limits::result_inline_max) {
+    c.row.setResultSize(size);
+    if (is_stored) {
+        c.grown = true;
+        c.row.setResultDigest(r.getResultDigest());
+    } else if (result.size() > limits::result_inline_max) {
         c.row.setResultApart(true);
         t_->put(table::results, keys::job(c.id), view(result));
     } else if (result.size() > 0) {

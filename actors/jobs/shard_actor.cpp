@@ -4,6 +4,7 @@
 #include <caf/send.hpp>
 #include <unordered_set>
 
+#include "actors/jobs/running_attempts.hpp"
 #include "actors/journal/entry_builder.hpp"
 
 namespace coppice {
@@ -175,6 +176,46 @@ void watch_attempt(shard_pointer self, const shard_options& options, std::shared
 // ---- what commits ask for
 // -----------------------------------------------------------------------------------------
 
+// Goes to its executor when the results of its parents have come from the result store.
+void complete(shard_pointer self, const shard_options& options, const start_effect& start) {
+    const caf::weak_actor_ptr me = self->ctrl();
+    complete_start(options.results, start, [me](start_effect whole, std::optional<failure> why_not) {
+        const auto shard = caf::actor_cast<shard_handle>(me.lock());
+        if (!shard) return;
+        auto batch = std::make_shared<batch_output>();
+        batch->starts.push_back(std::move(whole));
+        caf::anon_send(shard, start_completed{std::move(batch), std::move(why_not)});
+    });
+}
+
+// It never came to its executor: ends here, or goes back.
+void propose_unstarted(shard_pointer self, const shard_options& options, const start_completed& what,
+                       cmd::Report::Outcome outcome, const failure& why) {
+    const start_effect& start = what.batch->starts.front();
+    const caf::weak_actor_ptr me = self->ctrl();
+    caf::actor_system& system = self->system();
+    const auto done = [me, what, &system](std::span<command_result> results) {
+        if (const auto strong = me.lock(); strong && describe(results.front().code).retryable)
+            system.clock().schedule_message(system.clock().now() + shard_retry_pause, strong,
+                                            caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, what));
+    };
+    options.journal.propose(make_proposal(options.shard, 1, false, done, [&](auto commands) {
+        write_ending(start.work.ref, outcome, why.code, why.detail, commands[0].initReport());
+    }));
+}
+
+void start_complete(shard_pointer self, const shard_options& options, const start_completed& what) {
+    using outcome = cmd::Report::Outcome;
+    const auto found = self->state.live.find(what.batch->starts.front().work.ref);
+    if (found == self->state.live.end() || found->second.over) return;
+    if (found->second.cancelled)
+        return propose_unstarted(self, options, what, outcome::CANCELLED,
+                                 {errc::cancelled, "it had not been started", 0});
+    if (what.why_not) return propose_unstarted(self, options, what, outcome::LOST, *what.why_not);
+    if (const auto executor = executor_of(self->state, found->second.worker))
+        self->send(executor, assign{what.batch, {0}});
+}
+
 void start_attempts(shard_pointer self, const shard_options_ptr& options,
                     const std::shared_ptr<const batch_output>& batch) {
     shard_state& s = self->state;
@@ -182,7 +223,7 @@ void start_attempts(shard_pointer self, const shard_options_ptr& options,
     std::unordered_map<tenant_id, std::vector<attempt_ref>> by_tenant;
     for (std::uint32_t i = 0; i < batch->starts.size(); ++i) {
         const start_effect& start = batch->starts[i];
-        by_worker[start.worker].push_back(i);
+        if (is_complete(start)) by_worker[start.worker].push_back(i);
         if (s.live.contains(start.work.ref)) continue; // read from its row when the shard rebuilt itself
         auto watch = std::make_shared<attempt_watch>();
         watch->ref = start.work.ref;
@@ -194,6 +235,8 @@ void start_attempts(shard_pointer self, const shard_options_ptr& options,
         by_tenant[watch->tenant].push_back(watch->ref);
         watch_attempt(self, *options, std::move(watch));
     }
+    for (const start_effect& start : batch->starts)
+        if (!is_complete(start)) complete(self, *options, start);
     for (auto& [worker, indexes] : by_worker) {
         if (const auto executor = executor_of(s, worker))
             self->send(executor, assign{batch, std::move(indexes)});
@@ -241,32 +284,6 @@ void adopt_attempts(shard_pointer self, const batch_output& batch) {
 // ---- workers that are gone
 // ----------------------------------------------------------------------------------------
 
-// Everything that runs, by the tables: (attempt, worker, type, started).
-struct running_attempt {
-    attempt_ref ref;
-    worker_id worker;
-    type_id type;
-    instant started;
-};
-std::vector<running_attempt> running_attempts(const shard_options& options) {
-    std::vector<running_attempt> found;
-    const auto tables = options.data->begin_read();
-    record_reader<rec::RunningRow> reader;
-    const row_key prefix = keys::shard(options.shard);
-    for (auto r = tables->seek(table::running, prefix); r && has_prefix(r->key, prefix);
-         r = tables->next(table::running)) {
-        key_reader k{r->key};
-        k.u16();
-        k.u32();
-        const auto row = reader.read(r->value);
-        found.push_back({{k.id(), row.getAttempt()},
-                         worker_id{row.getWorker()},
-                         type_id{row.getType()},
-                         from_us(row.getStartedUs())});
-    }
-    return found;
-}
-
 void propose_lost(shard_pointer self, const shard_options& options, worker_id worker,
                   std::span<const attempt_ref> refs) {
     caf::weak_actor_ptr me = self->ctrl();
@@ -293,7 +310,7 @@ void propose_lost(shard_pointer self, const shard_options& options, worker_id wo
 void lose_attempts_of(shard_pointer self, const shard_options& options, worker_id worker,
                       const std::unordered_set<attempt_ref>& but = {}) {
     std::vector<attempt_ref> refs;
-    for (const running_attempt& r : running_attempts(options))
+    for (const running_attempt& r : running_attempts(*options.data, options.shard))
         if (r.worker == worker && !but.contains(r.ref)) refs.push_back(r.ref);
     for (std::size_t at = 0; at < refs.size(); at += lost_per_proposal)
         propose_lost(self, options, worker,
@@ -322,7 +339,7 @@ void rebuild(shard_pointer self, const shard_options_ptr& options) {
     s.book.load(*options->data->begin_read());
     std::set<worker_id> absent;
     std::unordered_map<tenant_id, std::vector<attempt_ref>> by_tenant;
-    for (const running_attempt& r : running_attempts(*options)) {
+    for (const running_attempt& r : running_attempts(*options->data, options->shard)) {
         absent.insert(r.worker);
         const tenant_entry* tenant = s.book.tenant(r.ref.job.tenant());
         const type_entry* type = s.book.type(r.type);
@@ -387,6 +404,8 @@ shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, sh
             end_attempts(self, *message.what);
             cancel_attempts(self, *message.what);
             start_attempts(self, options, message.what);
+            if (options->results.drop && !message.what->dropped_results.empty())
+                options->results.drop(message.what->dropped_results);
         },
         [self, options](const executor_up& message) { meet_executor(self, *options, message); },
         [self](const executor_down& message) {
@@ -414,6 +433,7 @@ shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, sh
             if (const auto executor = executor_of(self->state, found->second.worker)) self->send(executor, message);
         },
         [self, options](shard_wake) { wake_overdue(self, *options); },
+        [self, options](const start_completed& message) { start_complete(self, *options, message); },
     };
 }
 

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "actors/jobs/job_actor.hpp"
+#include "actors/jobs/start_completion.hpp"
 
 namespace coppice {
 
@@ -19,6 +20,7 @@ struct shard_options {
     relay_ptr tenants; // a dynamic supervisor; a child for each tenant: the dynamic supervisor of its job actors
     milliseconds reattach_grace = limits::worker_reattach_grace; // for the workers of an earlier life
     milliseconds local_grace{0}; // for executors of nodes: on a node alone they ended with the earlier life
+    result_port results;         // empty: no result store
 };
 
 // The template of the supervisor at `tenants`; a tenant's child is the dynamic supervisor of its job

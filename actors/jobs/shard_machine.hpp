@@ -318,6 +318,7 @@ class shard_machine {
 
     // Scratch, kept so that a row costs no allocation.
     record_reader<rec::JobRow> read_job_;
+    record_reader<rec::LogRow> read_log_;
     record_editor<rec::JobRow> edit_job_;
     record_writer<rec::JobRow> new_job_;
     record_writer<rec::JobRow> job_row_;

@@ -270,7 +270,13 @@ void store_checker::check_bytes(const job_id& id, rec::JobRow::Reader row) {
         find(id, "its checkpoint has another size than its row says");
     if (is_terminal(row.getState()) && row.getCheckpointSize() != 0) find(id, "ended, but with a checkpoint");
     if (row.getState() != job_state::SUCCEEDED) {
-        if (row.getResultApart() || row.getResultSize() != 0) find(id, "a result, though it has not succeeded");
+        if (row.getResultApart() || row.getResultSize() != 0 || row.getResultDigest().size() != 0)
+            find(id, "a result, though it has not succeeded");
+        return;
+    }
+    if (const auto digest = row.getResultDigest(); digest.size() != 0) { // in the result store, which is not ours
+        if (digest.size() != stored_result::digest_size || row.getResultApart() || row.getResult().size() != 0)
+            find(id, "a result that is in the result store, and here");
         return;
     }
     std::uint64_t size = row.getResult().size();

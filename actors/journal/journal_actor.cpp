@@ -35,9 +35,7 @@ void run_batch(pointer self, const journal_options& options, const shard_handle&
     s.waiting_commands = s.waiting_bytes = 0;
     s.capacity_changed = false;
     const auto output = s.commits->run(std::move(batch));
-    if (output &&
-        !(output->starts.empty() && output->ends.empty() && output->cancels.empty() && output->adopts.empty()))
-        self->send(shard, committed{output});
+    if (output && output->asks_for_something()) self->send(shard, committed{output});
     arrange_wake(self, now, output.get());
 }
 

@@ -176,13 +176,16 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.spec.retry = {ms(row.getRetryBaseMs()), ms(row.getRetryMaxMs())};
     y.spec.timeouts = {ms(row.getQueuedTimeoutMs()), ms(row.getAttemptTimeoutMs()), ms(row.getJobTimeoutMs()),
                        ms(row.getHeartbeatTimeoutMs()), ms(row.getCancelGraceMs())};
-    y.spec.result_bytes_max = std::min<std::uint64_t>(row.getResultBytesMax(), limits::result_size_max);
+    y.spec.result_bytes_max = std::min<std::uint64_t>(row.getResultBytesMax(), limits::result_stored_size_max);
     y.spec.running_max = row.getRunningMax();
     y.spec.slots = std::clamp<std::uint32_t>(row.getSlots(), 1, limits::job_slots_max);
     y.spec.paused = row.getPaused();
     y.spec.concurrency = {std::string{view(row.getKeyField())}, row.getKeyRunningMax(),
                           read_rate(row.getKeyRate())};
     y.spec.workers = {texts_of(row.getWorkersRequire()), texts_of(row.getWorkersPrefer()), row.getWorkersSticky()};
+    y.spec.logs = {};
+    if (row.getLogLines() > 0) y.spec.logs.lines = std::min(row.getLogLines(), logs_spec{}.lines);
+    y.spec.logs.bytes = row.getLogBytes();
     y.key_since = row.getKeySince();
     y.unique_states = row.getUniqueStates();
     y.spec.unique.reset();

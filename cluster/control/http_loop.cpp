@@ -127,9 +127,15 @@ void http_loop::transfer::prepare(id own, const http_tls& tls) {
     easy = curl_easy_init();
     if (easy == nullptr) throw std::runtime_error("libcurl has no handle");
     for (const std::string& line : request.headers) add_header(line);
-    add_header("Expect:"); // a body is sent at once
+    // A body is sent at once; but a header that is taken away would be signed.
+    if (request.signing.scope.empty()) add_header("Expect:");
     if (!request.authorization.empty()) add_header("Authorization: " + request.authorization);
     set(CURLOPT_URL, request.url.c_str());
+    if (!request.signing.scope.empty()) {
+        set(CURLOPT_AWS_SIGV4, request.signing.scope.c_str());
+        set(CURLOPT_USERNAME, request.signing.access_key.c_str());
+        set(CURLOPT_PASSWORD, request.signing.secret_key.c_str());
+    }
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_PROXY, ""); // members of a cluster are reached directly, whatever the environment says
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));

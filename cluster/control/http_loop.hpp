@@ -50,6 +50,14 @@ struct http_request {
     std::string body;
     std::vector<std::string> headers{"Content-Type: application/json"}; // lines
     std::string authorization;
+    // Instead: AWS Signature Version 4, as libcurl's CURLOPT_AWS_SIGV4 has it; `scope` empty: none. Whoever asks
+    // for it gives the header x-amz-content-sha256, and a query that is sorted and encoded.
+    struct signature {
+        std::string scope; // "aws:amz:eu-central-1:s3"
+        std::string access_key;
+        std::string secret_key;
+    };
+    signature signing;
     // Whether to connect to this address, asked of each that the url's name stands for; empty: to any. On the
     // loop's thread, like the callbacks below.
     std::function<bool(const sockaddr& address)> may_reach;

@@ -117,8 +117,7 @@ replicated_journal_options with_delivery(pointer self, const replica_journal_opt
     replicated_journal_options made = options.journal;
     made.deliver = [self, shards = options.shards](shard_id shard, const std::shared_ptr<const batch_output>& out) {
         const auto found = shards.find(shard);
-        const bool empty = out->starts.empty() && out->ends.empty() && out->cancels.empty() && out->adopts.empty();
-        if (found != shards.end() && !empty) self->send(found->second, committed{out});
+        if (found != shards.end() && out->asks_for_something()) self->send(found->second, committed{out});
     };
     // Before anybody is answered: a read that asks afterwards, at any node, must find it.
     made.on_commit = [self, board = options.board, on_commit = options.journal.on_commit](shard_id shard,

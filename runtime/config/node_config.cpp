@@ -7,6 +7,7 @@
 #include "runtime/config/documents.hpp"
 #include "runtime/config/field_reader.hpp"
 #include "runtime/config/strict_yaml.hpp"
+#include "runtime/results/object_store.hpp"
 
 namespace coppice {
 
@@ -26,6 +27,35 @@ void read_endpoint(field_reader& fields, std::string_view field, endpoint& into)
     } else {
         fields.error(field, parsed.error().detail);
     }
+}
+
+void read_s3(field_reader& fields, results_settings& results) {
+    if (fields.text("endpoint", results.endpoint, presence::required)) {
+        if (const std::string trouble = url_trouble(results.endpoint); !trouble.empty())
+            fields.error("endpoint", trouble);
+        else if (results.endpoint.find('/', results.endpoint.find("//") + 2) != std::string::npos)
+            fields.error("endpoint", "is scheme, host and port; what comes before the names is prefix");
+    }
+    fields.text("region", results.region, presence::required);
+    fields.text("bucket", results.bucket, presence::required);
+    if (!is_object_name(results.bucket) || results.bucket.find('/') != std::string::npos)
+        fields.error("bucket", "has letters a-z, digits, '-' and '.'");
+    if (fields.text("prefix", results.prefix) &&
+        (!results.prefix.ends_with('/') ||
+         !is_object_name(std::string_view{results.prefix}.substr(0, results.prefix.size() - 1))))
+        fields.error("prefix", "has parts of a-z, 0-9, '-' and '.', and ends with '/'");
+    fields.text("access_key", results.access_key, presence::required);
+    fields.text("secret_key_file", results.secret_key_file, presence::required);
+    fields.text("ca", results.ca);
+}
+
+void read_results(field_reader& fields, results_settings& results) {
+    fields.size("above_bytes", results.above_bytes, limits::result_inline_max, limits::result_size_max);
+    fields.duration("sweep_every", results.sweep_every, milliseconds{0}, limits::delay_max);
+    fields.text("directory", results.directory);
+    fields.mapping("s3", [&](field_reader& s3) { read_s3(s3, results); });
+    if (results.directory.empty() == results.endpoint.empty())
+        fields.error("directory", "one place for results: directory, or s3");
 }
 
 void read_exec(field_reader& fields, exec_settings& exec) {
@@ -76,6 +106,7 @@ void read_config(field_reader& fields, node_config& config) {
             if (const std::string trouble = url_trouble(config.tracing.endpoint); !trouble.empty())
                 tracing.error("endpoint", trouble);
     });
+    fields.mapping("results", [&](field_reader& results) { read_results(results, config.results); });
     fields.mapping("cluster", [&](field_reader& cluster) { read_cluster(cluster, config.cluster.emplace()); });
 }
 

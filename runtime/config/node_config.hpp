@@ -73,6 +73,22 @@ struct tracing_settings {
     bool operator==(const tracing_settings&) const = default;
 };
 
+// Where results go that are larger than `above`; one of the two, or nowhere.
+struct results_settings {
+    std::uint64_t above_bytes = 64 * 1024;
+    milliseconds sweep_every = std::chrono::hours{6}; // looks for what no job names; 0: never
+    std::string directory;                            // of this node alone, or shared by all nodes of the cluster
+    std::string endpoint;                             // url of an S3-compatible service; with what follows
+    std::string region;
+    std::string bucket;
+    std::string prefix; // before every name, ends with '/'; empty: none
+    std::string access_key;
+    std::string secret_key_file;
+    std::string ca; // file: who may have signed the service's certificate; empty: the system's
+    bool enabled() const { return !directory.empty() || !endpoint.empty(); }
+    bool operator==(const results_settings&) const = default;
+};
+
 struct node_config {
     std::string data = "coppice-data";          // directory, made when missing; relative to the working directory
     endpoint listen{"127.0.0.1", 7400};         // RPC; port 0: any free one
@@ -84,6 +100,7 @@ struct node_config {
     audit_settings audit;
     log_settings log;
     tracing_settings tracing;
+    results_settings results;
     bool paused = false;                     // it starts no jobs until `coppice node release`
     std::optional<cluster_settings> cluster; // absent: the node is alone
     bool operator==(const node_config&) const = default;

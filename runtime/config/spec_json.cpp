@@ -106,6 +106,8 @@ ordered_json to_object(const job_type_spec& spec) {
     if (!spec.workers.require.empty()) object["workers"]["require"] = spec.workers.require;
     if (!spec.workers.prefer.empty()) object["workers"]["prefer"] = spec.workers.prefer;
     if (spec.workers.sticky) object["workers"]["sticky"] = true;
+    if (spec.logs.lines != logs_spec{}.lines) object["logs"]["lines"] = spec.logs.lines;
+    if (spec.logs.bytes > 0) object["logs"]["bytes"] = spec.logs.bytes;
     if (spec.unique) object["unique"] = to_object(*spec.unique);
     if (spec.paused) object["paused"] = true;
     return object;

@@ -256,7 +256,7 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     fields.mapping("timeouts", [&](field_reader& timeouts) { read_timeouts(timeouts, spec.timeouts); });
     if (spec.executor == executor_kind::http && spec.timeouts.heartbeat.count() > 0)
         fields.error("timeouts", "a request has no heartbeat; timeouts.attempt bounds it");
-    fields.size("result_max_bytes", spec.result_bytes_max, 0, limits::result_size_max);
+    fields.size("result_max_bytes", spec.result_bytes_max, 0, limits::result_stored_size_max);
     fields.integer("running_max", spec.running_max, 0, limits::running_declared_max);
     fields.integer("slots", spec.slots, 1, limits::job_slots_max);
     fields.mapping("concurrency", [&](field_reader& c) { read_concurrency(c, spec.concurrency); });
@@ -267,6 +267,11 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
         read_labels(workers, "prefer", spec.workers.prefer);
         if (workers.boolean("sticky", spec.workers.sticky) && spec.workers.sticky && spec.concurrency.by.empty())
             workers.error("sticky", "goes with concurrency.by, whose jobs are to run where the last one did");
+    });
+    fields.mapping("logs", [&](field_reader& logs) {
+        logs.integer("lines", spec.logs.lines, 1, static_cast<std::uint32_t>(limits::log_lines_per_attempt_max));
+        logs.size("bytes", spec.logs.bytes, limits::log_line_size_max,
+                  limits::log_line_size_max * limits::log_lines_per_attempt_max);
     });
     fields.mapping("unique", [&](field_reader& unique) { read_unique(unique, spec.unique.emplace()); });
     fields.boolean("paused", spec.paused);

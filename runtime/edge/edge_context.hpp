@@ -14,6 +14,7 @@
 #include "runtime/edge/watch_hub.hpp"
 #include "runtime/observability/log.hpp"
 #include "runtime/observability/spans.hpp"
+#include "runtime/results/result_desk.hpp"
 
 namespace coppice {
 
@@ -52,7 +53,8 @@ struct edge_context {
     std::function<void()> login_refused;
     std::function<audit_summary()> newest_audit;
     std::shared_ptr<start_valve> valve;
-    std::function<void(span)> add_span; // of a call; empty: nobody collects them
+    std::shared_ptr<result_desk> results; // null: no result store
+    std::function<void(span)> add_span;   // of a call; empty: nobody collects them
     std::shared_ptr<calls_under_way> calls = std::make_shared<calls_under_way>(); // the loop's
     std::shared_ptr<std::atomic<std::size_t>> rpc_connections = std::make_shared<std::atomic<std::size_t>>(0);
     std::uint32_t life = 1; // of the node, for worker ids

@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "actors/governance/bounded_json.hpp"
+#include "actors/jobs/stored_result.hpp"
 #include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/job_changes.hpp"
+#include "runtime/edge/large_results.hpp"
 #include "runtime/edge/read_gate.hpp"
 #include "runtime/edge/submission.hpp"
 #include "runtime/edge/submit_trace.hpp"
 #include "schema/wire_ids.hpp"
+#include "schema/wire_text.hpp"
 
 namespace coppice {
 namespace {
@@ -260,19 +263,34 @@ void job_service::read_logs(LogsContext& context) {
 kj::Promise<void> job_service::result(ResultContext context) {
     const job_id id = read_id(context.getParams().getId());
     return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {
+        const auto elsewhere = std::make_shared<std::optional<stored_place>>();
         return when_readable(
-            edge_, {id.shard()}, context.getParams().getStaleOk(),
-            [this, context]() mutable { read_result(context); }, refusing(context));
+                   edge_, {id.shard()}, context.getParams().getStaleOk(),
+                   [this, context, elsewhere]() mutable { *elsewhere = read_result(context); }, refusing(context))
+            .then([this, context, elsewhere]() mutable -> kj::Promise<void> {
+                if (!*elsewhere || context.getResults().hasFailure()) return kj::READY_NOW;
+                const auto& [attempt, what] = **elsewhere;
+                return fetch_result(edge_, attempt, what).then([context](expected<std::string> bytes) mutable {
+                    if (bytes)
+                        context.getResults().setResult(data_of(*bytes));
+                    else
+                        write_failure(bytes.error(), context.getResults().initFailure());
+                });
+            });
     });
 }
 
-void job_service::read_result(ResultContext& context) {
+// Answers, unless the bytes are in the result store: then where.
+std::optional<job_service::stored_place> job_service::read_result(ResultContext& context) {
     const job_id id = read_id(context.getParams().getId());
     auto answer = context.getResults();
     const auto tables = edge_.data->begin_read();
     const auto stored = tables->get(table::jobs, keys::job(id));
     record_reader<rec::JobRow> reader;
-    if (!stored) return write_failure(no_such_job(id), answer.initFailure());
+    if (!stored) {
+        write_failure(no_such_job(id), answer.initFailure());
+        return std::nullopt;
+    }
     const auto row = reader.read(*stored);
     if (row.getState() != job_state::SUCCEEDED) {
         write_failure(
@@ -280,11 +298,14 @@ void job_service::read_result(ResultContext& context) {
              "the job is " + std::string{to_string(row.getState())} + "; only a job that succeeded has a result",
              0},
             answer.initFailure());
+    } else if (const auto what = read_stored_result(row)) {
+        return stored_place{{id, row.getAttempt()}, *what};
     } else if (!row.getResultApart()) {
         answer.setResult(row.getResult());
     } else if (const auto apart = tables->get(table::results, keys::job(id))) {
         answer.setResult({reinterpret_cast<const kj::byte*>(apart->data()), apart->size()});
     }
+    return std::nullopt;
 }
 
 // Whether the job was written: its revision is news to the caller, or they want it whatever it is.

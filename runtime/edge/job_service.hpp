@@ -77,7 +77,8 @@ class job_service final : public api::JobService::Server {
     expected<std::optional<tenant_id>> feed_tenant() const;
     void read_list(ListContext& context, const struct job_filter& filter);
     void read_logs(LogsContext& context);
-    void read_result(ResultContext& context);
+    using stored_place = std::pair<attempt_ref, stored_result>;
+    std::optional<stored_place> read_result(ResultContext& context);
     bool answer_watch(WatchContext& context, const job_id& id, bool whatever);
     // What a follower asks for: whose events (absent: everybody's), in which shards, beyond what.
     struct feed_question {

@@ -21,7 +21,7 @@ void write_parents(const std::vector<parent_result>& parents, api::Assignment::B
     }
 }
 
-void write_assignment(const assignment& a, api::Assignment::Builder to) {
+void write_assignment(const assignment& a, bool has_result_store, api::Assignment::Builder to) {
     write_ref(a.ref, to.initRef());
     to.setTenant(a.tenant.c_str());
     to.setType(a.type.c_str());
@@ -31,7 +31,8 @@ void write_assignment(const assignment& a, api::Assignment::Builder to) {
     to.setAttemptTimeoutMs(static_cast<std::uint64_t>(a.attempt_timeout.count()));
     to.setHeartbeatTimeoutMs(static_cast<std::uint64_t>(a.heartbeat_timeout.count()));
     to.setCancelGraceMs(static_cast<std::uint64_t>(a.cancel_grace.count()));
-    to.setResultBytesMax(a.result_bytes_max);
+    to.setResultBytesMax(has_result_store ? a.result_bytes_max
+                                          : std::min<std::uint64_t>(a.result_bytes_max, limits::result_size_max));
     if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
     if (!a.traceparent.empty()) to.setTraceparent(a.traceparent.c_str());
     to.setSlots(static_cast<std::uint16_t>(a.slots));
@@ -152,7 +153,8 @@ void worker_link::assign(const batch_output& batch, const std::vector<std::uint3
         }
         auto call = worker_.assignRequest();
         auto list = call.initAssignments(static_cast<unsigned>(end - at));
-        for (unsigned i = 0; i < list.size(); ++i) write_assignment(batch.starts[indexes[at + i]].work, list[i]);
+        for (unsigned i = 0; i < list.size(); ++i)
+            write_assignment(batch.starts[indexes[at + i]].work, edge_.results != nullptr, list[i]);
         watched(call.send().ignoreResult()).detach([](kj::Exception&&) {});
         at = end;
     }

@@ -5,6 +5,7 @@
 
 #include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/feature_gate.hpp"
+#include "runtime/edge/large_results.hpp"
 #include "runtime/edge/shard_entries.hpp"
 #include "runtime/edge/worker_link.hpp"
 #include "schema/wire_ids.hpp"
@@ -41,7 +42,21 @@ void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) 
     }
 }
 
-void copy_report(const edge_context& edge, api::AttemptReport::Reader from, cmd::Report::Builder to) {
+// What no table takes is told by its size alone, and refused by that.
+void copy_result(capnp::Data::Reader result, const result_place& place, cmd::Report::Builder to) {
+    if (place.stored) {
+        to.setResultSize(place.stored->size);
+        to.setResultDigest(
+            {reinterpret_cast<const kj::byte*>(place.stored->digest.data()), place.stored->digest.size()});
+    } else if (result.size() > limits::result_size_max) {
+        to.setResultSize(result.size());
+    } else if (result.size() > 0) {
+        to.setResult(result);
+    }
+}
+
+void copy_report(const edge_context& edge, api::AttemptReport::Reader from, const result_place& place,
+                 cmd::Report::Builder to) {
     write_id(read_id(from.getRef().getJob()), to.initJob()); // by value: a struct of the wire may carry more
     to.setAttempt(from.getRef().getAttempt());
     copy_logs(from.getLogs(), to);
@@ -52,7 +67,7 @@ void copy_report(const edge_context& edge, api::AttemptReport::Reader from, cmd:
         to.setOutcome(static_cast<cmd::Report::Outcome>(from.getOutcome()));
     // Left out where a node of the cluster would not keep it: the next attempt begins anew, as it did before.
     if (from.hasCheckpoint() && !not_everywhere(edge, feature::checkpoints)) to.setCheckpoint(from.getCheckpoint());
-    if (from.hasResult()) to.setResult(from.getResult());
+    copy_result(from.getResult(), place, to);
     if (from.hasError()) {
         to.setCode(from.getError().getCode());
         to.setMessage(from.getError().getDetail());
@@ -109,6 +124,7 @@ class worker_session final : public api::WorkerSession::Server {
         return expired(identity_, edge_.clock());
     }
     kj::Promise<void> watch_silence();
+    kj::Promise<void> take_reports(ReportContext context, std::vector<result_place> places);
     void note_alive(const attempt_ref& ref) {
         if (link_->has_heartbeat(ref)) caf::anon_send(edge_.shard_actor, attempt_heard{ref});
     }
@@ -144,11 +160,24 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     if (!call) return refuse(context, call.error());
     link_->heard();
     if (reports.size() == 0) return kj::READY_NOW;
+    if (!has_large_results(edge_, reports))
+        return take_reports(context, std::vector<result_place>(reports.size())).attach(kj::mv(call));
+    return place_results(edge_, reports)
+        .then([this, context](std::vector<result_place> places) mutable {
+            return take_reports(context, std::move(places));
+        })
+        .attach(kj::mv(call));
+}
+
+// Proposes those whose result has a place; the others may come again.
+kj::Promise<void> worker_session::take_reports(ReportContext context, std::vector<result_place> places) {
+    const auto reports = context.getParams().getReports();
     shard_entries entries{reports.size(), reports.size() * 32 + 64};
     for (unsigned i = 0; i < reports.size(); ++i) {
+        if (places[i].refused) continue;
         const attempt_ref ref = ref_of(reports[i].getRef());
         auto command = entries.next(home_of(edge_, ref.job)).initReport();
-        copy_report(edge_, reports[i], command);
+        copy_report(edge_, reports[i], places[i], command);
         command.setWorker(link_->id().value);
         if (reports[i].getOutcome() == api::AttemptReport::Outcome::NONE)
             note_alive(ref);
@@ -156,18 +185,25 @@ kj::Promise<void> worker_session::report(ReportContext context) {
             link_->forget(ref);
     }
     return entries.propose(edge_, false)
-        .then([context, &log = edge_.log, link = link_,
-               call = kj::mv(call)](std::vector<command_result> results) mutable {
+        .then([context, &edge = edge_, link = link_,
+               places = std::move(places)](std::vector<command_result> results) mutable {
             const auto told = context.getParams().getReports();
-            auto answers = context.getResults().initResults(static_cast<unsigned>(results.size()));
+            auto answers = context.getResults().initResults(static_cast<unsigned>(places.size()));
+            std::size_t next = 0;
             for (unsigned i = 0; i < answers.size(); ++i) {
+                if (places[i].refused) {
+                    write_failure(*places[i].refused, answers[i]);
+                    continue;
+                }
+                const command_result& r = results[next++];
                 const attempt_ref ref = ref_of(told[i].getRef());
-                const bool is_last = told[i].getOutcome() != api::AttemptReport::Outcome::NONE;
-                if (is_last && !describe(results[i].code).retryable) link->settled(ref);
-                if (results[i].code == errc::ok) continue;
-                write_failure({results[i].code, results[i].detail, results[i].retry_after_ms}, answers[i]);
-                if (results[i].code == errc::stale_attempt)
-                    log_stale(log, "stale report refused", ref, link->id(), results[i].detail);
+                const bool is_over = !describe(r.code).retryable;
+                if (told[i].getOutcome() != api::AttemptReport::Outcome::NONE && is_over) link->settled(ref);
+                if (r.code == errc::ok) continue;
+                if (places[i].stored && is_over) edge.results->drop({&ref, 1});
+                write_failure({r.code, r.detail, r.retry_after_ms}, answers[i]);
+                if (r.code == errc::stale_attempt)
+                    log_stale(edge.log, "stale report refused", ref, link->id(), r.detail);
             }
         });
 }

@@ -13,6 +13,7 @@ using pointer = exec_handle::stateful_pointer<exec_state>;
 using options_ptr = std::shared_ptr<const exec_actor_options>;
 using reports_ptr = std::shared_ptr<std::vector<attempt_report>>;
 
+constexpr std::uint64_t tables_take = limits::result_size_max;
 constexpr milliseconds retry_pause{200};
 constexpr milliseconds pause_for_types{50};
 constexpr milliseconds patience_for_types{10'000}; // then another node may try
@@ -33,26 +34,35 @@ reporting reporting_of(pointer self, const options_ptr& options) {
     return {self->ctrl(), &self->system(), options, self->state.held};
 }
 
+void come_again(const reporting& with, std::vector<attempt_report> reports) {
+    if (const auto strong = with.actor.lock(); strong && !reports.empty())
+        with.system->clock().schedule_message(
+            with.system->clock().now() + retry_pause, strong,
+            caf::make_mailbox_element(
+                nullptr, caf::make_message_id(), {},
+                report_again{std::make_shared<std::vector<attempt_report>>(std::move(reports))}));
+}
+
 // Proposes reports of one shard; what is refused for want of room comes back to the actor after a pause.
 void propose_to_shard(const reporting& with, shard_id shard, const reports_ptr& reports) {
     const options_ptr& options = with.options;
     const auto done = [with, options, reports](std::span<command_result> results) {
-        auto rest = std::make_shared<std::vector<attempt_report>>();
+        std::vector<attempt_report> rest;
         for (std::size_t i = 0; i < results.size(); ++i) {
             const attempt_ref ref = (*reports)[i].ref;
-            if (describe(results[i].code).retryable)
-                rest->push_back(std::move((*reports)[i]));
-            else if ((*reports)[i].outcome || results[i].code == errc::stale_attempt)
-                with.held->release(ref);
+            const auto& outcome = (*reports)[i].outcome;
+            if (describe(results[i].code).retryable) {
+                rest.push_back(std::move((*reports)[i]));
+                continue;
+            }
+            if (results[i].code != errc::ok && outcome && outcome->stored) options->results->drop({&ref, 1});
+            if ((*reports)[i].outcome || results[i].code == errc::stale_attempt) with.held->release(ref);
             if (results[i].code == errc::stale_attempt)
                 options->log.warn("stale report refused", {{"job", to_string(ref.job)},
                                                            {"attempt", std::uint64_t{ref.attempt}},
                                                            {"detail", results[i].detail}});
         }
-        if (const auto strong = with.actor.lock(); strong && !rest->empty())
-            with.system->clock().schedule_message(
-                with.system->clock().now() + retry_pause, strong,
-                caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, report_again{rest}));
+        come_again(with, std::move(rest));
     };
     // Left out where a node of the cluster would not keep it; asked only when there is one.
     for (attempt_report& each : *reports)
@@ -64,9 +74,33 @@ void propose_to_shard(const reporting& with, shard_id shard, const reports_ptr& 
     }));
 }
 
+// Its result goes to the result store first. One that the store does not take goes into the tables, if it fits.
+void store_result(const reporting& with, attempt_report report) {
+    const auto held = std::make_shared<attempt_report>(std::move(report));
+    const auto bytes = std::make_shared<const std::string>(std::move(held->outcome->result));
+    with.options->results->put(held->ref, bytes, [with, held, bytes](const expected<stored_result>& stored) {
+        if (stored)
+            held->outcome->stored = *stored;
+        else
+            held->outcome->result = *bytes;
+        const shard_id shard = held->ref.job.shard();
+        const auto one = std::make_shared<std::vector<attempt_report>>();
+        one->push_back(std::move(*held));
+        if (stored || bytes->size() <= limits::result_size_max)
+            propose_to_shard(with, shard, one);
+        else
+            come_again(with, std::move(*one));
+    });
+}
+
 void propose_reports(const reporting& with, std::vector<attempt_report> reports) {
     std::map<shard_id, reports_ptr> by_shard;
     for (attempt_report& each : reports) {
+        if (with.options->results && each.outcome && !each.outcome->stored &&
+            with.options->results->takes(each.outcome->result.size())) {
+            store_result(with, std::move(each));
+            continue;
+        }
         reports_ptr& of = by_shard[each.ref.job.shard()];
         if (!of) of = std::make_shared<std::vector<attempt_report>>();
         of->push_back(std::move(each));
@@ -196,7 +230,12 @@ void write_report(const attempt_report& report, worker_id worker, cmd::Report::B
         to.setOutcome(outcome::LOST);
         break;
     }
-    if (!o.result.empty()) to.setResult(bytes_of(o.result));
+    if (o.stored) {
+        to.setResultSize(o.stored->size);
+        to.setResultDigest({reinterpret_cast<const kj::byte*>(o.stored->digest.data()), o.stored->digest.size()});
+    } else if (!o.result.empty()) {
+        to.setResult(bytes_of(o.result));
+    }
     if (o.kind != outcome_kind::succeeded) {
         to.setCode(static_cast<std::uint16_t>(o.error.code));
         to.setMessage(o.error.detail.c_str());
@@ -222,14 +261,18 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
             report_end(self, options, ref, outcome_kind::lost, {errc::node_stopping, "this node stops", 0});
         self->state.http->stop();
         self->state.runner->stop(options->stop_grace);
+        if (options->results) options->results->settle(options->stop_grace); // what ended is reported
         self->quit(std::move(message.reason));
     });
     self->send(options->shard, executor_up{options->worker, self, std::vector<attempt_ref>{}});
     self->send(options->journal.journal(), worker_attached{options->worker, {}, options->slots});
     return {
         [self, options](const assign& message) {
-            for (const std::uint32_t i : message.indexes)
-                take_attempt(self, options, message.batch->starts[i].work);
+            for (const std::uint32_t i : message.indexes) {
+                assignment work = message.batch->starts[i].work;
+                if (!options->results) work.result_bytes_max = std::min(work.result_bytes_max, tables_take);
+                take_attempt(self, options, work);
+            }
         },
         [self, options](const cancel_attempt& message) {
             if (drop_unstarted(self, options, message.ref, outcome_kind::cancelled)) return;

@@ -13,6 +13,7 @@
 #include "runtime/executors/exec_runner.hpp"
 #include "runtime/executors/http_runner.hpp"
 #include "runtime/observability/log.hpp"
+#include "runtime/results/result_desk.hpp"
 
 namespace coppice {
 
@@ -26,6 +27,7 @@ struct exec_actor_options {
     std::shared_ptr<catalog_board> board;
     logger log;
     std::function<bool()> keeps_checkpoints; // whether every node does by now; empty: yes
+    std::shared_ptr<result_desk> results;    // null: no result store
     milliseconds stop_grace = limits::shutdown_grace_default;
 };
 

@@ -40,7 +40,7 @@ bool exec_loop::read_out(attempt& one) {
     const auto what = read_some(one.out, chunk_, data);
     if (what != got::data) return false;
     if (one.result.size() + data.size() <=
-        std::min(one.work.result_bytes_max, std::uint64_t{limits::result_size_max})) {
+        std::min(one.work.result_bytes_max, std::uint64_t{limits::result_stored_size_max})) {
         one.result += data;
         return true;
     }

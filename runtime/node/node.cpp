@@ -19,6 +19,7 @@
 #include "runtime/node/development.hpp"
 #include "runtime/node/edge_thread.hpp"
 #include "runtime/node/heap_keeper.hpp"
+#include "runtime/node/node_results.hpp"
 #include "runtime/node/node_tree.hpp"
 #include "runtime/node/self_audit.hpp"
 #include "runtime/observability/node_metrics.hpp"
@@ -293,6 +294,8 @@ expected<void> run_node(const node_config& config, bool development) {
         span_exporter::make({config.tracing.endpoint, to_string(config.listen)}, log.named("tracing"), span_count);
     const auto valve = std::make_shared<start_valve>(start_valve::setting{.closed = config.paused});
     const auto audit = std::make_shared<self_audit>(*opened->data, shards, config.audit.every, log.named("audit"));
+    auto results = open_results(config, *opened->data, directory->path(), cluster.get(), log);
+    if (!results) return tl::unexpected(results.error());
     const auto metrics = std::make_shared<node_metrics>(metrics_sources{
         .data = opened->data.get(),
         .control = opened->control.get(),
@@ -307,7 +310,8 @@ expected<void> run_node(const node_config& config, bool development) {
         .rpc_connections = [rpc_connections] { return rpc_connections->load(); },
         .spans = span_count,
         .newest_audit = [audit] { return audit->newest(); },
-        .valve = valve});
+        .valve = valve,
+        .results = results->desk});
     const std::uint32_t life = life_of(opened->life, cluster.get());
     const auto worker_of_life = make_worker_id(life, 1, true);
     node_tree_options tree_options{
@@ -337,7 +341,8 @@ expected<void> run_node(const node_config& config, bool development) {
                  .keeps_checkpoints = cluster ? std::function{[side = cluster.get()] {
                      return side->all_have(feature::checkpoints);
                  }}
-                                              : nullptr},
+                                              : nullptr,
+                 .results = results->desk},
         .development = development};
     const caf::actor root = spawn_supervisor(
         system, environment,
@@ -379,6 +384,7 @@ expected<void> run_node(const node_config& config, bool development) {
                       .login_refused = [metrics] { metrics->login_refused(); },
                       .newest_audit = [audit] { return audit->newest(); },
                       .valve = valve,
+                      .results = results->desk,
                       .add_span =
                           spans ? [spans](span one) { spans->add(std::move(one)); } : std::function<void(span)>{},
                       .rpc_connections = rpc_connections,
@@ -421,6 +427,7 @@ expected<void> run_node(const node_config& config, bool development) {
     }
     auto stopped = stop_and_wait(system, root, stop_wait);
     const auto why = cluster ? cluster->why_stopped() : std::nullopt;
+    results->stop();
     if (cluster) cluster->stop(); // after the actors, which use it to their end
     if (!ports) return tl::unexpected(ports.error());
     if (why) return tl::unexpected(*why);

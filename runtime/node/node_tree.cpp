@@ -7,6 +7,13 @@ namespace coppice {
 
 namespace {
 
+result_port port_of(const std::shared_ptr<result_desk>& desk) {
+    if (!desk) return {};
+    return {.get = [desk](const attempt_ref& ref, const stored_result& what,
+                          auto then) { desk->get(ref, what, std::move(then)); },
+            .drop = [desk](std::span<const attempt_ref> refs) { desk->drop(refs); }};
+}
+
 supervisor_spec tree_of_shard(const node_addresses& addresses, const node_tree_options& options, shard_id shard,
                               const journal_port& journal, milliseconds local_grace) {
     const shard_addresses& here = addresses.shard[shard.value];
@@ -14,7 +21,8 @@ supervisor_spec tree_of_shard(const node_addresses& addresses, const node_tree_o
                                   .shard = shard,
                                   .journal = journal,
                                   .tenants = here.tenants,
-                                  .local_grace = local_grace};
+                                  .local_grace = local_grace,
+                                  .results = port_of(options.exec.results)};
     const auto jobs = std::make_shared<const job_actor_options>(job_actor_options{
         journal, here.scheduler.as<shard_handle>(), options.data, wall_clock_now, options.development});
     return shard_tree(scheduler, jobs, here.scheduler);

@@ -151,6 +151,22 @@ void node_metrics::register_workers_and_edge() {
     registry_.collect_gauges({"operations_store_audit_rows", "Rows that the newest walk looked at.", {}}, [audit] {
         return samples{{{}, as_double(audit().rows)}};
     });
+    const auto results = [this](const std::atomic<std::uint64_t> result_totals::*which) {
+        return [this, which]() -> std::uint64_t {
+            return sources_.results ? (sources_.results->totals().*which).load() : 0;
+        };
+    };
+    registry_.collect_counter("operations_results_stored_total", "Results that were put into the result store.",
+                              results(&result_totals::stored));
+    registry_.collect_counter("operations_results_stored_bytes_total", "Bytes of those.",
+                              results(&result_totals::stored_bytes));
+    registry_.collect_counter("operations_results_fetched_total", "Results that were got from the result store.",
+                              results(&result_totals::fetched));
+    registry_.collect_counter("operations_results_dropped_total",
+                              "Results that were removed from the result store.", results(&result_totals::dropped));
+    registry_.collect_counter("operations_result_store_failures_total",
+                              "Calls of the result store that failed, or gave other bytes than were stored.",
+                              results(&result_totals::failures));
     registry_.collect_counter("operations_log_lines_lost_total",
                               "Lines of the node's log that could not be written.",
                               [this] { return sources_.log ? sources_.log->lines_lost() : 0; });

@@ -19,6 +19,7 @@
 #include "runtime/observability/log.hpp"
 #include "runtime/observability/process_stats.hpp"
 #include "runtime/observability/spans.hpp"
+#include "runtime/results/result_desk.hpp"
 
 namespace coppice {
 
@@ -39,6 +40,7 @@ struct metrics_sources {
     std::shared_ptr<const span_totals> spans;
     std::function<audit_summary()> newest_audit;
     std::shared_ptr<const start_valve> valve;
+    std::shared_ptr<const result_desk> results; // null: no result store
     std::function<instant()> clock = wall_clock_now;
 };
 

@@ -271,6 +271,55 @@ BOOST_AUTO_TEST_CASE(log_lines_beyond_the_bound_drop_the_oldest) {
     BOOST_TEST(w.rows(table::logs, keys::log(id, 1, 5)) == 1U);
 }
 
+// Whatever comes in whatever order and how often: the bytes are counted right, and within the bound but for one
+// line.
+BOOST_AUTO_TEST_CASE(log_lines_are_bounded_by_bytes_where_their_type_says_so) {
+    const std::uint64_t seed = seed_or(std::random_device{}());
+    std::mt19937_64 random{seed};
+    BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed) {
+        at_work w;
+        job_type_spec spec;
+        spec.name = "build";
+        spec.logs = {.lines = 40, .bytes = 200};
+        w.run({type_op{.version = 2, .spec = spec}});
+        const job_id id = w.submit({.job = w.new_id(), .version = 2});
+        std::uint64_t newest = 0;
+        for (int round = 0; round < 300; ++round) {
+            report_op r;
+            for (std::uint64_t n = random() % 6; n > 0; --n)
+                r.lines.push_back(newest + random() % 4 - (newest > 9 ? random() % 9 : 0));
+            w.report(id, outcome::NONE, r);
+            for (const std::uint64_t line : r.lines) newest = std::max(newest, line);
+            record_reader<rec::LogRow> reader;
+            const auto tables = w.data().begin_read();
+            std::uint64_t bytes = 0, lines = 0, last = 0;
+            const row_key prefix = keys::logs_of(id, 1);
+            for (auto row = tables->seek(table::logs, prefix); row && has_prefix(row->key, prefix);
+                 row = tables->next(table::logs), ++lines) {
+                bytes += reader.read(row->value).getText().size();
+                last = key_reader{row->key.subspan(prefix.view().size())}.u64();
+            }
+            record_reader<rec::JobRow> job;
+            BOOST_REQUIRE_EQUAL(job.read(*tables->get(table::jobs, keys::job(id))).getLogBytes(), bytes);
+            BOOST_REQUIRE(bytes <= 200);
+            BOOST_REQUIRE(lines <= 40);
+            if (lines > 0) BOOST_REQUIRE_EQUAL(last, newest);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_newest_line_is_kept_though_it_alone_is_too_large) {
+    at_work w;
+    job_type_spec spec;
+    spec.name = "build";
+    spec.logs = {.lines = 40, .bytes = 3};
+    w.run({type_op{.version = 2, .spec = spec}});
+    const job_id id = w.submit({.job = w.new_id(), .version = 2});
+    w.report(id, outcome::NONE, {.lines = {1, 2, 3}});
+    BOOST_TEST(w.rows(table::logs) == 1U);
+    BOOST_TEST(w.rows(table::logs, keys::log(id, 1, 3)) == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(gaps_in_the_numbers_of_log_lines_let_no_more_of_them_in) {
     at_work w;
     const job_id id = w.submit();

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/jobs/attempt.hpp"
 #include "actors/jobs/job_type_spec.hpp"
 #include "actors/jobs/store_check.hpp"
 #include "actors/schedules/schedule_spec.hpp"
@@ -95,6 +96,8 @@ struct report_op {
     std::vector<std::uint64_t> lines; // sequence numbers of log lines
     worker_id worker{};               // who reports; 0: the node itself
     std::string checkpoint;
+    std::optional<stored_result> stored; // where the result is, instead of `result`
+    std::uint64_t result_size = 0;       // of one that is nowhere
 };
 struct adopt_op {
     job_id job;

@@ -25,8 +25,17 @@ class fake_endpoint {
     // Sends; false when the other side has had enough or the test is over.
     using send_function = std::function<bool(std::string_view)>;
     using answer_function = std::function<void(const std::string& path, const send_function& send)>;
+    // Given the whole request, as it came.
+    using request_function = std::function<void(const std::string& request, const send_function& send)>;
+    struct whole_requests {};
 
-    explicit fake_endpoint(answer_function answer) : answer_(std::move(answer)) {
+    explicit fake_endpoint(answer_function answer)
+        : fake_endpoint(whole_requests{},
+                        [answer = std::move(answer)](const std::string& request, const send_function& send) {
+                            const auto begin = request.find(' ') + 1;
+                            answer(request.substr(begin, request.find(' ', begin) - begin), send);
+                        }) {}
+    fake_endpoint(whole_requests, request_function answer) : answer_(std::move(answer)) {
         fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in address{};
         address.sin_family = AF_INET;
@@ -72,9 +81,7 @@ class fake_endpoint {
                 const std::lock_guard guard{mutex_};
                 requests_.push_back(request);
             }
-            const auto begin = request.find(' ') + 1;
-            answer_(request.substr(begin, request.find(' ', begin) - begin),
-                    [&](std::string_view text) { return send_all(connection, text); });
+            answer_(request, [&](std::string_view text) { return send_all(connection, text); });
         }
         ::close(connection);
     }
@@ -103,7 +110,7 @@ class fake_endpoint {
         return !over_;
     }
 
-    const answer_function answer_;
+    const request_function answer_;
     int fd_ = -1;
     std::uint16_t port_ = 0;
     std::atomic<bool> over_ = false;

@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(all_errors_of_all_documents_are_reported_at_once_with_their
         "f:14:1: metadata: is required\n"
         "f:16:3: spec.weight: unknown field; known here: executor, argv, http, schema, attempts_max, retry, "
         "timeouts, "
-        "result_max_bytes, running_max, slots, concurrency, workers, unique, paused\n"
+        "result_max_bytes, running_max, slots, concurrency, workers, logs, unique, paused\n"
         "f:17:23: spec.timeouts.attempt: must be a duration such as \"90s\" or \"1h30m\", not \"soon\"\n"
         "f:19:1: must be a mapping (field: value), not \"just text\"");
 }
@@ -232,7 +232,9 @@ BOOST_AUTO_TEST_CASE(the_bounds_of_a_type_are_kept) {
     check_has(errors_of_type("{retry: {base: 10m}}"), "retry.base (10m) must not be longer than retry.max (5m)");
     check_has(errors_of_type("{retry: {max: 1ms}}"), "f:3:21: spec.retry.max: retry.base (1s)");
     check_has(errors_of_type("{retry: 5}"), "must be a mapping");
-    check_has(errors_of_type("{result_max_bytes: 2MiB}"), "must be a size from 0 to 1MiB");
+    check_has(errors_of_type("{logs: {lines: 1001}}"), "1 to 1000");
+    check_has(errors_of_type("{logs: {bytes: 1KiB}}"), "must be a size from 8KiB to");
+    check_has(errors_of_type("{result_max_bytes: 9MiB}"), "must be a size from 0 to 8MiB");
     check_has(errors_of_type("{result_max_bytes: 1MB}"), "must be a size");
     check_has(errors_of_type("{retry: {bse: 1s}, timeouts: {attemt: 1s}}"), "did you mean \"base\"?");
     check_has(errors_of_type("{retry: {bse: 1s}, timeouts: {attemt: 1s}}"), "did you mean \"attempt\"?");

@@ -27,15 +27,17 @@ BOOST_AUTO_TEST_CASE(nothing_configured_gives_the_defaults_and_they_are_valid) {
 }
 
 BOOST_AUTO_TEST_CASE(every_field_is_read) {
-    const auto parsed =
-        parse_node_config("data: /srv/c\nlisten: 0.0.0.0:1\nmetrics_listen: '[::]:2'\n"
-                          "tls: {certificate: c.pem, key: k.pem}\nauth: {keys: keys, audience: x}\n"
-                          "exec: {slots: 0, cpu: 90s, memory_bytes: 1GiB, file_bytes: 0, open_files: 64}\n"
-                          "store: {map_bytes: 2TiB}\nlog: {level: trace, format: json}\n"
-                          "paused: true\n"
-                          "audit: {every: 30m}\n"
-                          "tracing: {endpoint: 'http://c:4318/v1/traces'}\n",
-                          "f");
+    const auto parsed = parse_node_config(
+        "data: /srv/c\nlisten: 0.0.0.0:1\nmetrics_listen: '[::]:2'\n"
+        "tls: {certificate: c.pem, key: k.pem}\nauth: {keys: keys, audience: x}\n"
+        "exec: {slots: 0, cpu: 90s, memory_bytes: 1GiB, file_bytes: 0, open_files: 64}\n"
+        "store: {map_bytes: 2TiB}\nlog: {level: trace, format: json}\n"
+        "paused: true\n"
+        "audit: {every: 30m}\n"
+        "tracing: {endpoint: 'http://c:4318/v1/traces'}\n"
+        "results: {above_bytes: 1KiB, sweep_every: 1h, s3: {endpoint: 'https://s3:9000', region: eu,\n"
+        "  bucket: b, prefix: p/q/, access_key: AK, secret_key_file: s, ca: ca.pem}}\n",
+        "f");
     BOOST_REQUIRE_MESSAGE(parsed.has_value(), why_not(parsed));
     node_config expected_config;
     expected_config.data = "/srv/c";
@@ -49,7 +51,35 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
     expected_config.paused = true;
     expected_config.audit.every = std::chrono::minutes{30};
     expected_config.tracing.endpoint = "http://c:4318/v1/traces";
+    expected_config.results = {.above_bytes = 1024,
+                               .sweep_every = std::chrono::hours{1},
+                               .directory = {},
+                               .endpoint = "https://s3:9000",
+                               .region = "eu",
+                               .bucket = "b",
+                               .prefix = "p/q/",
+                               .access_key = "AK",
+                               .secret_key_file = "s",
+                               .ca = "ca.pem"};
     BOOST_TEST((*parsed == expected_config));
+    BOOST_TEST(parse_node_config("results: {directory: /srv/r}\n", "f")->results.directory == "/srv/r");
+}
+
+BOOST_AUTO_TEST_CASE(results_go_to_one_place_that_makes_sense) {
+    const auto wrong = [](const std::string& results, const std::string& word) {
+        const std::string errors = errors_of_node("results: {" + results + "}\n");
+        BOOST_TEST(errors.find(word) != std::string::npos, errors);
+    };
+    const std::string rest = "region: eu, bucket: b, access_key: a, secret_key_file: s";
+    wrong("above_bytes: 1KiB", "one place for results");
+    wrong("directory: d, s3: {endpoint: 'https://s', " + rest + "}", "one place for results");
+    wrong("s3: {endpoint: 's3.example.com', " + rest + "}", "endpoint");
+    wrong("s3: {endpoint: 'https://s3/bucket', " + rest + "}", "is scheme, host and port");
+    wrong("s3: {endpoint: 'https://s3', " + rest + ", prefix: /a/}", "prefix");
+    wrong("s3: {endpoint: 'https://s3', " + rest + ", prefix: a/../b/}", "prefix");
+    wrong("s3: {endpoint: 'https://s3', region: eu, bucket: A_b, access_key: a, secret_key_file: s}", "bucket");
+    wrong("s3: {endpoint: 'https://s3'}", "secret_key_file");
+    wrong("directory: d, above_bytes: 10", "above_bytes");
 }
 
 BOOST_AUTO_TEST_CASE(all_errors_are_reported_at_once_with_their_lines) {

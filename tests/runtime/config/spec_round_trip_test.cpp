@@ -170,7 +170,7 @@ class spec_maker {
         spec.timeouts.attempt = milliseconds{1 + below(10'000'000'000)};
         spec.timeouts.queued = milliseconds{below(10'000'000'000)};
         if (spec.executor != executor_kind::http) spec.timeouts.heartbeat = milliseconds{below(3) * 1000};
-        spec.result_bytes_max = below(limits::result_size_max + 1);
+        spec.result_bytes_max = below(limits::result_stored_size_max + 1);
         spec.running_max = static_cast<std::uint32_t>(below(limits::running_declared_max));
         spec.slots = static_cast<std::uint32_t>(1 + below(limits::job_slots_max));
         if (below(2) == 0) {
@@ -184,6 +184,10 @@ class spec_maker {
             for (std::uint64_t i = 0, count = below(4); i < count; ++i) unique.by.push_back("f" + text());
             if (below(2) == 0) unique.states = {job_state::QUEUED, job_state::SUCCEEDED};
             unique.period = milliseconds{below(10'000'000'000)};
+        }
+        if (below(2) == 0) {
+            spec.logs.lines = static_cast<std::uint32_t>(1 + below(limits::log_lines_per_attempt_max));
+            spec.logs.bytes = limits::log_line_size_max + below(1'000'000);
         }
         spec.paused = below(4) == 0;
         return {declared_kind::job_type, spec.name, spec, "f", 1};

@@ -96,7 +96,8 @@ BOOST_AUTO_TEST_CASE(the_environment_is_small_and_says_what_the_job_is) {
                                        "JOB_ATTEMPT=1",
                                        "JOB_TENANT=" + mark(),
                                        "JOB_TYPE=test",
-                                       "JOB_WORKDIR=" + workdir};
+                                       "JOB_WORKDIR=" + workdir,
+                                       "JOB_SLOTS=1"};
     BOOST_TEST(lines == wanted, boost::test_tools::per_element());
     ::unsetenv("COPPICE_SECRET");
 }

@@ -1,0 +1,124 @@
+#include "runtime/results/result_desk.hpp"
+
+#include <charconv>
+
+#include "runtime/results/sha256.hpp"
+
+namespace coppice {
+
+std::string result_name(const attempt_ref& ref) {
+    const std::string id = to_string(ref.job);
+    return std::to_string(ref.job.tenant().value) + "/" + id.substr(id.size() - 2) + "/" + id + "-" +
+           std::to_string(ref.attempt);
+}
+
+std::optional<attempt_ref> read_result_name(std::string_view name) {
+    const std::size_t slash = name.rfind('/'), dash = name.rfind('-');
+    if (slash == std::string_view::npos || dash == std::string_view::npos || dash < slash) return std::nullopt;
+    attempt_ref ref;
+    const auto job = job_id::parse(name.substr(slash + 1, dash - slash - 1));
+    const char* const end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + dash + 1, end, ref.attempt);
+    if (!job || error != std::errc{} || stop != end) return std::nullopt;
+    ref.job = *job;
+    return result_name(ref) == name ? std::optional{ref} : std::nullopt;
+}
+
+std::shared_ptr<object_store> result_desk::objects() const {
+    const std::lock_guard guard{mutex_};
+    return store_;
+}
+
+void result_desk::stop() {
+    std::shared_ptr<object_store> last; // ends outside of the lock, which its callbacks take
+    const std::lock_guard guard{mutex_};
+    last = std::move(store_);
+}
+
+std::shared_ptr<object_store> result_desk::begin(std::size_t bytes, failure& no) {
+    const std::lock_guard guard{mutex_};
+    if (!store_) {
+        no = {errc::unavailable, "the node stops", 0};
+        return nullptr;
+    }
+    if (calls_ > 0 && under_way_ + bytes > under_way_max) {
+        no = {errc::overloaded, "too many results are on their way to or from the result store", 200};
+        return nullptr;
+    }
+    under_way_ += bytes;
+    ++calls_;
+    return store_;
+}
+
+void result_desk::end(std::size_t bytes) {
+    const std::lock_guard guard{mutex_};
+    under_way_ -= bytes;
+    if (--calls_ == 0) idle_.notify_all();
+}
+
+void result_desk::settle(milliseconds patience) {
+    std::unique_lock lock{mutex_};
+    idle_.wait_for(lock, patience, [this] { return calls_ == 0; });
+}
+
+failure result_desk::failed(failure why) {
+    totals_.failures.fetch_add(1, std::memory_order_relaxed);
+    const std::lock_guard guard{mutex_};
+    if (!std::exchange(in_trouble_, true))
+        log_.error("the result store fails", {{"where", place_}, {"why", why.detail}});
+    return why;
+}
+
+void result_desk::put(const attempt_ref& ref, std::shared_ptr<const std::string> bytes, stored then) {
+    const std::size_t size = bytes->size();
+    failure no;
+    const auto objects = begin(size, no);
+    if (!objects) return then(tl::unexpected(std::move(no)));
+    const stored_result what{size, sha256(*bytes)};
+    objects->put(result_name(ref), *bytes, [this, what, size, then = std::move(then)](const expected<void>& done) {
+        if (done) {
+            totals_.stored.fetch_add(1, std::memory_order_relaxed);
+            totals_.stored_bytes.fetch_add(size, std::memory_order_relaxed);
+            const std::lock_guard guard{mutex_};
+            if (std::exchange(in_trouble_, false)) log_.info("the result store works again", {});
+        }
+        then(done ? expected<stored_result>{what} : tl::unexpected(failed(done.error())));
+        end(size); // last: whoever settles waits for what `then` does, too
+    });
+}
+
+void result_desk::get(const attempt_ref& ref, const stored_result& what, got then) {
+    failure no;
+    const auto objects = begin(what.size, no);
+    if (!objects) return then(tl::unexpected(std::move(no)));
+    objects->get(
+        result_name(ref), what.size, [this, ref, what, then = std::move(then)](expected<std::string> bytes) {
+            const std::string name = "the result of job " + to_string(ref.job);
+            if (!bytes && bytes.error().code == errc::not_found)
+                bytes =
+                    tl::unexpected(failed({errc::store_damaged, name + " is not in the result store any more", 0}));
+            else if (!bytes && bytes.error().code != errc::result_too_large)
+                bytes = tl::unexpected(failed(bytes.error()));
+            else if (!bytes || bytes->size() != what.size || sha256(*bytes) != what.digest)
+                bytes = tl::unexpected(
+                    failed({errc::store_damaged, name + " in the result store is not the one that was stored", 0}));
+            else
+                totals_.fetched.fetch_add(1, std::memory_order_relaxed);
+            then(std::move(bytes));
+            end(what.size);
+        });
+}
+
+void result_desk::drop(std::span<const attempt_ref> refs) {
+    const auto to = objects();
+    if (!to) return;
+    for (const attempt_ref& ref : refs)
+        to->remove(result_name(ref), [this](const expected<void>& done) {
+            if (done)
+                totals_.dropped.fetch_add(1, std::memory_order_relaxed);
+            else
+                failed(done.error()); // the sweep finds it
+        });
+}
+
+} // namespace coppice

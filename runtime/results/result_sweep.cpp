@@ -1,0 +1,112 @@
+#include "runtime/results/result_sweep.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <future>
+
+#include "actors/jobs/job_keys.hpp"
+#include "persistence/record.hpp"
+#include "schema/records.capnp.h"
+
+namespace coppice {
+namespace {
+
+constexpr int low_priority = 10;
+constexpr std::chrono::seconds patience{120}; // for one answer of the store, which tries three times by itself
+constexpr std::size_t owner_size_max = 1024;
+
+// The answer of a call that is given a callback. A store that is taken down never gives it.
+template <class T, class Call>
+expected<T> answer_of(Call&& call) {
+    const auto promise = std::make_shared<std::promise<expected<T>>>();
+    auto answer = promise->get_future();
+    call([promise](expected<T> given) { promise->set_value(std::move(given)); });
+    if (answer.wait_for(patience) != std::future_status::ready)
+        return fail(errc::unavailable, "the result store does not answer");
+    return answer.get();
+}
+
+} // namespace
+
+result_sweep::result_sweep(store& data, std::shared_ptr<result_desk> desk, settings chosen, logger log)
+    : data_(data), desk_(std::move(desk)), settings_(std::move(chosen)), log_(std::move(log)) {
+    if (settings_.every.count() > 0) thread_ = std::thread([this] { run(); });
+}
+
+result_sweep::~result_sweep() {
+    {
+        const std::lock_guard lock(mutex_);
+        stop_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+}
+
+void result_sweep::run() {
+    ::setpriority(PRIO_PROCESS, 0, low_priority); // on Linux: of this thread
+    std::unique_lock lock(mutex_);
+    for (milliseconds wait = std::min(settings_.every, settings_.first);; wait = settings_.every) {
+        if (wake_.wait_for(lock, wait, [this] { return stop_; })) return;
+        lock.unlock();
+        if (const auto dropped = sweep(); !dropped)
+            log_.warn("the result store was not swept", {{"why", dropped.error().detail}});
+        else if (*dropped > 0)
+            log_.info("results that no job names were dropped", {{"results", std::uint64_t{*dropped}}});
+        lock.lock();
+    }
+}
+
+expected<void> result_sweep::claim(object_store& objects) {
+    const auto owner =
+        answer_of<std::string>([&](auto then) { objects.get("owner", owner_size_max, std::move(then)); });
+    if (owner && *owner != settings_.owner)
+        return fail(errc::conflict, objects.place() + " is the result store of \"" + *owner + "\", not of \"" +
+                                        settings_.owner + "\": give each its own");
+    if (owner) return {};
+    if (owner.error().code != errc::not_found) return tl::unexpected(owner.error());
+    return answer_of<void>([&](auto then) { objects.put("owner", settings_.owner, std::move(then)); });
+}
+
+// A report that waits for room may have been on its way for long: its attempt runs yet.
+bool result_sweep::is_named(const attempt_ref& ref) {
+    const auto tables = data_.begin_read();
+    const auto stored = tables->get(table::jobs, keys::job(ref.job));
+    if (!stored) return false;
+    record_reader<rec::JobRow> reader;
+    const auto row = reader.read(*stored);
+    const bool holds = row.getState() == rec::State::SUCCEEDED && row.getResultDigest().size() > 0;
+    return row.getAttempt() == ref.attempt && (holds || row.getState() == rec::State::RUNNING);
+}
+
+expected<std::size_t> result_sweep::sweep() {
+    const auto objects = desk_->objects();
+    if (!objects) return 0;
+    if (auto mine = claim(*objects); !mine) return tl::unexpected(mine.error());
+    std::size_t dropped = 0;
+    std::string after;
+    for (bool more = true; more;) {
+        const auto page = answer_of<object_store::page>([&](auto then) { objects->list(after, std::move(then)); });
+        if (!page) return tl::unexpected(page.error());
+        std::vector<attempt_ref> unnamed;
+        for (const auto& each : page->entries) {
+            const auto ref = read_result_name(each.name);
+            if (!ref || ref->job.shard().value >= settings_.shards) continue; // no result: not ours to judge
+            if (settings_.leads && !settings_.leads(ref->job.shard())) continue;
+            if (wall_clock_now() - each.written < settings_.min_age || is_named(*ref)) continue;
+            unnamed.push_back(*ref);
+        }
+        // Leadership may have gone while the rows were read: what it wrote since is not here.
+        std::erase_if(unnamed,
+                      [&](const attempt_ref& ref) { return settings_.leads && !settings_.leads(ref.job.shard()); });
+        desk_->drop(unnamed);
+        dropped += unnamed.size();
+        more = page->more && !page->entries.empty();
+        if (more) after = page->entries.back().name;
+        const std::lock_guard lock(mutex_);
+        if (stop_) break;
+    }
+    return dropped;
+}
+
+} // namespace coppice

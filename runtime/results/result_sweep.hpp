@@ -1,0 +1,52 @@
+// Drops what is in the result store and no job's row names: results of attempts whose end was never written, and of
+// jobs that were deleted while the store was away. Goes through the store in pages, every six hours and some
+// minutes after the node's start; each node cares for the shards that it leads.
+//
+// What is younger than an hour is left: it may be on its way. Nothing is dropped from a store that is another
+// system's: the first node to sweep leaves its system's name there under "owner", and others keep off.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "persistence/tables.hpp"
+#include "runtime/results/result_desk.hpp"
+#include "schema/ids.hpp"
+
+namespace coppice {
+
+class result_sweep {
+  public:
+    struct settings {
+        std::string owner;  // the system's name
+        milliseconds every; // 0: never
+        milliseconds first = std::chrono::minutes{5};
+        milliseconds min_age = std::chrono::hours{1};
+        std::size_t shards = 1;
+        std::function<bool(shard_id)> leads; // empty: all
+    };
+    result_sweep(store& data, std::shared_ptr<result_desk> desk, settings chosen, logger log);
+    ~result_sweep();
+    result_sweep(const result_sweep&) = delete;
+    result_sweep& operator=(const result_sweep&) = delete;
+
+    // One pass, on the caller's thread: what it dropped.
+    expected<std::size_t> sweep();
+
+  private:
+    void run();
+    expected<void> claim(object_store& objects);
+    bool is_named(const attempt_ref& ref);
+
+    store& data_;
+    const std::shared_ptr<result_desk> desk_;
+    const settings settings_;
+    logger log_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool stop_ = false;
+    std::thread thread_; // last: it uses the others
+};
+
+} // namespace coppice
