@@ -136,10 +136,13 @@ interface JobService {
   # at once and without asking the shard's primary. Errors: unavailable, when nobody may say so in time, or when this node
   # holds no replica of the shard.
 
-  list @2 (filter :Filter, limit :UInt32, cursor :Data, staleOk :Bool) -> (jobs :List(JobView), cursor :Data, failure :Failure, filters :UInt16);
+  list @2 (filter :Filter, limit :UInt32, cursor :Data, staleOk :Bool, whole :Bool)
+      -> (jobs :List(JobView), cursor :Data, failure :Failure, filters :UInt16, total :UInt64, whole :Bool);
   # `filters`: how many fields of Filter this node goes by; one that is of an older version passes over the others.
   # Newest first within a tenant. An empty cursor starts, an empty cursor returned is the end; a page may hold fewer
-  # rows than asked for, or none, and still have a cursor.
+  # rows than asked for, or none, and still have a cursor. `whole`: with payload and history, as many jobs as have a
+  # mebibyte of those; said back by a node that knows of it. `total`, on the first page: how many jobs there are of the
+  # tenant, type and state that the filter names, whatever else it asks for.
   struct Filter {
     tenant @0 :Text;          # empty: all that the token may see
     type @1 :Text;
@@ -167,11 +170,12 @@ interface JobService {
   watch @6 (id :Id, revision :UInt64, timeoutMs :UInt32) -> (job :JobView, failure :Failure);
   # Answers as soon as the job's revision is above `revision`, or after the timeout (at most 30 s) with the job as it is.
 
-  follow @7 (after :List(UInt64), limit :UInt32, timeoutMs :UInt32, newest :Bool)
+  follow @7 (after :List(UInt64), limit :UInt32, timeoutMs :UInt32, newest :Bool, oldest :Bool)
       -> (events :List(Event), last :List(UInt64), failure :Failure);
   # The durable feed of what happened, in order for each tenant: events beyond `after`, as soon as there are any; `last`
   # is the next `after`. A place in the feed is a sequence for each shard of the cluster, by number; one that is not
-  # there is 0, the beginning. `newest`: answer at once with the newest place and no events, to start from now. A
+  # there is 0, the beginning. `newest`: answer at once with the newest place and no events, to start from now; `oldest`: the
+  # same with the place before the oldest events that are kept. A
   # tenant's token sees its own only. Errors: cursor_expired; invalid_argument: more places than shards.
 
   submitGraph @8 (jobs :List(GraphJob), idempotencyKey :Text) -> (ids :List(Id), existing :Bool, failure :Failure);

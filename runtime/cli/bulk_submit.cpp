@@ -26,8 +26,8 @@ kj::Duration patience_time() { return to_kj(std::chrono::duration_cast<milliseco
 } // namespace
 
 bulk_submit::bulk_submit(invocation& call, client::client& node, input_source& input, kj::Timer& timer,
-                         output_format format, end_tracker* ends)
-    : call_(call), node_(node), input_(input), timer_(timer), format_(format), ends_(ends),
+                         output_format format, end_tracker* ends, line_manner how)
+    : call_(call), node_(node), input_(input), timer_(timer), format_(format), ends_(ends), how_(std::move(how)),
       reader_(limits::job_line_size_max), filling_(std::make_unique<batch>()), stopped_(nullptr), tasks_(*this) {
     auto stop = kj::newPromiseAndFulfiller<void>();
     stop_asked_ = kj::mv(stop.fulfiller);
@@ -75,6 +75,7 @@ kj::Promise<void> bulk_submit::read_on() {
         reader_.end();
         input_ended_ = true;
     } else {
+        bytes_read_ += (*bytes)->size();
         reader_.feed(**bytes);
     }
     return kj::evalLater([this] { return read_on(); });
@@ -103,14 +104,17 @@ void bulk_submit::take(input_line line) {
         return;
     }
     b.bytes += line.text.size();
-    auto spec = parse_job_line(line.text);
+    auto spec = how_.parse
+                    ? how_.parse(line.text)
+                    : parse_job_line(line.text).map([](client::job_spec s) { return std::optional{std::move(s)}; });
+    if (spec && !*spec) return;
     if (!spec) {
         b.lines.push_back({line.number, tl::unexpected(std::move(spec.error()))});
         return;
     }
     b.open.push_back(b.lines.size());
     b.lines.push_back({line.number, client::submitted{}});
-    b.specs.push_back(std::move(*spec));
+    b.specs.push_back(std::move(**spec));
 }
 
 void bulk_submit::send() {
@@ -192,6 +196,8 @@ void bulk_submit::print(const batch& b) {
         const auto& [line, answer] = b.lines[i];
         if (answer) {
             ++accepted_;
+            if (answer->existing) ++were_there_;
+            if (!how_.prints_ids) continue;
             const std::string id = to_string(answer->id);
             call_.con.print(format_ == output_format::json ? json_object{}
                                                                      .number("line", line)
@@ -215,7 +221,7 @@ void bulk_submit::print(const batch& b) {
 void bulk_submit::report(const batch& b, std::size_t first, std::size_t last) {
     refused_ += last - first + 1;
     const failure& why = b.lines[first].answer.error();
-    if (format_ == output_format::json)
+    if (format_ == output_format::json && how_.prints_ids)
         for (std::size_t i = first; i <= last; ++i)
             call_.con.print(json_object{}.number("line", b.lines[i].line).raw("error", json_failure(why)).done() +
                             "\n");

@@ -30,11 +30,18 @@
 
 namespace coppice::cli {
 
+// How the lines are taken.
+struct line_manner {
+    // What a line asks for; nothing: it is passed over. Empty: parse_job_line.
+    std::function<expected<std::optional<client::job_spec>>(std::string_view)> parse;
+    bool prints_ids = true; // of jobs that were taken; what is refused is always reported
+};
+
 class bulk_submit final : private kj::TaskSet::ErrorHandler {
   public:
     // All outlive this. `ends`, when jobs are to be waited for: it hears of every call and every job accepted.
     bulk_submit(invocation& call, client::client& node, input_source& input, kj::Timer& timer, output_format format,
-                end_tracker* ends);
+                end_tracker* ends, line_manner how = {});
 
     // Until every line was read, and each sent one answered and printed.
     kj::Promise<void> run();
@@ -47,6 +54,8 @@ class bulk_submit final : private kj::TaskSet::ErrorHandler {
 
     std::uint64_t accepted() const { return accepted_; }
     std::uint64_t refused() const { return refused_; }
+    std::uint64_t were_there() const { return were_there_; } // of the accepted: by their keys
+    std::uint64_t bytes_read() const { return bytes_read_; }
     std::uint64_t lines() const { return accepted_ + refused_; } // answered so far
     bool input_ended() const { return input_ended_; }
     // Set when the reading ended before the input did.
@@ -87,6 +96,7 @@ class bulk_submit final : private kj::TaskSet::ErrorHandler {
     kj::Timer& timer_;
     output_format format_;
     end_tracker* ends_;
+    line_manner how_;
     ndjson_reader reader_;
     std::unique_ptr<batch> filling_;
     std::deque<std::unique_ptr<batch>> sent_; // in order of input
@@ -98,6 +108,8 @@ class bulk_submit final : private kj::TaskSet::ErrorHandler {
     bool input_ended_ = false;
     std::uint64_t accepted_ = 0;
     std::uint64_t refused_ = 0;
+    std::uint64_t were_there_ = 0;
+    std::uint64_t bytes_read_ = 0;
     std::vector<job_id> existing_;
     std::optional<failure> fatal_;
     std::function<void()> heard_;

@@ -30,6 +30,8 @@ void add_all(const command_registry& commands) {
     add_top_command(commands);
     add_metrics_command(commands);
     add_doctor_command(commands);
+    add_export_command(commands);
+    add_import_command(commands);
     add_bench_commands(commands);
     add_completion_command(commands);
     add_version_command(commands);

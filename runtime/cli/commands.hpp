@@ -21,6 +21,8 @@ void add_tree_command(const command_registry& commands);
 void add_metrics_command(const command_registry& commands);
 void add_doctor_command(const command_registry& commands);
 void add_bench_commands(const command_registry& commands);
+void add_export_command(const command_registry& commands);
+void add_import_command(const command_registry& commands);
 void add_completion_command(const command_registry& commands);
 void add_version_command(const command_registry& commands);
 

@@ -30,8 +30,8 @@ class blocking_client {
         return run(client_.get(id, mode));
     }
     expected<job_page> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {},
-                            read_mode mode = read_mode::linearizable) {
-        return run(client_.list(std::move(filter), limit, std::move(cursor), mode));
+                            read_mode mode = read_mode::linearizable, bool whole = false) {
+        return run(client_.list(std::move(filter), limit, std::move(cursor), mode, whole));
     }
     std::vector<expected<void>> cancel(std::vector<job_id> ids, std::string reason) {
         return run(client_.cancel(std::move(ids), std::move(reason)));
@@ -59,6 +59,7 @@ class blocking_client {
         return run(client_.follow(std::move(after), limit, timeout));
     }
     expected<feed_place> feed_position() { return run(client_.feed_position()); }
+    expected<feed_place> feed_beginning() { return run(client_.feed_beginning()); }
     expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, feed_place since,
                                                       wait_callback on_progress = {}) {
         return run(client_.wait_all(std::move(ids), std::move(since), std::move(on_progress)));

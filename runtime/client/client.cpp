@@ -138,18 +138,25 @@ namespace {
 
 using page_response = capnp::Response<api::JobService::ListResults>;
 
+using follow_response = capnp::Response<api::JobService::FollowResults>;
+
+expected<feed_place> place_of(api::JobService::FollowResults::Reader r) {
+    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+    return read(r.getLast());
+}
+
 expected<job_page> page_of(api::JobService::ListResults::Reader r) {
     if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-    return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor())};
+    return job_page{read_all<job_view>(r.getJobs()), text_of(r.getCursor()), r.getTotal()};
 }
 
 } // namespace
 
 kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t limit, std::string cursor,
-                                             read_mode mode) {
+                                             read_mode mode, bool whole) {
     return link_->call<job_page>(
         repeat::safe, no_wait,
-        [filter = std::move(filter), limit, mode,
+        [filter = std::move(filter), limit, mode, whole,
          cursor = std::move(cursor)](session& s) -> kj::Promise<expected<job_page>> {
             if (!s.grant.may_jobs) return expected<job_page>(not_granted(s, "jobs"));
             auto request = s.jobs.listRequest();
@@ -169,10 +176,14 @@ kj::Promise<expected<job_page>> client::list(job_filter filter, std::uint32_t li
             f.setPayloadValue(filter.payload_value);
             request.setLimit(limit);
             request.setCursor(as_data(cursor));
+            request.setWhole(whole);
             const bool by_payload = !filter.key.empty() || !filter.payload_field.empty() || !filter.labels.empty();
             auto answered = request.send();
-            if (!by_payload) return answered.then([](page_response r) { return page_of(r); });
-            return answered.then([](page_response r) {
+            if (!by_payload && !whole) return answered.then([](page_response r) { return page_of(r); });
+            return answered.then([whole](page_response r) {
+                if (r.getFailure().getCode() == 0 && r.getWhole() != whole)
+                    return expected<job_page>(
+                        fail(errc::unavailable, "the node is of a version that lists no payloads; ask another"));
                 // It would have found jobs that the caller did not mean.
                 if (r.getFailure().getCode() == 0 && r.getFilters() < limits::list_filters)
                     return expected<job_page>(fail(
@@ -249,9 +260,18 @@ kj::Promise<expected<feed_place>> client::feed_position() {
         if (!s.grant.may_jobs) return expected<feed_place>(not_granted(s, "jobs"));
         auto request = s.jobs.followRequest();
         request.setNewest(true);
-        return request.send().then([](capnp::Response<api::JobService::FollowResults> r) -> expected<feed_place> {
-            if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
-            return read(r.getLast());
+        return request.send().then([](follow_response r) { return place_of(r); });
+    });
+}
+
+kj::Promise<expected<feed_place>> client::feed_beginning() {
+    return link_->call<feed_place>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<feed_place>> {
+        if (!s.grant.may_jobs) return expected<feed_place>(not_granted(s, "jobs"));
+        auto request = s.jobs.followRequest();
+        request.setOldest(true);
+        return request.send().then([](follow_response r) {
+            // A node that does not know of it has begun with the events themselves.
+            return r.getEvents().size() > 0 ? expected<feed_place>{feed_place{}} : place_of(r);
         });
     });
 }

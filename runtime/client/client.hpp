@@ -73,8 +73,9 @@ class client {
     // What it waits for, in sentences.
     kj::Promise<expected<std::vector<std::string>>> explain(job_id id, read_mode mode = read_mode::linearizable);
     kj::Promise<expected<job_view>> get(job_id id, read_mode mode = read_mode::linearizable);
+    // `whole`: with payload and history; a page then has fewer jobs.
     kj::Promise<expected<job_page>> list(job_filter filter, std::uint32_t limit = 100, std::string cursor = {},
-                                         read_mode mode = read_mode::linearizable);
+                                         read_mode mode = read_mode::linearizable, bool whole = false);
     // One result a job, in order, of at most limits::submit_batch_max; as api.capnp says.
     kj::Promise<std::vector<expected<void>>> cancel(std::vector<job_id> ids, std::string reason);
     kj::Promise<std::vector<expected<submitted>>> redrive(std::vector<job_id> ids);
@@ -91,6 +92,8 @@ class client {
     kj::Promise<expected<event_page>> follow(feed_place after, std::uint32_t limit, milliseconds timeout);
     // The end of the feed. Taken before a submit, it is where to follow from.
     kj::Promise<expected<feed_place>> feed_position();
+    // The place before the oldest event that is kept.
+    kj::Promise<expected<feed_place>> feed_beginning();
 
     // Until every job has ended, one result each, in order; an id that is not a job of the token's gives
     // `not_found`. `since` is a feed_position() from before they were submitted: then no job is asked for one by

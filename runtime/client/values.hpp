@@ -130,7 +130,8 @@ struct job_filter {
 
 struct job_page {
     std::vector<job_view> jobs;
-    std::string cursor; // empty: the end. A page may be empty and still have one
+    std::string cursor;      // empty: the end. A page may be empty and still have one
+    std::uint64_t total = 0; // on the first page: jobs of the filter's tenant, type and state
 };
 
 struct graph_page {

@@ -80,6 +80,20 @@ bool job_service::answer_follow(FollowContext& context, const feed_question& ask
     return true;
 }
 
+void job_service::read_oldest(FollowContext& context) {
+    watch_hub::place before = edge_.hub->newest(); // where there are none
+    const auto tables = edge_.data->begin_read();
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        const row_key prefix = keys::shard(shard_id{static_cast<std::uint16_t>(i)});
+        const auto first = tables->seek(table::events, prefix);
+        if (!first || !has_prefix(first->key, prefix)) continue;
+        key_reader k{first->key};
+        k.u16();
+        before[i] = k.u64() - 1;
+    }
+    write_place(before, context.getResults().initLast(static_cast<unsigned>(before.size())));
+}
+
 kj::Promise<void> job_service::follow(FollowContext context) {
     const auto tenant = feed_tenant();
     return when_declared(edge_, timer_, tenant || !is_undeclared(tenant.error().code),
@@ -94,6 +108,10 @@ kj::Promise<void> job_service::follow_known(FollowContext context) {
         write_place(newest, context.getResults().initLast(static_cast<unsigned>(newest.size())));
         return kj::READY_NOW;
     }
+    if (context.getParams().getOldest())
+        return when_readable(
+            edge_, shards_of(edge_, *tenant), false, [this, context]() mutable { read_oldest(context); },
+            refusing(context));
     auto after = place_of(context.getParams());
     if (!after) return refuse(context, after.error());
     const feed_question asked{*tenant, shards_of(edge_, *tenant), std::move(*after)};

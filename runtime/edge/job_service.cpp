@@ -196,15 +196,18 @@ void job_service::read_list(ListContext& context, const job_filter& filter) {
     const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
     const auto cursor = params.getCursor();
     const auto tables = edge_.data->begin_read();
-    const job_page page =
+    job_page page =
         list_jobs(*tables, edge_.shards, filter, std::min(wanted, limits::page_size_max),
                   {reinterpret_cast<const char*>(cursor.begin()), std::min(cursor.size(), limits::name_size_max)});
+    if (params.getWhole()) cut_to_bytes(*tables, page);
     auto rows = context.getResults().initJobs(static_cast<unsigned>(page.ids.size()));
     record_reader<rec::JobRow> reader;
     for (unsigned i = 0; i < rows.size(); ++i)
         if (const auto stored = tables->get(table::jobs, keys::job(page.ids[i])))
-            write_job(*tables, *declared, page.ids[i], reader.read(*stored), false, rows[i]);
+            write_job(*tables, *declared, page.ids[i], reader.read(*stored), params.getWhole(), rows[i]);
     context.getResults().setFilters(limits::list_filters);
+    context.getResults().setWhole(params.getWhole());
+    if (cursor.size() == 0) context.getResults().setTotal(count_jobs(*tables, edge_.shards, filter));
     context.getResults().setCursor({reinterpret_cast<const kj::byte*>(page.cursor.data()), page.cursor.size()});
 }
 

@@ -58,6 +58,7 @@ class job_service final : public api::JobService::Server {
     void plan_redrive(capnp::List<rec::Id>::Reader ids, redrive_call& made);
     kj::Promise<void> watch_known(WatchContext context, const job_id& id);
     kj::Promise<void> follow_known(FollowContext context);
+    void read_oldest(FollowContext& context);
     // Calls `go` when the caller may touch the job; refuses the call otherwise.
     template <class Context, class Go>
     kj::Promise<void> with_job(Context context, const job_id& id, permission wanted, Go go) {

@@ -170,6 +170,36 @@ job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter,
     return page;
 }
 
+void cut_to_bytes(read_tables& t, job_page& page) {
+    record_reader<rec::JobRow> reader;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < page.ids.size(); ++i) {
+        const auto stored = t.get(table::jobs, keys::job(page.ids[i]));
+        if (stored) bytes += stored->size() + payload_of(t, page.ids[i], reader.read(*stored)).size();
+        if (bytes <= limits::list_payload_bytes_max || i == 0) continue;
+        page.cursor = as_text(keys::job(page.ids[i - 1]).view()); // the next page begins before that one
+        page.ids.resize(i);
+        return;
+    }
+}
+
+std::uint64_t count_jobs(read_tables& t, std::size_t shards, const job_filter& filter) {
+    std::uint64_t count = 0;
+    record_reader<rec::CountersRow> reader;
+    const row_key prefix =
+        filter.tenant ? keys::tenant(shard_of(*filter.tenant, shards), *filter.tenant) : row_key{};
+    for (auto r = t.seek(table::counters, prefix); r && has_prefix(r->key, prefix); r = t.next(table::counters)) {
+        key_reader k{r->key.subspan(6)};
+        if (filter.type && k.u32() != filter.type->value) continue;
+        const auto row = reader.read(r->value);
+        const std::array counts{row.getBlocked(),   row.getScheduled(), row.getQueued(),    row.getRunning(),
+                                row.getSucceeded(), row.getFailed(),    row.getCancelled(), row.getRejected()};
+        for (std::size_t i = 0; i < counts.size(); ++i)
+            if (!filter.state || index_of(*filter.state) == i) count += counts[i];
+    }
+    return count;
+}
+
 event_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
                        std::size_t limit) {
     event_rows page;

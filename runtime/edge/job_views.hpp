@@ -44,6 +44,11 @@ struct job_page {
 job_page list_jobs(read_tables& t, std::size_t shards, const job_filter& filter, std::size_t limit,
                    std::string_view cursor);
 
+// Leaves as many as have limits::list_payload_bytes_max of payloads together, but at least one.
+void cut_to_bytes(read_tables& t, job_page& page);
+// By the counters: of tenant, type and state alone.
+std::uint64_t count_jobs(read_tables& t, std::size_t shards, const job_filter& filter);
+
 struct event_rows {
     std::vector<std::pair<std::uint64_t, bytes>> rows; // sequence, EventRow
     std::uint64_t last = 0;                            // where to go on

@@ -211,6 +211,19 @@ BOOST_AUTO_TEST_CASE(a_repair_of_what_is_right_changes_nothing) {
     BOOST_TEST(w.check().findings.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_parent_that_is_named_twice_is_waited_for_once) {
+    world w;
+    w.declare_usual();
+    w.attach(worker_id{1}, {"build"}, 1);
+    const job_id parent = w.submit();
+    const job_id child = w.submit(w.spec({parent, parent}));
+    const auto rows = w.evidence().size();
+    w.run({repair_op{.job = child}});
+    BOOST_TEST(w.evidence().size() == rows);
+    w.report(parent, outcome::SUCCEEDED);
+    BOOST_TEST((w.job(child).state == job_state::RUNNING));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_repair_is_refused_or_does_nothing) {
     populated w;
     const job_id elsewhere = job_id::make(1, shard_id{6}, tenant_id{1}, 1);
