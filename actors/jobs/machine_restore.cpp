@@ -72,7 +72,7 @@ void shard_machine::restore_family(const job_id& id) {
     std::vector<job_id> parents;
     for (const auto parent : row.getAfter()) parents.push_back(read_id(parent));
     std::ranges::sort(parents); // each once: one that is named twice is waited for once
-    parents.erase(std::ranges::unique(parents).begin(), parents.end());
+    parents.erase(std::unique(parents.begin(), parents.end()), parents.end());
     if (row.getState() == job_state::BLOCKED) return restore_parents(id, parents);
     for (const job_id& parent : parents)
         if (t_->erase(table::dependents, keys::dependent(parent, id))) {

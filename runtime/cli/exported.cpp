@@ -58,7 +58,7 @@ std::string cell_of(const std::string& value) {
     return json::parse(value).get<std::string>();
 }
 
-tl::unexpected<failure> wrong(std::string_view member, const std::string& what) {
+tl::unexpected<failure> wrong_member(std::string_view member, const std::string& what) {
     return fail(errc::invalid_argument, "\"" + std::string{member} + "\" " + what);
 }
 
@@ -76,15 +76,15 @@ expected<exported_state> state_of(const json& object) {
         return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
     };
     found.id = text("id");
-    if (!found.id.empty() && !job_id::parse(found.id)) return wrong("id", "is no job's id");
+    if (!found.id.empty() && !job_id::parse(found.id)) return wrong_member("id", "is no job's id");
     const std::string word = text("status");
     if (word.empty()) return found;
     for (std::size_t i = 0; i < job_state_count; ++i)
         if (to_string(static_cast<job_state>(i)) == word) found.state = static_cast<job_state>(i);
-    if (!found.state) return wrong("status", "is no state: \"" + word + "\"");
+    if (!found.state) return wrong_member("status", "is no state: \"" + word + "\"");
     if (const std::string due = text("due_at"); !due.empty()) {
         const auto time = parse_rfc3339(due);
-        if (!time) return wrong("due_at", "is no time such as 2030-01-31T12:00:00Z");
+        if (!time) return wrong_member("due_at", "is no time such as 2030-01-31T12:00:00Z");
         found.due = *time;
     }
     return found;
@@ -160,8 +160,8 @@ expected<std::optional<client::job_spec>> job_from_line(std::string_view line, c
     if (!was) return tl::unexpected(was.error());
     if (was->state && is_terminal(*was->state) && !with_ended) return std::optional<client::job_spec>{};
     if (was->state == job_state::BLOCKED)
-        return wrong("after",
-                     "names jobs that this one waits for, and which are others here: submit it as a graph");
+        return wrong_member("after",
+                            "names jobs that this one waits for, and which are others here: submit it as a graph");
     // What is left is a line as `job submit -f` takes it.
     json rest = json::object();
     for (const auto& [name, value] : object->items())
@@ -193,7 +193,7 @@ expected<std::string> json_from_csv(const std::vector<std::string>& titles, std:
         const std::string& cell = (*cells)[i];
         if (cell.empty()) continue;
         const bool is_text = std::ranges::find(text_columns, titles[i]) != text_columns.end();
-        if (!is_text && !json::accept(cell)) return wrong(titles[i], "is no JSON: " + cell.substr(0, 80));
+        if (!is_text && !json::accept(cell)) return wrong_member(titles[i], "is no JSON: " + cell.substr(0, 80));
         o.raw(titles[i], is_text ? json_string(cell) : cell);
     }
     return o.done();

@@ -28,7 +28,7 @@
 namespace coppice {
 namespace {
 
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t data_format_version = 1;
 constexpr std::size_t scheduler_threads = 2;
 constexpr milliseconds stop_wait{30'000};
 constexpr milliseconds leadership_patience{5'000}; // for others to take over what this node leads
@@ -48,7 +48,7 @@ expected<stores> open_stores(const std::filesystem::path& directory, std::size_t
     stores s;
     auto control = open_control_file(directory);
     if (!control) return tl::unexpected(control.error());
-    auto data = open_lmdb_store({directory / "data.mdb", map_bytes, data_tables, format_version});
+    auto data = open_lmdb_store({directory / "data.mdb", map_bytes, data_tables, data_format_version});
     if (!data) return tl::unexpected(data.error());
     s.control = std::move(*control);
     s.data = std::move(*data);

@@ -23,10 +23,6 @@
 
 namespace coppice {
 
-// "7/c4/0199...-2": tenant, the last byte of the job's id, the job and the attempt.
-std::string result_name(const attempt_ref& ref);
-std::optional<attempt_ref> read_result_name(std::string_view name);
-
 struct result_totals {
     std::atomic<std::uint64_t> stored{0}; // results
     std::atomic<std::uint64_t> stored_bytes{0};

@@ -7,6 +7,7 @@
 
 #include "actors/jobs/job_keys.hpp"
 #include "persistence/record.hpp"
+#include "runtime/results/result_name.hpp"
 #include "schema/records.capnp.h"
 
 namespace coppice {

@@ -1,5 +1,6 @@
 #include "runtime/results/s3_objects.hpp"
 
+#include "runtime/results/s3_list.hpp"
 #include "runtime/results/sha256.hpp"
 
 namespace coppice {
@@ -26,17 +27,6 @@ std::string encoded(std::string_view text) {
     return made;
 }
 
-// The text of the next element of this name, from `at` on, which moves behind it.
-std::optional<std::string_view> next_element(std::string_view xml, std::string_view name, std::size_t& at) {
-    const std::string open = "<" + std::string{name} + ">", close = "</" + std::string{name} + ">";
-    const std::size_t begin = xml.find(open, at);
-    if (begin == std::string_view::npos) return std::nullopt;
-    const std::size_t end = xml.find(close, begin);
-    if (end == std::string_view::npos) return std::nullopt;
-    at = end + close.size();
-    return xml.substr(begin + open.size(), end - begin - open.size());
-}
-
 // "status 403: AccessDenied: ...", from the error's XML where there is one.
 failure trouble(const http_result& r, const std::string& what) {
     std::string text = "the result store did not " + what + ": ";
@@ -44,7 +34,7 @@ failure trouble(const http_result& r, const std::string& what) {
     text += "status " + std::to_string(r.status);
     for (const std::string_view name : {"Code", "Message"}) {
         std::size_t at = 0;
-        if (const auto said = next_element(r.body, name, at)) text += ": " + std::string{said->substr(0, 200)};
+        if (const auto said = next_s3_element(r.body, name, at)) text += ": " + std::string{said->substr(0, 200)};
     }
     return {errc::unavailable, std::move(text), 0};
 }
@@ -52,24 +42,6 @@ failure trouble(const http_result& r, const std::string& what) {
 bool is_good(const http_result& r) { return r.answered && r.status / 100 == 2; }
 
 } // namespace
-
-std::optional<object_store::page> read_s3_list(std::string_view xml, std::string_view prefix) {
-    if (xml.find("<ListBucketResult") == std::string_view::npos) return std::nullopt;
-    object_store::page page;
-    std::size_t at = 0;
-    page.more = next_element(xml, "IsTruncated", at) == "true";
-    at = 0;
-    while (const auto contents = next_element(xml, "Contents", at)) {
-        std::size_t in_key = 0, in_time = 0;
-        const auto key = next_element(*contents, "Key", in_key);
-        const auto time = next_element(*contents, "LastModified", in_time);
-        if (!key || !time || !key->starts_with(prefix)) return std::nullopt;
-        const auto written = parse_rfc3339(*time);
-        if (!written) return std::nullopt;
-        page.entries.push_back({std::string{key->substr(prefix.size())}, *written});
-    }
-    return page;
-}
 
 s3_objects::s3_objects(s3_options options)
     : options_(std::move(options)), loop_(http_tls{.ca = options_.ca, .certificate = {}, .key = {}}) {}

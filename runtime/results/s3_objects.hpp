@@ -50,8 +50,4 @@ class s3_objects final : public object_store {
     http_loop loop_; // last: its thread uses the rest
 };
 
-// What a service answers to ListObjectsV2, as far as it concerns us; nothing: it is no such answer. `prefix` is
-// taken off the names. For tests.
-std::optional<object_store::page> read_s3_list(std::string_view xml, std::string_view prefix);
-
 } // namespace coppice

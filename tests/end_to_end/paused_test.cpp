@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-const std::string sh_type = "kind: JobType\nmetadata: {name: sh}\nspec:\n  executor: exec\n"
-                            "  argv: [sh, -c, \"{{script}}\"]\n  attempts_max: 2\n";
+const std::string paused_sh_type = "kind: JobType\nmetadata: {name: sh}\nspec:\n  executor: exec\n"
+                                   "  argv: [sh, -c, \"{{script}}\"]\n  attempts_max: 2\n";
 
 } // namespace
 
@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_SUITE(paused_suite)
 
 BOOST_AUTO_TEST_CASE(a_node_that_starts_paused_is_released_as_fast_as_it_is_told) {
     node n({.flags = {"--paused"}});
-    declare(n, sh_type);
+    declare(n, paused_sh_type);
     std::vector<std::string> ids;
     for (int i = 0; i < 12; ++i)
         ids.push_back(first_line(

@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 // Writes as many bytes as its payload says.
-const std::string types =
+const std::string result_types =
     "kind: JobType\nmetadata: {name: bytes}\nspec:\n  executor: exec\n"
     "  argv: [sh, -c, 'head -c \"$1\" /dev/zero | tr \"\\0\" x', sh, '{{count}}']\n"
     "  attempts_max: 1\n  result_max_bytes: 8MiB\n---\n"
@@ -21,7 +21,7 @@ const std::string types =
     "  argv: [sh, -c, 'cat \"$JOB_PARENTS\" | wc -c']\n---\n"
     "kind: JobType\nmetadata: {name: echo}\nspec: {executor: worker, result_max_bytes: 8MiB}\n";
 
-const std::string acme = "---\nkind: Tenant\nmetadata: {name: acme}\nspec: {types: ['*']}\n";
+const std::string acme_too = "---\nkind: Tenant\nmetadata: {name: acme}\nspec: {types: ['*']}\n";
 
 std::string add_bytes(const node& n, std::size_t count) {
     const outcome o = n.run({"job", "submit", "--tenant", "default", "--type", "bytes", "--payload",
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(large_results_are_kept_in_a_directory_and_go_with_their_job
     const std::filesystem::path results = files / "results";
     node n({.flags = {"--config", files.write("node.yaml", "results: {above_bytes: 100KiB, directory: '" +
                                                                results.string() + "'}\n")}});
-    declare(n, types);
+    declare(n, result_types);
     const std::string large = add_bytes(n, 3'000'000), small = add_bytes(n, 50'000);
     BOOST_REQUIRE(reaches(n, large, "succeeded"));
     BOOST_REQUIRE(reaches(n, small, "succeeded"));
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(large_results_are_kept_in_a_directory_and_go_with_their_job
 
 BOOST_AUTO_TEST_CASE(without_a_result_store_a_result_has_a_mebibyte) {
     const node n;
-    declare(n, types);
+    declare(n, result_types);
     const std::string fits = add_bytes(n, 1024 * 1024), does_not = add_bytes(n, 1024 * 1024 + 1);
     BOOST_REQUIRE(reaches(n, fits, "succeeded"));
     BOOST_REQUIRE(reaches(n, does_not, "failed"));
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_bucket_that_is_away_holds_up_only_what_the_tables_cannot_
                                                                "prefix: here/, access_key: AKTEST, "
                                                                "secret_key_file: '" +
                                                                secret + "'}\n")}});
-    declare(n, types);
+    declare(n, result_types);
     const std::string first = add_bytes(n, 300'000);
     BOOST_REQUIRE(reaches(n, first, "succeeded"));
     BOOST_TEST((n.run({"job", "result", first}).out == std::string(300'000, 'x')));
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(any_node_gives_and_takes_what_all_share_and_a_takeover_chan
                        "results: {above_bytes: 10KiB, directory: '" + results.string() + "'}\ncluster:\n");
         BOOST_REQUIRE(c.all_in_sync(3));
     }
-    const outcome applied = c.run(0, {"apply", "-f", c.files().write("types.yaml", types + acme)});
+    const outcome applied = c.run(0, {"apply", "-f", c.files().write("types.yaml", result_types + acme_too)});
     BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
     const auto add = [&](std::size_t at, std::vector<std::string> more) {
         std::vector<std::string> line{"job", "submit", "--tenant", "acme", "--wait"};

@@ -11,13 +11,13 @@ namespace {
 
 using nlohmann::json;
 
-const std::string types =
+const std::string transfer_types =
     "kind: JobType\nmetadata: {name: held}\nspec: {executor: worker}\n---\n"
     "kind: JobType\nmetadata: {name: no}\nspec: {executor: exec, argv: ['false'], attempts_max: 1}\n"
     "---\nkind: Schedule\nmetadata: {name: nightly}\nspec: {tenant: default, type: held, "
     "cron: '0 3 * * *', timezone: Europe/Berlin}\n";
 
-std::vector<json> lines_of(const std::string& text) {
+std::vector<json> json_lines(const std::string& text) {
     std::vector<json> lines;
     std::istringstream all{text};
     for (std::string line; std::getline(all, line);) {
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_SUITE(transfer_suite)
 BOOST_AUTO_TEST_CASE(jobs_go_to_another_node_once_however_often_they_are_imported) {
     const node from, to;
     const scratch_directory files;
-    for (const node* n : {&from, &to}) declare(*n, types);
+    for (const node* n : {&from, &to}) declare(*n, transfer_types);
     BOOST_REQUIRE(from.run({"job", "submit", "-f", files.write("jobs", submit_lines(2500))}).status == 0);
     const std::string failed =
         first_line(from.run({"job", "submit", "--tenant", "default", "--type", "no", "--wait"}).out);
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(jobs_go_to_another_node_once_however_often_they_are_importe
         BOOST_TEST(first["passed_over"] == 1);
         BOOST_TEST(first["refused"] == 0);
     }
-    const auto there = lines_of(to.run({"export", "jobs", "--type", "held", "--status", "queued"}).out);
+    const auto there = json_lines(to.run({"export", "jobs", "--type", "held", "--status", "queued"}).out);
     BOOST_REQUIRE(there.size() == 2500U);
     std::set<int> numbers;
     for (const json& each : there) {
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(jobs_go_to_another_node_once_however_often_they_are_importe
         BOOST_REQUIRE(each["labels"]["i"] == std::to_string(n % 10));
     }
     BOOST_TEST(numbers.size() == 2500U);
-    const auto waits = lines_of(to.run({"export", "jobs", "--status", "scheduled"}).out);
+    const auto waits = json_lines(to.run({"export", "jobs", "--status", "scheduled"}).out);
     BOOST_REQUIRE(waits.size() == 1U);
     BOOST_TEST(waits[0]["key"] == "own");
     BOOST_TEST(waits[0]["due_at"] == job_of(from, later)["due_at"]);
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(jobs_go_to_another_node_once_however_often_they_are_importe
 BOOST_AUTO_TEST_CASE(a_bad_line_is_reported_by_its_number_and_the_rest_is_imported) {
     const node n;
     const scratch_directory files;
-    declare(n, types);
+    declare(n, transfer_types);
     const std::string good = R"({"tenant":"default","type":"held","payload":{"n":1},"key":"k1"})";
     const outcome out = n.run({"import", "jobs", "-f",
                                files.write("mixed.ndjson", good + "\n{\"type\":5}\nnonsense\n" +
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_bad_line_is_reported_by_its_number_and_the_rest_is_import
 BOOST_AUTO_TEST_CASE(what_is_declared_goes_to_another_node) {
     const node from, to;
     const scratch_directory files;
-    declare(from, types);
+    declare(from, transfer_types);
     for (const std::string kind : {"tenants", "jobtypes", "schedules"}) {
         const outcome out = from.run({"export", kind});
         BOOST_REQUIRE_MESSAGE(out.status == 0, out.err);
@@ -144,14 +144,14 @@ BOOST_AUTO_TEST_CASE(what_is_declared_goes_to_another_node) {
 BOOST_AUTO_TEST_CASE(large_payloads_come_in_pages_and_events_from_the_oldest) {
     const node n;
     const scratch_directory files;
-    declare(n, types);
+    declare(n, transfer_types);
     BOOST_REQUIRE(n.run({"job", "submit", "-f", files.write("jobs", submit_lines(40, 200'000))}).status == 0);
-    const auto jobs = lines_of(n.run({"export", "jobs"}).out);
+    const auto jobs = json_lines(n.run({"export", "jobs"}).out);
     BOOST_REQUIRE(jobs.size() == 40U);
     for (const json& each : jobs) BOOST_REQUIRE(each["payload"]["pad"].get<std::string>().size() == 200'000U);
     const std::string failed =
         first_line(n.run({"job", "submit", "--tenant", "default", "--type", "no", "--wait"}).out);
-    const auto events = lines_of(n.run({"export", "events"}).out);
+    const auto events = json_lines(n.run({"export", "events"}).out);
     BOOST_TEST(std::ranges::any_of(events, [&](const json& e) {
         return e["job"] == failed && e["status"] == "failed" && e["code"] == "exit_status";
     }));
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(large_payloads_come_in_pages_and_events_from_the_oldest) {
 BOOST_AUTO_TEST_CASE(an_export_runs_as_a_job_and_goes_on_where_it_was_cut_off) {
     const node n;
     const scratch_directory files;
-    declare(n, types);
+    declare(n, transfer_types);
     BOOST_REQUIRE(n.run({"job", "submit", "-f", files.write("jobs", submit_lines(2500))}).status == 0);
     const std::string file = (files / "jobs.ndjson").string();
     std::string token;
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(an_export_runs_as_a_job_and_goes_on_where_it_was_cut_off) {
     BOOST_REQUIRE_MESSAGE(reaches(n, id, "succeeded"), n.run({"job", "logs", id}).out);
     BOOST_TEST(json::parse(n.run({"job", "result", id}).out)["rows"] == 2500);
     const std::string whole = read_file(file);
-    BOOST_TEST(lines_of(whole).size() == 2500U);
+    BOOST_TEST(json_lines(whole).size() == 2500U);
     BOOST_TEST(job_of(n, id)["progress"] > 0.3);
 
     // The first attempt of another, as its node would run it; cut off after its first page.

@@ -8,6 +8,7 @@
 #include <future>
 
 #include "runtime/results/directory_objects.hpp"
+#include "runtime/results/s3_list.hpp"
 #include "runtime/results/s3_objects.hpp"
 #include "tests/persistence/store_fixture.hpp"
 #include "tests/runtime/results/s3_server.hpp"

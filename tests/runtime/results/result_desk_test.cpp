@@ -6,6 +6,7 @@
 #include <future>
 
 #include "runtime/results/directory_objects.hpp"
+#include "runtime/results/result_name.hpp"
 #include "runtime/results/result_sweep.hpp"
 #include "runtime/results/sha256.hpp"
 #include "tests/actors/jobs/machine_world.hpp"
