@@ -9,19 +9,18 @@
 namespace coppice {
 namespace {
 
-bool is_large(const edge_context& edge, api::AttemptReport::Reader report) {
-    return edge.results && report.getOutcome() == api::AttemptReport::Outcome::SUCCEEDED &&
-           edge.results->takes(report.getResult().size());
+bool is_large(const edge_context& edge, capnp::Data::Reader result) {
+    return edge.results && edge.results->takes(result.size());
 }
 
-kj::Promise<result_place> place_result(edge_context& edge, api::AttemptReport::Reader report) {
-    if (!is_large(edge, report)) return result_place{};
+kj::Promise<result_place> place_result(edge_context& edge, api::AttemptReport::Reader report,
+                                       capnp::Data::Reader result) {
+    if (!is_large(edge, result)) return result_place{};
     auto [promise, answer] = make_loop_answer<expected<stored_result>>(edge.inbox);
-    const std::size_t size = report.getResult().size();
     edge.results->put({read_id(report.getRef().getJob()), report.getRef().getAttempt()},
-                      std::make_shared<const std::string>(text_of(report.getResult())),
+                      std::make_shared<const std::string>(text_of(result)),
                       [answer = std::move(answer)](expected<stored_result> r) { answer->give(std::move(r)); });
-    return promise.then([size](expected<stored_result> stored) -> result_place {
+    return promise.then([size = result.size()](expected<stored_result> stored) -> result_place {
         if (stored) return {.stored = *stored, .refused = {}};
         if (size <= limits::result_size_max) return {}; // the tables take it
         return {.stored = {}, .refused = stored.error()};
@@ -30,16 +29,24 @@ kj::Promise<result_place> place_result(edge_context& edge, api::AttemptReport::R
 
 } // namespace
 
-bool has_large_results(const edge_context& edge, capnp::List<api::AttemptReport>::Reader reports) {
+reported_results results_of(capnp::List<api::AttemptReport>::Reader reports) {
+    reported_results results;
+    results.reserve(reports.size());
     for (const auto report : reports)
-        if (is_large(edge, report)) return true;
-    return false;
+        results.push_back(report.getOutcome() == api::AttemptReport::Outcome::SUCCEEDED ? report.getResult()
+                                                                                        : capnp::Data::Reader{});
+    return results;
+}
+
+bool has_large_results(const edge_context& edge, const reported_results& results) {
+    return std::ranges::any_of(results, [&](capnp::Data::Reader each) { return is_large(edge, each); });
 }
 
 kj::Promise<std::vector<result_place>> place_results(edge_context& edge,
-                                                     capnp::List<api::AttemptReport>::Reader reports) {
+                                                     capnp::List<api::AttemptReport>::Reader reports,
+                                                     const reported_results& results) {
     auto each = kj::heapArrayBuilder<kj::Promise<result_place>>(reports.size());
-    for (const auto report : reports) each.add(place_result(edge, report));
+    for (unsigned i = 0; i < reports.size(); ++i) each.add(place_result(edge, reports[i], results[i]));
     return kj::joinPromises(each.finish()).then([](kj::Array<result_place> places) {
         return std::vector<result_place>(std::make_move_iterator(places.begin()),
                                          std::make_move_iterator(places.end()));

@@ -16,12 +16,17 @@ struct result_place {
     std::optional<failure> refused;
 };
 
-// Whether any of them belongs into the result store.
-bool has_large_results(const edge_context& edge, capnp::List<api::AttemptReport>::Reader reports);
+// Of each report its result, in order, as long as the message lives. Read once: each reading of bytes counts
+// against what a message may make its reader look at.
+using reported_results = std::vector<capnp::Data::Reader>;
+reported_results results_of(capnp::List<api::AttemptReport>::Reader reports);
 
-// One place a report, in order. `reports` must outlive the promise.
-kj::Promise<std::vector<result_place>> place_results(edge_context& edge,
-                                                     capnp::List<api::AttemptReport>::Reader reports);
+// Whether any of them belongs into the result store.
+bool has_large_results(const edge_context& edge, const reported_results& results);
+
+// One place a report, in order.
+kj::Promise<std::vector<result_place>>
+place_results(edge_context& edge, capnp::List<api::AttemptReport>::Reader reports, const reported_results& results);
 
 // The bytes of a result that the job's row says are in the store.
 kj::Promise<expected<std::string>> fetch_result(edge_context& edge, const attempt_ref& ref,

@@ -55,8 +55,8 @@ void copy_result(capnp::Data::Reader result, const result_place& place, cmd::Rep
     }
 }
 
-void copy_report(const edge_context& edge, api::AttemptReport::Reader from, const result_place& place,
-                 cmd::Report::Builder to) {
+void copy_report(const edge_context& edge, api::AttemptReport::Reader from, capnp::Data::Reader result,
+                 const result_place& place, cmd::Report::Builder to) {
     write_id(read_id(from.getRef().getJob()), to.initJob()); // by value: a struct of the wire may carry more
     to.setAttempt(from.getRef().getAttempt());
     copy_logs(from.getLogs(), to);
@@ -67,7 +67,7 @@ void copy_report(const edge_context& edge, api::AttemptReport::Reader from, cons
         to.setOutcome(static_cast<cmd::Report::Outcome>(from.getOutcome()));
     // Left out where a node of the cluster would not keep it: the next attempt begins anew, as it did before.
     if (from.hasCheckpoint() && !not_everywhere(edge, feature::checkpoints)) to.setCheckpoint(from.getCheckpoint());
-    copy_result(from.getResult(), place, to);
+    copy_result(result, place, to);
     if (from.hasError()) {
         to.setCode(from.getError().getCode());
         to.setMessage(from.getError().getDetail());
@@ -124,7 +124,8 @@ class worker_session final : public api::WorkerSession::Server {
         return expired(identity_, edge_.clock());
     }
     kj::Promise<void> watch_silence();
-    kj::Promise<void> take_reports(ReportContext context, std::vector<result_place> places);
+    kj::Promise<void> take_reports(ReportContext context, const reported_results& reported,
+                                   std::vector<result_place> places);
     void note_alive(const attempt_ref& ref) {
         if (link_->has_heartbeat(ref)) caf::anon_send(edge_.shard_actor, attempt_heard{ref});
     }
@@ -160,24 +161,27 @@ kj::Promise<void> worker_session::report(ReportContext context) {
     if (!call) return refuse(context, call.error());
     link_->heard();
     if (reports.size() == 0) return kj::READY_NOW;
-    if (!has_large_results(edge_, reports))
-        return take_reports(context, std::vector<result_place>(reports.size())).attach(kj::mv(call));
-    return place_results(edge_, reports)
-        .then([this, context](std::vector<result_place> places) mutable {
-            return take_reports(context, std::move(places));
+    reported_results results = results_of(reports);
+    if (!has_large_results(edge_, results))
+        return take_reports(context, results, std::vector<result_place>(reports.size())).attach(kj::mv(call));
+    auto placed = place_results(edge_, reports, results);
+    return placed
+        .then([this, context, results = std::move(results)](std::vector<result_place> places) mutable {
+            return take_reports(context, results, std::move(places));
         })
         .attach(kj::mv(call));
 }
 
 // Proposes those whose result has a place; the others may come again.
-kj::Promise<void> worker_session::take_reports(ReportContext context, std::vector<result_place> places) {
+kj::Promise<void> worker_session::take_reports(ReportContext context, const reported_results& reported,
+                                               std::vector<result_place> places) {
     const auto reports = context.getParams().getReports();
     shard_entries entries{reports.size(), reports.size() * 32 + 64};
     for (unsigned i = 0; i < reports.size(); ++i) {
         if (places[i].refused) continue;
         const attempt_ref ref = ref_of(reports[i].getRef());
         auto command = entries.next(home_of(edge_, ref.job)).initReport();
-        copy_report(edge_, reports[i], places[i], command);
+        copy_report(edge_, reports[i], reported[i], places[i], command);
         command.setWorker(link_->id().value);
         if (reports[i].getOutcome() == api::AttemptReport::Outcome::NONE)
             note_alive(ref);

@@ -19,7 +19,8 @@ const std::string result_types =
     "  attempts_max: 1\n  result_max_bytes: 8MiB\n---\n"
     "kind: JobType\nmetadata: {name: sizes}\nspec:\n  executor: exec\n"
     "  argv: [sh, -c, 'cat \"$JOB_PARENTS\" | wc -c']\n---\n"
-    "kind: JobType\nmetadata: {name: echo}\nspec: {executor: worker, result_max_bytes: 8MiB}\n";
+    "kind: JobType\nmetadata: {name: echo}\nspec: {executor: worker, result_max_bytes: 8MiB}\n---\n"
+    "kind: JobType\nmetadata: {name: giant}\nspec: {executor: worker, result_max_bytes: 8MiB, attempts_max: 1}\n";
 
 const std::string acme_too = "---\nkind: Tenant\nmetadata: {name: acme}\nspec: {types: ['*']}\n";
 
@@ -71,6 +72,18 @@ BOOST_AUTO_TEST_CASE(large_results_are_kept_in_a_directory_and_go_with_their_job
     BOOST_REQUIRE(reaches(n, echoed, "succeeded"));
     BOOST_TEST(files_in(results) == 3U);
     BOOST_TEST(n.run({"job", "result", echoed}).out.size() == 120'002U);
+
+    // As large as they get, and several at once.
+    const auto giant = n.start({"worker", "--types", "giant", "--slots", "4", "--", "sh", "-c",
+                                "cat >/dev/null; head -c 8000000 /dev/zero"});
+    std::vector<std::string> giants;
+    for (int i = 0; i < 4; ++i)
+        giants.push_back(first_line(n.run({"job", "submit", "--tenant", "default", "--type", "giant"}).out));
+    for (const std::string& id : giants) {
+        BOOST_TEST(reaches(n, id, "succeeded"));
+        BOOST_TEST(n.run({"job", "result", id}).out.size() == 8'000'000U);
+        BOOST_TEST(n.run({"job", "delete", id}).status == 0);
+    }
 
     n.kill(SIGKILL);
     n.start_again();
