@@ -31,6 +31,12 @@ cmd::Command::Builder shard_entries::next(shard_id shard) {
     return e.commands[e.used++];
 }
 
+std::optional<cmd::Entry::Reader> shard_entries::entry_for(shard_id shard) {
+    const auto found = entries_.find(shard);
+    if (found == entries_.end()) return std::nullopt;
+    return found->second.message->getRoot<cmd::Entry>().asReader();
+}
+
 // Commands beyond those that were taken stay `none`: each has a result, which nobody looks at.
 kj::Promise<result_list> shard_entries::propose(edge_context& edge, bool grows) {
     if (entries_.empty()) return result_list{};

@@ -6,6 +6,7 @@
 
 #include <capnp/message.h>
 #include <map>
+#include <optional>
 
 #include "runtime/edge/edge_context.hpp"
 #include "runtime/edge/loop_answer.hpp"
@@ -25,6 +26,8 @@ class shard_entries {
     // The next command, which is for `shard`.
     cmd::Command::Builder next(shard_id shard);
     std::size_t size() const { return places_.size(); }
+    // What is for `shard`, as far as it is built; nothing: no command is.
+    std::optional<cmd::Entry::Reader> entry_for(shard_id shard);
 
     // Once. One result a command; nothing when none was taken. `grows`: as proposal.hpp says.
     kj::Promise<std::vector<command_result>> propose(edge_context& edge, bool grows);

@@ -42,7 +42,9 @@ expected<std::string> own_name(const std::filesystem::path& directory) {
     }
     std::random_device random;
     name = "node " + std::to_string(random()) + std::to_string(random());
-    std::ofstream{path} << name << std::flush;
+    std::ofstream out{path};
+    out << name << std::flush;
+    if (!out) return fail(errc::unavailable, "cannot write " + path.string());
     return name;
 }
 

@@ -55,15 +55,16 @@ void result_desk::put(const attempt_ref& ref, std::shared_ptr<const std::string>
     failure no;
     const auto objects = begin(size, no);
     if (!objects) return then(tl::unexpected(std::move(no)));
-    const stored_result what{size, sha256(*bytes)};
-    objects->put(result_name(ref), *bytes, [this, what, size, then = std::move(then)](const expected<void>& done) {
+    objects->put(result_name(ref), *bytes, [this, bytes, size, then = std::move(then)](const expected<void>& done) {
         if (done) {
             totals_.stored.fetch_add(1, std::memory_order_relaxed);
             totals_.stored_bytes.fetch_add(size, std::memory_order_relaxed);
             const std::lock_guard guard{mutex_};
             if (std::exchange(in_trouble_, false)) log_.info("the result store works again", {});
         }
-        then(done ? expected<stored_result>{what} : tl::unexpected(failed(done.error())));
+        // The digest is made here, on the store's thread, which has time for it.
+        then(done ? expected<stored_result>{stored_result{size, sha256(*bytes)}}
+                  : tl::unexpected(failed(done.error())));
         end(size); // last: whoever settles waits for what `then` does, too
     });
 }
