@@ -278,7 +278,10 @@ struct ReplicaRow {
   # A shard's replica on this node: the log entry up to which its tables are the result of the shard's log.
   index @0 :UInt64;
   epoch @1 :UInt64;
-  digest @2 :UInt64;         # of everything that the log has written so far; equal on all replicas at one index
+  digest @2 :UInt64;         # of everything that the log has written so far; equal on all replicas at one index, if they
+                             # are of one chain
   timeUs @3 :Int64;          # of the newest entry
   installing @4 :Bool;       # a snapshot was begun and not ended: the rows are no state of any log
+  chain @5 :UInt64;          # of digests that can be compared; 0: from the beginning of the shard
+  layout @6 :UInt64;         # of the rows that the digests are of (cluster/replication/row_layout.hpp)
 }

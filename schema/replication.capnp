@@ -44,8 +44,18 @@ struct Prepare {
   entries @1 :List(Data);    # each a flat message, root LogEntry, in order of index
   commit @2 :UInt64;         # everything up to here is committed
   stampUs @3 :Int64;         # the primary's clock when it was sent; comes back in the ack
-  digestAt @4 :UInt64;       # 0: none; the primary's tables had `digest` after this entry
+  digestAt @4 :UInt64;       # no longer said: 0
   digest @5 :UInt64;
+  tables @6 :TablesDigest;
+}
+
+struct TablesDigest {
+  # The primary's tables had `digest` after entry `at` (0: it says none). Digests of one chain and one layout of rows
+  # can be compared.
+  at @0 :UInt64;
+  digest @1 :UInt64;
+  chain @2 :UInt64;
+  layout @3 :UInt64;
 }
 
 struct Ack {
@@ -68,6 +78,8 @@ struct Slice {
   last @3 :Bool;
   digest @4 :UInt64;
   timeUs @5 :Int64;
+  chain @6 :UInt64;          # of the digest
+  layout @7 :UInt64;
 
   struct Row {
     table @0 :UInt8;

@@ -1,4 +1,4 @@
-// Tables that remember what was written: a digest of every put and erase, in order, passed on to the next batch.
+// Tables that remember what was written: a digest of every put and erase of an entry, in order.
 // Two replicas that applied the same entries have the same digest, unless apply gave another result on one of them:
 // that is what it is for. It costs a multiplication for eight bytes written. Not cryptographic; a damaged disk is
 // LMDB's and store_check's affair.
@@ -10,8 +10,8 @@ namespace coppice {
 
 class digest_tables final : public tables {
   public:
-    // `to` outlives this. `digest`: of all that was written before.
-    digest_tables(tables& to, std::uint64_t digest) : to_(to), digest_(digest) {}
+    // `to` outlives this. `layout`: of the rows that are written (row_layout.hpp).
+    digest_tables(tables& to, std::uint64_t layout) : to_(to), digest_(layout) {}
 
     std::optional<bytes_view> get(table t, bytes_view key) override { return settled().get(t, key); }
     std::optional<row> seek(table t, bytes_view from) override { return settled().seek(t, from); }

@@ -56,7 +56,7 @@ void replica_machine::probe(node_id to, follower& f) {
         if (!epoch) return cannot_stream(to);
         previous = {f.next - 1, *epoch};
     }
-    send(to, prepare_message{previous, {}, applied_, now_, digest_at_, digest_});
+    send(to, prepare_message{previous, {}, applied_, now_, tables_});
 }
 
 void replica_machine::beat() {

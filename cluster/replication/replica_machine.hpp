@@ -149,7 +149,7 @@ class replica_machine {
     bool hand_over(node_id to, instant now);
     // The primary cannot go on (disk, apply): it stops, and whoever is in the set takes over.
     void resign(instant now);
-    void note_digest(std::uint64_t at, std::uint64_t digest) { digest_at_ = at, digest_ = digest; }
+    void note_digest(const tables_digest& tables) { tables_ = tables; }
 
     // ---- a follower's work
     // The log is on disk up to here.
@@ -280,7 +280,7 @@ class replica_machine {
     std::uint64_t mark_ = 0;
     instant beat_at_ = never;
     std::vector<node_id> wanted_replicas_;
-    std::uint64_t digest_at_ = 0, digest_ = 0;
+    tables_digest tables_;
     instant stopped_at_ = never; // it handed over, or resigned, and still is the one that is named
     bool handed_over_ = false;   // the former: its log and tables were sound
 

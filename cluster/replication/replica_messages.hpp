@@ -21,13 +21,21 @@ struct log_entry {
     std::shared_ptr<const bytes> body;
 };
 
+// A digest of tables, and with which it may be compared (row_layout.hpp).
+struct tables_digest {
+    std::uint64_t at = 0; // after this entry; 0: none is said
+    std::uint64_t digest = 0;
+    std::uint64_t chain = 0;
+    std::uint64_t layout = 0;
+    bool operator==(const tables_digest&) const = default;
+};
+
 struct prepare_message {
     log_position previous;
     std::vector<log_entry> entries; // in order, the first at previous.index + 1
     std::uint64_t commit = 0;
     instant stamp = never; // the sender's clock
-    std::uint64_t digest_at = 0;
-    std::uint64_t digest = 0;
+    tables_digest tables;
 };
 struct ack_message {
     std::uint64_t match = 0;
@@ -54,6 +62,8 @@ struct slice_message {
     bool last = false;
     std::uint64_t digest = 0;
     std::int64_t time_us = 0;
+    std::uint64_t chain = 0;
+    std::uint64_t layout = 0;
 };
 struct slice_ack_message {
     log_position at;

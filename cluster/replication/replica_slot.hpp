@@ -17,6 +17,9 @@ struct replica_place {
     instant time = never;
     bool installing = false;
     bool found = false; // there is such a row
+    // Of `digest`: what it may be compared with. 0: from the beginning of the shard.
+    std::uint64_t chain = 0;
+    std::uint64_t layout = 0; // of the rows that were written last
 };
 replica_place read_place(read_tables& from, shard_id shard);
 void write_place(tables& to, shard_id shard, const replica_place& place);

@@ -48,8 +48,12 @@ struct writer {
         for (unsigned i = 0; i < entries.size(); ++i) entries.set(i, as_kj(*m.entries[i].body));
         p.setCommit(m.commit);
         p.setStampUs(to_us(m.stamp));
-        p.setDigestAt(m.digest_at);
-        p.setDigest(m.digest);
+        if (m.tables.at == 0) return;
+        auto t = p.initTables();
+        t.setAt(m.tables.at);
+        t.setDigest(m.tables.digest);
+        t.setChain(m.tables.chain);
+        t.setLayout(m.tables.layout);
     }
     void operator()(const ack_message& m) {
         auto a = to.initAck();
@@ -77,6 +81,8 @@ struct writer {
         s.setLast(m.last);
         s.setDigest(m.digest);
         s.setTimeUs(m.time_us);
+        s.setChain(m.chain);
+        s.setLayout(m.layout);
     }
     void operator()(const slice_ack_message& m) {
         auto a = to.initSliceAck();
@@ -89,8 +95,12 @@ struct writer {
 tl::unexpected<failure> unsound(std::string what) { return fail(errc::message_invalid, std::move(what)); }
 
 expected<prepare_message> read_prepare(rep::Prepare::Reader p) {
-    prepare_message m{read(p.getPrevious()), {},           p.getCommit(), from_us(p.getStampUs()),
-                      p.getDigestAt(),       p.getDigest()};
+    const auto t = p.getTables();
+    prepare_message m{read(p.getPrevious()),
+                      {},
+                      p.getCommit(),
+                      from_us(p.getStampUs()),
+                      {t.getAt(), t.getDigest(), t.getChain(), t.getLayout()}};
     if (p.getEntries().size() > limits::replica_entries_per_message_max)
         return unsound("a prepare of too many entries");
     for (const auto data : p.getEntries()) {
@@ -104,7 +114,8 @@ expected<prepare_message> read_prepare(rep::Prepare::Reader p) {
 }
 
 expected<slice_message> read_slice(rep::Slice::Reader s) {
-    slice_message m{read(s.getAt()), s.getNumber(), {}, s.getLast(), s.getDigest(), s.getTimeUs()};
+    slice_message m{read(s.getAt()), s.getNumber(), {},           s.getLast(),
+                    s.getDigest(),   s.getTimeUs(), s.getChain(), s.getLayout()};
     if (s.getRows().size() > limits::snapshot_rows_per_slice_max) return unsound("a slice of too many rows");
     for (const auto row : s.getRows()) {
         if (row.getTable() >= table_count || row.getKey().size() == 0 || row.getKey().size() > limits::key_size_max)

@@ -13,6 +13,16 @@
 namespace coppice {
 namespace {
 
+// The tables after one more entry, whose writes have this digest.
+replica_place next_place(replica_place before, log_position at, std::uint64_t digest, instant time) {
+    before.at = at;
+    before.digest += digest;
+    before.time = time;
+    before.installing = false;
+    before.found = true;
+    return before;
+}
+
 kj::ArrayPtr<const capnp::word> words_of(const bytes& flat) {
     return {reinterpret_cast<const capnp::word*>(flat.data()), flat.size() / sizeof(capnp::word)};
 }
@@ -127,13 +137,13 @@ void replicated_journal::apply_one(replica_slot& s, const log_entry& entry, batc
     replica_place next = s.next.value_or(s.place);
     if (!view || view->at != entry.at || entry.at.index != next.at.index + 1)
         throw std::runtime_error("a committed entry cannot be read");
-    digest_tables tables{*open_, next.digest};
+    digest_tables tables{*open_, options_.layout};
     s.machine.begin_again(tables, view->time, out);
     for (const bytes& commands : view->entries)
         if (!apply_entry(words_of(commands), s.machine))
             throw std::runtime_error("the commands of a committed entry cannot be read");
     s.machine.finish();
-    s.next = replica_place{entry.at, tables.digest(), view->time, false, true};
+    s.next = next_place(next, entry.at, tables.digest(), view->time);
 }
 
 // A follower's committed entries, or a primary's that are cleared: the tail that it took over, and its own when the
@@ -166,7 +176,7 @@ bool replicated_journal::make_entry(replica_slot& s) {
     s.plan_wanted = false;
     s.held_back = !room;
     const auto out = std::make_shared<batch_output>();
-    digest_tables tables{*open_, s.place.digest};
+    digest_tables tables{*open_, options_.layout};
     s.machine.begin(tables, options_.clock(), *out);
     for (auto p = proposals.begin(); p != proposals.end(); ++p) {
         if (apply_proposal(**p, s.machine, *out)) continue;
@@ -196,7 +206,7 @@ void replicated_journal::ship(replica_slot& s, std::vector<proposal_ptr> proposa
     const log_position at = s.replica->propose();
     log_entry entry = make_log_entry(at, s.machine.now(), entries);
     keep_unlogged(s, entry);
-    s.next = replica_place{at, digest, s.machine.now(), false, true};
+    s.next = next_place(s.place, at, digest, s.machine.now());
     write_place(*open_, s.id, *s.next);
     s.under_way = entry_under_way{std::move(entry), std::move(proposals), std::move(out), now()};
 }

@@ -24,7 +24,13 @@ replica_place read_place(read_tables& from, shard_id shard) {
     if (!stored) return {};
     record_reader<rec::ReplicaRow> reader;
     const auto row = reader.read(*stored);
-    return {{row.getIndex(), row.getEpoch()}, row.getDigest(), from_us(row.getTimeUs()), row.getInstalling(), true};
+    return {{row.getIndex(), row.getEpoch()},
+            row.getDigest(),
+            from_us(row.getTimeUs()),
+            row.getInstalling(),
+            true,
+            row.getChain(),
+            row.getLayout()};
 }
 
 void write_place(tables& to, shard_id shard, const replica_place& place) {
@@ -35,6 +41,8 @@ void write_place(tables& to, shard_id shard, const replica_place& place) {
     row.setDigest(place.digest);
     row.setTimeUs(to_us(place.time));
     row.setInstalling(place.installing);
+    row.setChain(place.chain);
+    row.setLayout(place.layout);
     writer.put(to, table::replicas, place_of(shard));
 }
 
@@ -64,7 +72,8 @@ void replicated_journal::open(replica_slot& s, bool held_back) {
         log_.clear(s.id);
         place = {};
     }
-    s.place = place;
+    s.place = own_chain(place);
+    s.digests.clear();
     reload(s);
     const log_positions log = log_.load(s.id, place.at);
     replica_machine::start from{
@@ -117,7 +126,7 @@ void replicated_journal::receive(node_id from, bytes_view frame) {
         return;
     }
     s->replica->receive(from, *message, now());
-    if (prepare != nullptr && message->epoch == s->replica->epoch()) compare_digest(*s, *prepare);
+    if (prepare != nullptr && message->epoch == s->replica->epoch()) compare_digest(*s, prepare->tables);
 }
 
 void replicated_journal::configured(shard_id shard, const shard_config& config) {
@@ -367,10 +376,34 @@ void replicated_journal::take_out(replica_slot& s, const std::string& why) {
     fault(s, "this replica is not what the primary has, and takes itself out: " + why);
 }
 
-void replicated_journal::compare_digest(replica_slot& s, const prepare_message& m) {
-    const auto found = std::ranges::find(s.digests, m.digest_at, &std::pair<std::uint64_t, std::uint64_t>::first);
-    if (m.digest_at == 0 || found == s.digests.end() || found->second == m.digest) return;
-    take_out(s, "after entry " + std::to_string(m.digest_at) + " its tables differ");
+// What was written with another layout is another chain from here on: no other replica has the same.
+replica_place replicated_journal::own_chain(replica_place place) const {
+    if (place.found && place.layout != options_.layout) {
+        const std::uint64_t mixed = (options_.layout ^ (std::uint64_t{options_.self.value} << 40) ^ place.at.index);
+        place.chain = mixed * 0x9e3779b97f4a7c15ULL | 1;
+    }
+    place.layout = options_.layout;
+    return place;
+}
+
+// Digests are sums over entries, so that a replica of another chain comes to the primary's by the difference that
+// it finds: what it wrote before is then believed to be the primary's, for it cannot be compared any more.
+void replicated_journal::compare_digest(replica_slot& s, const tables_digest& primary_s) {
+    if (primary_s.at == 0 || primary_s.layout != options_.layout) return;
+    const auto found = std::ranges::find(s.digests, primary_s.at, &std::pair<std::uint64_t, std::uint64_t>::first);
+    if (found == s.digests.end()) return;
+    if (primary_s.chain == s.place.chain) {
+        if (found->second != primary_s.digest)
+            take_out(s, "after entry " + std::to_string(primary_s.at) + " its tables differ");
+        return;
+    }
+    const std::uint64_t difference = primary_s.digest - found->second;
+    for (auto& [index, digest] : s.digests) digest += difference;
+    for (replica_place* place : {&s.place, s.next ? &*s.next : nullptr}) {
+        if (place == nullptr) continue;
+        place->digest += difference;
+        place->chain = primary_s.chain;
+    }
 }
 
 // The tables have come to `next`.
@@ -380,7 +413,7 @@ void replicated_journal::committed(replica_slot& s) {
     if (s.digests.size() > digests_kept) s.digests.pop_front();
     s.apply_due = never;
     if (s.replica->leads()) {
-        s.replica->note_digest(s.place.at.index, s.place.digest);
+        s.replica->note_digest({s.place.at.index, s.place.digest, s.place.chain, options_.layout});
         s.replica->committed(s.place.at.index);
         s.commit_untold = true;
     } else {

@@ -23,6 +23,7 @@
 
 #include "actors/journal/group_commit.hpp"
 #include "cluster/replication/replica_slot.hpp"
+#include "cluster/replication/row_layout.hpp"
 #include "cluster/replication/shard_log.hpp"
 
 namespace coppice {
@@ -49,6 +50,7 @@ struct replicated_journal_options {
     std::size_t starts_per_batch = limits::batch_commands_max;
     std::shared_ptr<start_valve> valve; // of all shards that are led here; null: starts are held back by nothing
     std::uint64_t events_kept = limits::events_kept;
+    std::uint64_t layout = row_layout(); // of the rows that this node writes
 };
 
 class replicated_journal {
@@ -115,7 +117,8 @@ class replicated_journal {
     void fault(const replica_slot& s, const std::string& what) const;
     void refuse_waiting(replica_slot& s, const failure& why);
     bool send(node_id to, const replica_message& message);
-    void compare_digest(replica_slot& s, const prepare_message& m);
+    void compare_digest(replica_slot& s, const tables_digest& primary_s);
+    replica_place own_chain(replica_place place) const;
     void take_out(replica_slot& s, const std::string& why);
 
     // ---- replicated_batches.cpp

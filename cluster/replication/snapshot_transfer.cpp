@@ -35,7 +35,8 @@ void replicated_journal::begin_snapshot(replica_slot& s, node_id to) {
 void replicated_journal::send_slice(replica_slot& s, node_id to, snapshot_out& out) {
     slice_message& m = out.under_way;
     if (m.number != out.number || m.at.index == 0) {
-        m = {out.place.at, out.number, {}, false, out.place.digest, to_us(out.place.time)};
+        m = {out.place.at,    out.number,      {}, false, out.place.digest, to_us(out.place.time),
+             out.place.chain, out.place.layout};
         std::size_t total = 0;
         const row_key prefix = keys::shard(s.id);
         while (out.table_at < shard_tables.size() && total < limits::snapshot_slice_bytes &&
@@ -128,7 +129,7 @@ bool replicated_journal::take_slice(replica_slot& s) {
             std::ranges::find(shard_tables, t) != shard_tables.end() && has_prefix(row.key, keys::shard(s.id));
         if (ours) transaction->put(t, row.key, row.value);
     }
-    const replica_place place{m.at, m.digest, from_us(m.time_us), !m.last, true};
+    const replica_place place{m.at, m.digest, from_us(m.time_us), !m.last, true, m.chain, m.layout};
     write_place(*transaction, s.id, place);
     if (const auto done = transaction->commit(); !done) {
         fault(s, "a snapshot cannot be written: " + to_string(done.error()));
@@ -138,7 +139,8 @@ bool replicated_journal::take_slice(replica_slot& s) {
     if (m.last) {
         s.installing = false;
         ++s.snapshots_installed;
-        s.place = place;
+        s.place = own_chain(place);
+        s.digests.clear();
         reload(s);
         s.replica->installed(m.at, now());
     }
@@ -155,7 +157,8 @@ bool replicated_journal::begin_with_nothing(replica_slot& s) {
     if (!erased) await_erasure(s, erased.error());
     s.slices_taken = 0;
     s.slices_of = {};
-    s.place = {};
+    s.place = own_chain({});
+    s.digests.clear();
     s.apply_due = never;
     reload(s);
     s.replica->installed({}, now());

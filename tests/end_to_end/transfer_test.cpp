@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/cli_process.hpp"
+#include "tests/sanitized.hpp"
 
 namespace coppice::end_to_end {
 namespace {
@@ -158,7 +159,8 @@ BOOST_AUTO_TEST_CASE(large_payloads_come_in_pages_and_events_from_the_oldest) {
     BOOST_TEST(n.run({"export", "events", "--tenant", "default"}).status == 2);
 }
 
-BOOST_AUTO_TEST_CASE(an_export_runs_as_a_job_and_goes_on_where_it_was_cut_off) {
+// Not under a sanitizer: a job's program may not have as much address space as that takes.
+BOOST_AUTO_TEST_CASE(an_export_runs_as_a_job, *boost::unit_test::enable_if<!sanitized>()) {
     const node n;
     const scratch_directory files;
     declare(n, transfer_types);
@@ -176,14 +178,20 @@ BOOST_AUTO_TEST_CASE(an_export_runs_as_a_job_and_goes_on_where_it_was_cut_off) {
                                           .out);
     BOOST_REQUIRE_MESSAGE(reaches(n, id, "succeeded"), n.run({"job", "logs", id}).out);
     BOOST_TEST(json::parse(n.run({"job", "result", id}).out)["rows"] == 2500);
-    const std::string whole = read_file(file);
-    BOOST_TEST(json_lines(whole).size() == 2500U);
+    BOOST_TEST(json_lines(read_file(file)).size() == 2500U);
     BOOST_TEST(job_of(n, id)["progress"] > 0.3);
+}
 
-    // The first attempt of another, as its node would run it; cut off after its first page.
+BOOST_AUTO_TEST_CASE(an_export_goes_on_where_an_attempt_before_it_was_cut_off) {
+    const node n;
+    const scratch_directory files;
+    declare(n, transfer_types);
+    BOOST_REQUIRE(n.run({"job", "submit", "-f", files.write("jobs", submit_lines(2500))}).status == 0);
+    const std::string whole = n.run({"export", "jobs", "--type", "held"}).out;
+    // The first attempt, as its node would run it; cut off after its first page.
     const std::string second = (files / "again.ndjson").string();
     auto env = n.operator_env();
-    env.emplace_back("JOB_ID", id);
+    env.emplace_back("JOB_ID", "any");
     const outcome first = n.run_as(env, {"export", "jobs", "--type", "held", "--to", second});
     const auto mark = first.err.find("::checkpoint ");
     BOOST_REQUIRE_MESSAGE(mark != std::string::npos, first.err);

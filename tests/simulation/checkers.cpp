@@ -55,7 +55,8 @@ void digest_checker::look(sim_cluster& c) {
         if (!n.journal) continue;
         for (const auto& [shard, slot] : n.journal->slots()) {
             if (!slot.place.found || slot.installing || slot.place.at.index == 0) continue;
-            const auto [at, is_new] = digests_.try_emplace({shard, slot.place.at.index}, slot.place.digest);
+            const auto [at, is_new] = digests_.try_emplace(
+                {shard, slot.place.at.index, slot.place.chain, slot.place.layout}, slot.place.digest);
             if (!is_new && at->second != slot.place.digest)
                 found_.add(name_of(id) + " has other tables at index " + std::to_string(slot.place.at.index) +
                            " of shard " + std::to_string(shard.value));

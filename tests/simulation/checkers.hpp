@@ -45,7 +45,7 @@ class history_checker {
 // At most one node believes that it may acknowledge and read, whatever the clocks do.
 void check_one_leads(sim_cluster& c, shard_id shard, violations& found);
 
-// Replicas that have come to the same index have the same tables.
+// Replicas that have come to the same index have the same tables, as far as their digests can be compared.
 class digest_checker {
   public:
     explicit digest_checker(violations& found) : found_(found) {}
@@ -53,7 +53,8 @@ class digest_checker {
 
   private:
     violations& found_;
-    std::map<std::pair<shard_id, std::uint64_t>, std::uint64_t> digests_;
+    // By shard, index, chain and layout.
+    std::map<std::tuple<shard_id, std::uint64_t, std::uint64_t, std::uint64_t>, std::uint64_t> digests_;
 };
 
 // What the primaries' commits did: an attempt's number is given once, and a job ends once.

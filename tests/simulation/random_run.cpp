@@ -274,8 +274,14 @@ class faulty_world {
 };
 
 // The hooks by which loads and checkers look on.
-void watch(sim_cluster& c, std::vector<std::unique_ptr<shard_load>>& loads, effect_checker& effects) {
-    c.on_start = [&](replicated_journal_options& options) {
+void watch(sim_cluster& c, std::vector<std::unique_ptr<shard_load>>& loads, effect_checker& effects,
+           bool of_two_versions) {
+    c.on_start = [&, of_two_versions,
+                  layouts = std::map<node_id, std::uint64_t>{}](replicated_journal_options& options) mutable {
+        // Each start may be an upgrade, or the way back.
+        std::uint64_t& layout = layouts.try_emplace(options.self, 1).first->second;
+        if (of_two_versions && c.chance(0.4)) layout = 3 - layout;
+        options.layout = layout;
         options.on_commit = [&effects](shard_id, const commit_report& r) { effects.committed(r.output); };
         options.deliver = [&loads](shard_id shard, const std::shared_ptr<const batch_output>& out) {
             loads[shard.value]->started(*out);
@@ -303,7 +309,7 @@ random_run_outcome random_run(std::uint64_t seed, const random_run_options& opti
     for (const shard_id shard : c.shards()) loads.push_back(std::make_unique<shard_load>(c, shard, result.found));
     effect_checker effects{result.found};
     digest_checker digests{result.found};
-    watch(c, loads, effects);
+    watch(c, loads, effects, draw() % 3 == 0);
     c.disk_forgets = options.disk_forgets;
     if (options.plant) options.plant(c);
     c.start_all();

@@ -49,6 +49,63 @@ BOOST_AUTO_TEST_CASE(a_primary_that_dies_loses_nothing_that_was_acknowledged) {
     require_equal_tables(c, shard);
 }
 
+// One node writes its rows in another form: nothing is compared with it, nor does it take itself out. As soon as
+// all are of one version again, a replica that differs is found.
+BOOST_AUTO_TEST_CASE(nodes_of_two_versions_hold_a_shard_together_and_are_compared_when_they_are_of_one) {
+    sim_cluster c{6, 3, 1};
+    std::map<node_id, std::uint64_t> layouts{{node_id{1}, 1}, {node_id{2}, 1}, {node_id{3}, 1}};
+    c.on_start = [&](replicated_journal_options& options) { options.layout = layouts.at(options.self); };
+    c.start_all();
+    const shard_id shard{0};
+    BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
+    sim_client client{c, shard, {}, {}, {}};
+    client.declare();
+    const auto submit_some = [&] {
+        for (int i = 0; i < 50; ++i) {
+            client.submit();
+            c.run(1000);
+        }
+        c.run(second_us);
+    };
+    const auto restart = [&](node_id id, std::uint64_t layout) {
+        layouts[id] = layout;
+        c.crash(id);
+        BOOST_REQUIRE(c.run_until([&] { return c.primary_of(shard) != nullptr; }, 10 * second_us));
+        c.start(id);
+        BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second_us));
+    };
+    const auto chain = [&](node_id id) { return c.slot(id, shard).place.chain; };
+    submit_some();
+    for (const node_id id : {node_id{1}, node_id{2}}) { // whichever leads: two of three are upgraded
+        restart(id, 2);
+        submit_some();
+        for (auto& each : c.nodes()) BOOST_TEST(!c.slot(each.first, shard).diverged);
+    }
+    restart(node_id{3}, 2);
+    submit_some();
+    const node_id primary = c.primary_of(shard)->id;
+    for (auto& each : c.nodes()) {
+        BOOST_TEST(!c.slot(each.first, shard).diverged);
+        BOOST_TEST(chain(each.first) == chain(primary));
+        BOOST_TEST(c.slot(each.first, shard).place.digest == c.slot(primary, shard).place.digest);
+    }
+    BOOST_TEST(client.missing() == 0U);
+
+    const node_id victim{primary.value % 3 + 1};
+    c.crash(victim);
+    {
+        const auto rows = c.at(victim).data->begin_write();
+        record_writer<rec::CountersRow> counters;
+        counters.init().setSucceeded(7);
+        counters.put(*rows, table::counters, keys::counters(shard, tenant_id{1}, type_id{1}));
+        BOOST_REQUIRE(rows->commit().has_value());
+    }
+    c.start(victim);
+    c.run(5 * second_us);
+    submit_some();
+    BOOST_TEST(c.slot(victim, shard).diverged);
+}
+
 BOOST_AUTO_TEST_CASE(a_wiped_node_comes_back_by_a_snapshot) {
     sim_cluster c{3, 3, 2};
     c.start_all();
