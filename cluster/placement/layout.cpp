@@ -240,8 +240,10 @@ bool layout::apply(const std::vector<load_move>& path, bool with_copies) {
         // From the far end: so no node in between ever holds more than it does now.
         for (auto shard = copied.rbegin(); shard != copied.rend(); ++shard)
             shards_[*shard].reason.order = copies_++;
+        // A chain that costs nothing itself may lean on one before it that does.
         for (const load_move& m : path)
-            shards_[m.shard].awaits_copies = !copied.empty() && std::ranges::find(copied, m.shard) == copied.end();
+            shards_[m.shard].awaits_copies =
+                copied.empty() ? copies_ > 0 : std::ranges::find(copied, m.shard) == copied.end();
         return true;
     }
     while (applied > 0) {

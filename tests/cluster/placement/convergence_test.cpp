@@ -105,6 +105,14 @@ BOOST_AUTO_TEST_CASE(from_any_state_plans_lead_to_one_that_needs_none) {
         }
 }
 
+// A primary kept its replica by a detour, free in itself, that was right only after copies that another chain made:
+// what it took back was wanted again, for ever.
+BOOST_AUTO_TEST_CASE(a_detour_for_a_primary_waits_for_the_copies_that_it_leans_on) {
+    chance c{3461500930};
+    world w = random_world(c);
+    w.settle(rounds_for(w));
+}
+
 // A free move of one shard was a link in a chain whose copies came after it was taken back: for ever.
 BOOST_AUTO_TEST_CASE(a_chain_with_copies_to_make_takes_nothing_back_before_they_are_made) {
     chance c{4163120484};
