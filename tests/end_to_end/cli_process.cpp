@@ -170,9 +170,11 @@ std::string line_after(const std::string& text, const std::string& prefix) {
 node::node(node_options chosen) : chosen_(std::move(chosen)) {
     if (chosen_.data.empty()) chosen_.data = directory_ / "data";
     serve();
-    // What --dev declares is declared by a message: there when it is listed.
+    // What --dev declares is declared by a message, stored, and then in force: calls that go by it are taken.
     if (chosen_.development)
-        BOOST_REQUIRE(eventually([this] { return run({"get", "tenant", "default"}).status == 0; }));
+        BOOST_REQUIRE(eventually([this] {
+            return run({"job", "list", "--tenant", "default", "--type", "exec"}).status == 0;
+        }));
 }
 
 node::~node() { stop(); }
