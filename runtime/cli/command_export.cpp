@@ -94,6 +94,11 @@ struct place {
     std::string cursor;
 };
 
+std::string text_of(const place& at) {
+    return std::to_string(at.bytes) + " " + std::to_string(at.rows) + " " + std::to_string(at.total) + " " +
+           base64url_encode(at.cursor);
+}
+
 std::optional<place> read_place(const std::string& text) {
     std::istringstream from{text};
     place at;
@@ -177,9 +182,7 @@ class export_run {
         const instant now = wall_clock_now();
         const double done = at_.total > 0 ? static_cast<double>(at_.rows) / static_cast<double>(at_.total) : 0;
         job_.progress(std::min(done, 1.0), std::to_string(at_.rows) + " rows", now);
-        if (out_.is_file() && !at_.cursor.empty())
-            job_.leave(std::to_string(at_.bytes) + " " + std::to_string(at_.rows) + " " +
-                       base64url_encode(at_.cursor));
+        if (out_.is_file() && !at_.cursor.empty()) job_.leave(text_of(at_));
         if (!job_.is_one() && out_.is_file()) bar_.update(counts(), now);
         return {};
     }
