@@ -141,8 +141,8 @@ interface JobService {
   # `filters`: how many fields of Filter this node goes by; one that is of an older version passes over the others.
   # Newest first within a tenant. An empty cursor starts, an empty cursor returned is the end; a page may hold fewer
   # rows than asked for, or none, and still have a cursor. `whole`: with payload and history, as many jobs as have a
-  # mebibyte of those; said back by a node that knows of it. `total`, on the first page: how many jobs there are of the
-  # tenant, type and state that the filter names, whatever else it asks for.
+  # mebibyte of those; said back by a node that knows of it. `total`, on the first page of a whole list: how many jobs
+  # there are of the tenant, type and state that the filter names, whatever else it asks for.
   struct Filter {
     tenant @0 :Text;          # empty: all that the token may see
     type @1 :Text;

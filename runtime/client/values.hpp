@@ -131,7 +131,7 @@ struct job_filter {
 struct job_page {
     std::vector<job_view> jobs;
     std::string cursor;      // empty: the end. A page may be empty and still have one
-    std::uint64_t total = 0; // on the first page: jobs of the filter's tenant, type and state
+    std::uint64_t total = 0; // on the first page of a whole list: jobs of the filter's tenant, type, state
 };
 
 struct graph_page {
