@@ -5,12 +5,10 @@
 // only afterwards.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <mutex>
-#include <thread>
 
 #include "actors/jobs/store_check.hpp"
+#include "persistence/background_walk.hpp"
 #include "runtime/observability/log.hpp"
 
 namespace coppice {
@@ -20,26 +18,18 @@ class self_audit {
     // `every` 0: never. The first walk is after `every`, or a minute if that is sooner: what a crash or an upgrade
     // left is to be seen soon. `data` outlives it.
     self_audit(store& data, std::size_t shards, milliseconds every, logger log);
-    // Ends a walk that is under way.
-    ~self_audit();
-    self_audit(const self_audit&) = delete;
-    self_audit& operator=(const self_audit&) = delete;
-
     // Any thread.
     audit_summary newest() const;
 
   private:
-    void run(milliseconds every);
-    void walk();
+    void look(const std::atomic<bool>& stop);
 
     store& data_;
     std::size_t shards_;
     logger log_;
-    std::atomic<bool> stop_{false};
     mutable std::mutex mutex_;
-    std::condition_variable wake_;
     audit_summary newest_;
-    std::thread thread_; // last: it uses the others
+    background_walk walk_; // last: it uses the others, and ends one that is under way
 };
 
 } // namespace coppice

@@ -1,7 +1,5 @@
 #include "runtime/results/result_sweep.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <future>
 
@@ -13,7 +11,6 @@
 namespace coppice {
 namespace {
 
-constexpr int low_priority = 10;
 constexpr std::chrono::seconds patience{120}; // for one answer of the store, which tries three times by itself
 constexpr std::size_t owner_size_max = 1024;
 
@@ -31,32 +28,18 @@ expected<T> answer_of(Call&& call) {
 } // namespace
 
 result_sweep::result_sweep(store& data, std::shared_ptr<result_desk> desk, settings chosen, logger log)
-    : data_(data), desk_(std::move(desk)), settings_(std::move(chosen)), log_(std::move(log)) {
-    if (settings_.every.count() > 0) thread_ = std::thread([this] { run(); });
-}
+    : data_(data), desk_(std::move(desk)), settings_(std::move(chosen)), log_(std::move(log)),
+      walk_(
+          settings_.every, settings_.first,
+          [this](const std::atomic<bool>& stop) {
+              if (const auto dropped = sweep(&stop); !dropped)
+                  not_swept(dropped.error().detail);
+              else if (*dropped > 0)
+                  log_.info("results that no job names were dropped", {{"results", std::uint64_t{*dropped}}});
+          },
+          [this](std::string_view why) { not_swept(why); }) {}
 
-result_sweep::~result_sweep() {
-    {
-        const std::lock_guard lock(mutex_);
-        stop_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-}
-
-void result_sweep::run() {
-    ::setpriority(PRIO_PROCESS, 0, low_priority); // on Linux: of this thread
-    std::unique_lock lock(mutex_);
-    for (milliseconds wait = std::min(settings_.every, settings_.first);; wait = settings_.every) {
-        if (wake_.wait_for(lock, wait, [this] { return stop_; })) return;
-        lock.unlock();
-        if (const auto dropped = sweep(); !dropped)
-            log_.warn("the result store was not swept", {{"why", dropped.error().detail}});
-        else if (*dropped > 0)
-            log_.info("results that no job names were dropped", {{"results", std::uint64_t{*dropped}}});
-        lock.lock();
-    }
-}
+void result_sweep::not_swept(std::string_view why) { log_.warn("the result store was not swept", {{"why", why}}); }
 
 expected<void> result_sweep::claim(object_store& objects) {
     const auto owner =
@@ -80,7 +63,7 @@ bool result_sweep::is_named(const attempt_ref& ref) {
     return row.getAttempt() == ref.attempt && (holds || row.getState() == rec::State::RUNNING);
 }
 
-expected<std::size_t> result_sweep::sweep() {
+expected<std::size_t> result_sweep::sweep(const std::atomic<bool>* stop) {
     const auto objects = desk_->objects();
     if (!objects) return 0;
     if (auto mine = claim(*objects); !mine) return tl::unexpected(mine.error());
@@ -102,10 +85,8 @@ expected<std::size_t> result_sweep::sweep() {
                       [&](const attempt_ref& ref) { return settings_.leads && !settings_.leads(ref.job.shard()); });
         desk_->drop(unnamed);
         dropped += unnamed.size();
-        more = page->more && !page->entries.empty();
+        more = page->more && !page->entries.empty() && (stop == nullptr || !*stop);
         if (more) after = page->entries.back().name;
-        const std::lock_guard lock(mutex_);
-        if (stop_) break;
     }
     return dropped;
 }

@@ -6,10 +6,7 @@
 // system's: the first node to sweep leaves its system's name there under "owner", and others keep off.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
+#include "persistence/background_walk.hpp"
 #include "persistence/tables.hpp"
 #include "runtime/results/result_desk.hpp"
 #include "schema/ids.hpp"
@@ -27,26 +24,20 @@ class result_sweep {
         std::function<bool(shard_id)> leads; // empty: all
     };
     result_sweep(store& data, std::shared_ptr<result_desk> desk, settings chosen, logger log);
-    ~result_sweep();
-    result_sweep(const result_sweep&) = delete;
-    result_sweep& operator=(const result_sweep&) = delete;
 
-    // One pass, on the caller's thread: what it dropped.
-    expected<std::size_t> sweep();
+    // One pass, on the caller's thread: what it dropped. `stop`: becomes true when it is to end early; null: never.
+    expected<std::size_t> sweep(const std::atomic<bool>* stop = nullptr);
 
   private:
-    void run();
     expected<void> claim(object_store& objects);
     bool is_named(const attempt_ref& ref);
+    void not_swept(std::string_view why);
 
     store& data_;
     const std::shared_ptr<result_desk> desk_;
     const settings settings_;
     logger log_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool stop_ = false;
-    std::thread thread_; // last: it uses the others
+    background_walk walk_; // last: it uses the others, and ends one that is under way
 };
 
 } // namespace coppice
