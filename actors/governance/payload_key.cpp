@@ -1,10 +1,9 @@
 #include "actors/governance/payload_key.hpp"
 
 #include <algorithm>
-#include <array>
-#include <openssl/evp.h>
 
 #include "actors/governance/bounded_json.hpp"
+#include "actors/governance/sha256.hpp"
 
 namespace coppice {
 namespace {
@@ -18,12 +17,10 @@ std::string field_text(const nlohmann::json& payload, const std::string& field) 
 } // namespace
 
 hash128 sha256_head(std::string_view bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
+    const sha256_digest digest = sha256(bytes);
     const auto number = [&](std::size_t at) {
         std::uint64_t value = 0;
-        for (std::size_t i = at; i < at + 8; ++i) value = value << 8 | digest[i];
+        for (std::size_t i = at; i < at + 8; ++i) value = value << 8 | std::to_integer<std::uint64_t>(digest[i]);
         return value;
     };
     return {number(0), number(8)};

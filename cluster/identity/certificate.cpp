@@ -9,6 +9,7 @@
 
 #include "cluster/identity/certificate_reader.hpp"
 #include "cluster/membership/host.hpp"
+#include "schema/hex.hpp"
 #include "schema/limits.hpp"
 #include "schema/names.hpp"
 

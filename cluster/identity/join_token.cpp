@@ -5,10 +5,12 @@
 #include <openssl/crypto.h>
 
 #include "actors/governance/bounded_json.hpp"
+#include "actors/governance/sha256.hpp"
 #include "cluster/identity/openssl_handles.hpp"
 #include "cluster/membership/json_record_reader.hpp"
 #include "cluster/membership/record_text.hpp"
 #include "schema/base64url.hpp"
+#include "schema/hex.hpp"
 #include "schema/names.hpp"
 
 namespace coppice {
@@ -23,7 +25,10 @@ constexpr std::uint32_t record_format = 1;
 
 void wipe(std::string& text) { OPENSSL_cleanse(text.data(), text.size()); }
 
-std::string checksum(std::string_view bytes) { return openssl::sha256(bytes).substr(0, checksum_size); }
+std::string checksum(std::string_view bytes) {
+    const sha256_digest digest = sha256(bytes);
+    return {reinterpret_cast<const char*>(digest.data()), checksum_size};
+}
 
 std::string from_hex(std::string_view text) {
     const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
@@ -41,7 +46,7 @@ std::int64_t seconds_of(instant t) {
 std::string hash_of(std::string_view cluster, std::string_view id, std::string_view secret) {
     std::string text{"coppice join token 1\n"};
     text.append(cluster).append("\n").append(id).append("\n").append(secret);
-    std::string hash = openssl::hex(openssl::sha256(text));
+    std::string hash = sha256_hex(text);
     wipe(text);
     return hash;
 }
@@ -72,8 +77,8 @@ expected<join_token> parse_bytes(std::string_view bytes, instant now) {
     join_token token;
     token.cluster = std::string{take(rest, static_cast<unsigned char>(bytes[1]))};
     if (!is_name(token.cluster)) return bad("the join token's cluster is not a name");
-    token.authority_fingerprint = openssl::hex(take(rest, fingerprint_size));
-    token.id = openssl::hex(take(rest, id_size));
+    token.authority_fingerprint = hex(take(rest, fingerprint_size));
+    token.id = hex(take(rest, id_size));
     token.secret = std::string{take(rest, secret_size)};
     std::uint64_t seconds = 0;
     for (const char c : take(rest, expires_size)) seconds = seconds << 8 | static_cast<unsigned char>(c);
@@ -98,7 +103,7 @@ expected<join_token> make_join_token(const std::string& cluster, const std::stri
     join_token token;
     token.cluster = cluster;
     token.authority_fingerprint = authority_fingerprint;
-    token.id = openssl::hex(openssl::random_bytes(id_size));
+    token.id = hex(openssl::random_bytes(id_size));
     token.secret = openssl::random_bytes(secret_size);
     token.expires = std::chrono::floor<std::chrono::seconds>(now) + lifetime;
     if (token.id.empty() || token.secret.empty()) return fail(errc::internal, "no random numbers from OpenSSL");

@@ -3,7 +3,6 @@
 #include <array>
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 namespace coppice::openssl {
 
@@ -26,24 +25,6 @@ bool is_p256(EVP_PKEY* key, bool with_private) {
 std::string random_bytes(std::size_t size) {
     std::string bytes(size, '\0');
     return RAND_priv_bytes(bytes_of(bytes), static_cast<int>(size)) == 1 ? bytes : std::string{};
-}
-
-std::string sha256(std::string_view bytes) {
-    std::string digest(SHA256_DIGEST_LENGTH, '\0');
-    SHA256(bytes_of(bytes), bytes.size(), bytes_of(digest));
-    return digest;
-}
-
-std::string hex(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        text += digits[byte >> 4];
-        text += digits[byte & 15];
-    }
-    return text;
 }
 
 } // namespace coppice::openssl

@@ -74,7 +74,5 @@ bool is_p256(EVP_PKEY* key, bool with_private);
 
 // `size` random bytes; empty when OpenSSL has none.
 std::string random_bytes(std::size_t size);
-std::string sha256(std::string_view bytes);
-std::string hex(std::string_view bytes); // lower case
 
 } // namespace coppice::openssl

@@ -1,7 +1,7 @@
 #include "runtime/results/result_desk.hpp"
 
+#include "actors/governance/sha256.hpp"
 #include "runtime/results/result_name.hpp"
-#include "runtime/results/sha256.hpp"
 
 namespace coppice {
 

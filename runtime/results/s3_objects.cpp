@@ -1,7 +1,7 @@
 #include "runtime/results/s3_objects.hpp"
 
+#include "actors/governance/sha256.hpp"
 #include "runtime/results/s3_list.hpp"
-#include "runtime/results/sha256.hpp"
 
 namespace coppice {
 namespace {

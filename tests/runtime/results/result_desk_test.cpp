@@ -5,10 +5,10 @@
 #include <fstream>
 #include <future>
 
+#include "actors/governance/sha256.hpp"
 #include "runtime/results/directory_objects.hpp"
 #include "runtime/results/result_name.hpp"
 #include "runtime/results/result_sweep.hpp"
-#include "runtime/results/sha256.hpp"
 #include "tests/actors/jobs/machine_world.hpp"
 #include "tests/persistence/store_fixture.hpp"
 

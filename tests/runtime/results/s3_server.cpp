@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "runtime/results/sha256.hpp"
+#include "actors/governance/sha256.hpp"
+#include "schema/hex.hpp"
 
 namespace coppice::testing {
 namespace {
@@ -16,16 +17,6 @@ std::string hmac(const std::string& key, const std::string& text) {
     HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
          reinterpret_cast<const unsigned char*>(text.data()), text.size(), made.data(), &size);
     return {reinterpret_cast<const char*>(made.data()), size};
-}
-
-std::string hex(const std::string& bytes) {
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-        text += digits[static_cast<unsigned char>(c) >> 4];
-        text += digits[static_cast<unsigned char>(c) & 15];
-    }
-    return text;
 }
 
 std::string unescaped(const std::string& text) {

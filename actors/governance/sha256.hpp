@@ -8,7 +8,9 @@
 
 namespace coppice {
 
-std::array<std::byte, 32> sha256(std::string_view bytes);
+using sha256_digest = std::array<std::byte, 32>;
+
+sha256_digest sha256(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 
 } // namespace coppice
