@@ -14,13 +14,7 @@ namespace coppice {
 namespace {
 
 expected<void> write_durably(const descriptor& file, const std::string& path, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t put = ::write(file.get(), text.data(), text.size());
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return file_error(path, "cannot write");
-        text.remove_prefix(static_cast<std::size_t>(put));
-    }
-    if (::fsync(file.get()) != 0) return file_error(path, "cannot write");
+    if (!write_whole(file.get(), text) || ::fsync(file.get()) != 0) return file_error(path, "cannot write");
     return {};
 }
 

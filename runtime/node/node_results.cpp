@@ -1,6 +1,5 @@
 #include "runtime/node/node_results.hpp"
 
-#include <fstream>
 #include <random>
 
 #include "cluster/membership/own_version.hpp"
@@ -42,10 +41,7 @@ expected<std::string> own_name(const std::filesystem::path& directory) {
     }
     std::random_device random;
     name = "node " + std::to_string(random()) + std::to_string(random());
-    std::ofstream out{path};
-    out << name << std::flush;
-    if (!out) return fail(errc::unavailable, "cannot write " + path.string());
-    return name;
+    return create_secret_file(path.string(), name).map([&] { return name; });
 }
 
 } // namespace

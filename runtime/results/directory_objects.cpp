@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "runtime/executors/unique_fd.hpp"
+#include "persistence/descriptor.hpp"
 
 namespace coppice {
 namespace {
@@ -25,8 +25,8 @@ tl::unexpected<failure> trouble(const std::string& what, const fs::path& path, i
 }
 
 expected<void> sync_directory(const fs::path& path) {
-    const executors::unique_fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!fd || ::fsync(fd.get()) != 0) return trouble("sync", path, errno);
+    const descriptor fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (fd.get() < 0 || ::fsync(fd.get()) != 0) return trouble("sync", path, errno);
     return {};
 }
 
@@ -45,25 +45,17 @@ expected<void> make_directories(const fs::path& root, const fs::path& below) {
     return {};
 }
 
-expected<void> write_whole(const executors::unique_fd& fd, std::string_view bytes, const fs::path& path) {
-    while (!bytes.empty()) {
-        const ssize_t size = ::write(fd.get(), bytes.data(), bytes.size());
-        if (size < 0 && errno == EINTR) continue;
-        if (size <= 0) return trouble("write", path, errno);
-        bytes.remove_prefix(static_cast<std::size_t>(size));
-    }
-    if (::fdatasync(fd.get()) != 0) return trouble("sync", path, errno);
-    return {};
-}
-
 expected<void> put_file(const fs::path& root, const std::string& name, std::string_view bytes) {
     std::string incoming = (root / "incoming" / "XXXXXX").string();
     const fs::path target = root / name;
     if (auto made = make_directories(root, fs::path{name}.parent_path()); !made) return made;
-    const executors::unique_fd fd{::mkostemp(incoming.data(), O_CLOEXEC)};
-    if (!fd) return trouble("make a file in", root / "incoming", errno);
-    expected<void> written = write_whole(fd, bytes, incoming);
-    if (written && ::rename(incoming.c_str(), target.c_str()) != 0) written = trouble("rename to", target, errno);
+    const descriptor fd{::mkostemp(incoming.data(), O_CLOEXEC)};
+    if (fd.get() < 0) return trouble("make a file in", root / "incoming", errno);
+    expected<void> written;
+    if (!write_whole(fd.get(), bytes) || ::fdatasync(fd.get()) != 0)
+        written = trouble("write", incoming, errno);
+    else if (::rename(incoming.c_str(), target.c_str()) != 0)
+        written = trouble("rename to", target, errno);
     if (!written) {
         ::unlink(incoming.c_str());
         return written;
@@ -72,10 +64,10 @@ expected<void> put_file(const fs::path& root, const std::string& name, std::stri
 }
 
 expected<std::string> get_file(const fs::path& path, std::size_t size_max) {
-    const executors::unique_fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-    if (!fd && errno == ENOENT) return fail(errc::not_found, "no file " + path.string());
+    const descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    if (fd.get() < 0 && errno == ENOENT) return fail(errc::not_found, "no file " + path.string());
     struct stat about {};
-    if (!fd || ::fstat(fd.get(), &about) != 0) return trouble("open", path, errno);
+    if (fd.get() < 0 || ::fstat(fd.get(), &about) != 0) return trouble("open", path, errno);
     if (!S_ISREG(about.st_mode)) return fail(errc::unavailable, path.string() + " is no file");
     if (static_cast<std::uint64_t>(about.st_size) > size_max)
         return fail(errc::result_too_large,
