@@ -2,6 +2,7 @@
 // worker runs it: an assignment goes out, reports come back. Plain values; whoever sends them owns them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,12 @@ struct assignment {
     milliseconds cancel_grace{};
     std::uint64_t result_bytes_max = 0;
     std::uint32_t slots = 1; // of its worker, that it takes
+
+    // What a result may have at most, for the tables take no more than so much.
+    std::uint64_t result_bound(bool has_result_store) const {
+        return has_result_store ? result_bytes_max
+                                : std::min<std::uint64_t>(result_bytes_max, limits::result_size_max);
+    }
 };
 
 enum class log_stream : std::uint8_t { out = 0, err = 1, system = 2 };

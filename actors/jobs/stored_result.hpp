@@ -1,4 +1,4 @@
-// Where a job's row says that its result is.
+// Where a job's row, and the report that ends its attempt, say that its result is.
 #pragma once
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <span>
 
 #include "actors/jobs/attempt.hpp"
+#include "schema/commands.capnp.h"
 #include "schema/records.capnp.h"
 
 namespace coppice {
@@ -17,6 +18,11 @@ inline std::optional<stored_result> read_stored_result(rec::JobRow::Reader row) 
     stored_result stored{.size = row.getResultSize(), .digest = {}};
     std::ranges::copy(std::as_bytes(std::span{digest.begin(), digest.size()}), stored.digest.begin());
     return stored;
+}
+
+inline void write_stored_result(const stored_result& stored, cmd::Report::Builder to) {
+    to.setResultSize(stored.size);
+    to.setResultDigest({reinterpret_cast<const kj::byte*>(stored.digest.data()), stored.digest.size()});
 }
 
 } // namespace coppice

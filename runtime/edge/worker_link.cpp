@@ -31,8 +31,7 @@ void write_assignment(const assignment& a, bool has_result_store, api::Assignmen
     to.setAttemptTimeoutMs(static_cast<std::uint64_t>(a.attempt_timeout.count()));
     to.setHeartbeatTimeoutMs(static_cast<std::uint64_t>(a.heartbeat_timeout.count()));
     to.setCancelGraceMs(static_cast<std::uint64_t>(a.cancel_grace.count()));
-    to.setResultBytesMax(has_result_store ? a.result_bytes_max
-                                          : std::min<std::uint64_t>(a.result_bytes_max, limits::result_size_max));
+    to.setResultBytesMax(a.result_bound(has_result_store));
     if (!a.checkpoint.empty()) to.setCheckpoint(data_of(a.checkpoint));
     if (!a.traceparent.empty()) to.setTraceparent(a.traceparent.c_str());
     to.setSlots(static_cast<std::uint16_t>(a.slots));

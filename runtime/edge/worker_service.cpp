@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "actors/jobs/stored_result.hpp"
 #include "runtime/edge/declared_gate.hpp"
 #include "runtime/edge/feature_gate.hpp"
 #include "runtime/edge/large_results.hpp"
@@ -45,9 +46,7 @@ void copy_logs(capnp::List<api::LogLine>::Reader from, cmd::Report::Builder to) 
 // What no table takes is told by its size alone, and refused by that.
 void copy_result(capnp::Data::Reader result, const result_place& place, cmd::Report::Builder to) {
     if (place.stored) {
-        to.setResultSize(place.stored->size);
-        to.setResultDigest(
-            {reinterpret_cast<const kj::byte*>(place.stored->digest.data()), place.stored->digest.size()});
+        write_stored_result(*place.stored, to);
     } else if (result.size() > limits::result_size_max) {
         to.setResultSize(result.size());
     } else if (result.size() > 0) {

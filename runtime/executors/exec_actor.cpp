@@ -3,6 +3,7 @@
 #include <caf/send.hpp>
 #include <map>
 
+#include "actors/jobs/stored_result.hpp"
 #include "actors/journal/entry_builder.hpp"
 #include "runtime/executors/argv_template.hpp"
 
@@ -13,7 +14,6 @@ using pointer = exec_handle::stateful_pointer<exec_state>;
 using options_ptr = std::shared_ptr<const exec_actor_options>;
 using reports_ptr = std::shared_ptr<std::vector<attempt_report>>;
 
-constexpr std::uint64_t tables_take = limits::result_size_max;
 constexpr milliseconds retry_pause{200};
 constexpr milliseconds pause_for_types{50};
 constexpr milliseconds patience_for_types{10'000}; // then another node may try
@@ -125,31 +125,33 @@ void report_failure(pointer self, const options_ptr& options, const attempt_ref&
     report_end(self, options, ref, may_yet ? outcome_kind::lost : outcome_kind::failed, why);
 }
 
-void start_attempt(pointer self, const options_ptr& options, const assignment& work, const declared_type& type) {
+void start_attempt(pointer self, const options_ptr& options, assignment work, const declared_type& type) {
+    const attempt_ref ref = work.ref;
     if (type.spec.executor == executor_kind::http) {
-        if (auto started = self->state.http->start(work, type.spec.http); !started)
-            report_failure(self, options, work.ref, started.error());
+        if (auto started = self->state.http->start(std::move(work), type.spec.http); !started)
+            report_failure(self, options, ref, started.error());
         return;
     }
     auto input = resolve_exec_input(type.spec, work.payload);
-    if (!input) return report_failure(self, options, work.ref, input.error());
-    exec_job job{work, std::move(input->argv), std::move(input->stdin_bytes), {}, options->rlimits};
+    if (!input) return report_failure(self, options, ref, input.error());
+    exec_job job{std::move(work), std::move(input->argv), std::move(input->stdin_bytes), {}, options->rlimits};
     if (auto started = self->state.runner->start(std::move(job)); !started)
-        report_failure(self, options, work.ref, started.error());
+        report_failure(self, options, ref, started.error());
 }
 
 void look_for_types(pointer self) {
     if (!self->state.unstarted.empty()) self->delayed_send(self, pause_for_types, start_again{});
 }
 
-void take_attempt(pointer self, const options_ptr& options, const assignment& work) {
+void take_attempt(pointer self, const options_ptr& options, assignment work) {
     self->state.held->take(work.ref);
     const catalog_ptr declared = options->board->get();
     if (const declared_type* type = declared->type(work.type_number))
-        return start_attempt(self, options, work, *type);
+        return start_attempt(self, options, std::move(work), *type);
     const bool is_first = self->state.unstarted.empty();
-    self->state.unstarted.emplace(work.ref,
-                                  unstarted_attempt{work, std::chrono::steady_clock::now() + patience_for_types});
+    const attempt_ref ref = work.ref;
+    self->state.unstarted.emplace(
+        ref, unstarted_attempt{std::move(work), std::chrono::steady_clock::now() + patience_for_types});
     if (is_first) look_for_types(self);
 }
 
@@ -158,7 +160,7 @@ void start_unstarted(pointer self, const options_ptr& options) {
     const auto now = std::chrono::steady_clock::now();
     for (auto& [ref, each] : std::exchange(self->state.unstarted, {})) {
         if (const declared_type* type = declared->type(each.work.type_number))
-            start_attempt(self, options, each.work, *type);
+            start_attempt(self, options, std::move(each.work), *type);
         else if (now >= each.give_up)
             report_failure(self, options, ref, {errc::unavailable, "this node has not heard of the job type", 0});
         else
@@ -231,8 +233,7 @@ void write_report(const attempt_report& report, worker_id worker, cmd::Report::B
         break;
     }
     if (o.stored) {
-        to.setResultSize(o.stored->size);
-        to.setResultDigest({reinterpret_cast<const kj::byte*>(o.stored->digest.data()), o.stored->digest.size()});
+        write_stored_result(*o.stored, to);
     } else if (!o.result.empty()) {
         to.setResult(bytes_of(o.result));
     }
@@ -270,8 +271,8 @@ exec_handle::behavior_type exec_actor(pointer self, tree_handle card, options_pt
         [self, options](const assign& message) {
             for (const std::uint32_t i : message.indexes) {
                 assignment work = message.batch->starts[i].work;
-                if (!options->results) work.result_bytes_max = std::min(work.result_bytes_max, tables_take);
-                take_attempt(self, options, work);
+                work.result_bytes_max = work.result_bound(options->results != nullptr);
+                take_attempt(self, options, std::move(work));
             }
         },
         [self, options](const cancel_attempt& message) {

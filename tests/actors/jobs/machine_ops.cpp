@@ -2,6 +2,7 @@
 
 #include "actors/governance/declared_commands.hpp"
 #include "actors/jobs/repair_command.hpp"
+#include "actors/jobs/stored_result.hpp"
 #include "actors/journal/entry_builder.hpp"
 #include "schema/wire_text.hpp"
 
@@ -106,9 +107,8 @@ void build_one(const report_op& o, cmd::Command::Builder to) {
     r.setProgressText(o.progress_text.c_str());
     r.setWorker(o.worker.value);
     r.setCheckpoint(data_of(o.checkpoint));
-    r.setResultSize(o.stored ? o.stored->size : o.result_size);
-    if (o.stored)
-        r.setResultDigest({reinterpret_cast<const kj::byte*>(o.stored->digest.data()), o.stored->digest.size()});
+    r.setResultSize(o.result_size);
+    if (o.stored) write_stored_result(*o.stored, r);
     auto lines = r.initLogs(static_cast<unsigned>(o.lines.size()));
     for (unsigned i = 0; i < o.lines.size(); ++i) {
         lines[i].setSequence(o.lines[i]);
