@@ -13,7 +13,9 @@
 #include <sstream>
 #include <system_error>
 
+#include "persistence/descriptor.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/declared_views.hpp"
 #include "runtime/cli/exported.hpp"
 #include "runtime/cli/job_selection.hpp"
 #include "runtime/cli/own_job.hpp"
@@ -59,12 +61,7 @@ class destination {
             return {};
         }
         size_ += text.size();
-        while (!text.empty()) {
-            const ssize_t size = ::write(file_.get(), text.data(), text.size());
-            if (size < 0 && errno == EINTR) continue;
-            if (size <= 0) return trouble("write", part_);
-            text.remove_prefix(static_cast<std::size_t>(size));
-        }
+        if (!write_whole(file_.get(), text)) return trouble("write", part_);
         return {};
     }
     expected<void> close() {
@@ -146,8 +143,8 @@ class export_run {
         return end();
     }
 
-    exit_status declared(const std::string& kind) {
-        const auto views = node_.get_declared(kind);
+    exit_status declared(declared_kind kind) {
+        const auto views = node_.get_declared(std::string{to_string(kind)});
         if (!views) return call_.refuse(views.error());
         if (auto ready = begin(); !ready) return call_.refuse(ready.error());
         at_.total = views->size();
@@ -224,8 +221,7 @@ exit_status run_export(invocation& call, const export_flags& flags) {
     export_run run(call, flags);
     if (is_jobs) return run.jobs(*filter);
     if (flags.collection == "events") return run.events();
-    if (flags.collection == "tenants") return run.declared("Tenant");
-    return run.declared(flags.collection == "jobtypes" ? "JobType" : "Schedule");
+    return run.declared(kind_of(flags.collection).value());
 }
 
 } // namespace

@@ -16,17 +16,6 @@ struct get_flags {
     std::string name;
 };
 
-// "tenant", "Tenants", "job-types", "jobtype" ...
-std::optional<declared_kind> kind_of(std::string word) {
-    std::erase_if(word, [](char c) { return c == '-' || c == '_'; });
-    std::ranges::transform(word, word.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (word.ends_with('s')) word.pop_back();
-    if (word == "tenant") return declared_kind::tenant;
-    if (word == "jobtype" || word == "type") return declared_kind::job_type;
-    if (word == "schedule") return declared_kind::schedule;
-    return std::nullopt;
-}
-
 expected<std::string> yaml_of(const client::declared_view& view, declared_kind kind) {
     return document_of(view, kind).map([](const declared_document& d) { return to_yaml(d); });
 }

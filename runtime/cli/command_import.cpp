@@ -1,7 +1,9 @@
 // coppice import COLLECTION -f FILE: what `coppice export` wrote, line by line. A line that is wrong is reported by
 // its number, and the rest goes on; what is there already is left as it is.
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "actors/governance/bounded_json.hpp"
 #include "runtime/cli/bulk_submit.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/csv_line.hpp"
@@ -110,36 +112,25 @@ exit_status import_jobs(invocation& call, const import_flags& flags) {
 
 // ---- what is declared
 
-std::optional<declared_kind> declared_kind_of(const std::string& collection) {
-    if (collection == "tenants") return declared_kind::tenant;
-    if (collection == "jobtypes") return declared_kind::job_type;
-    if (collection == "schedules") return declared_kind::schedule;
-    return std::nullopt;
-}
-
-expected<std::string> document_from_line(const std::string& line, declared_kind kind) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
+// What a line declares, as YAML. Nothing: the type that `serve --dev` declares by itself, and nobody else may.
+expected<std::optional<std::string>> document_from_line(std::string_view line, declared_kind kind) {
+    const auto object = parse_json(line, {.size_max = limits::document_size_max});
+    if (!object) return tl::unexpected(object.error());
     const auto text = [&](const char* name) {
-        const bool there = object.is_object() && object.contains(name) && object[name].is_string();
-        return there ? object[name].get<std::string>() : std::string{};
+        const bool there = object->is_object() && object->contains(name) && (*object)[name].is_string();
+        return there ? (*object)[name].get<std::string>() : std::string{};
     };
-    if (text("name").empty() || !object.contains("spec"))
+    if (text("name").empty() || !object->contains("spec"))
         return fail(errc::invalid_argument, "the line must be an object with \"name\" and \"spec\"");
     if (!text("kind").empty() && text("kind") != to_string(kind))
         return fail(errc::invalid_argument,
                     "\"kind\" is " + text("kind") + ", not " + std::string{to_string(kind)});
+    nlohmann::json spec = (*object)["spec"];
+    if (spec.is_object() && spec.contains("argv_from_payload")) return std::optional<std::string>{};
     client::declared_view view{.kind = std::string{to_string(kind)}, .name = text("name")};
-    nlohmann::json spec = object["spec"];
     if (spec.is_object()) spec["name"] = view.name; // as it is stored
     view.spec = spec.dump();
-    return document_of(view, kind).map([](const declared_document& d) { return to_yaml(d); });
-}
-
-// The type that `serve --dev` declares by itself, and nobody else may.
-bool is_of_development(const std::string& line) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
-    return object.is_object() && object.contains("spec") && object["spec"].is_object() &&
-           object["spec"].contains("argv_from_payload");
+    return document_of(view, kind).map([](const declared_document& d) { return std::optional{to_yaml(d)}; });
 }
 
 // Why a line was not taken; nothing: it was. A line is a call: one that is wrong keeps no other from being
@@ -168,12 +159,12 @@ exit_status import_declared(invocation& call, const import_flags& flags, declare
     while (const auto line = reader.next()) {
         const auto json = lines.read(line->text);
         if (json && !*json) continue;
-        if (json && is_of_development(**json)) {
+        const auto yaml = json ? document_from_line(**json, kind) : tl::unexpected(json.error());
+        if (yaml && !*yaml) {
             ++counts.passed_over;
             continue;
         }
-        const auto yaml = json ? document_from_line(**json, kind) : tl::unexpected(json.error());
-        const auto why = yaml ? declare(node, *yaml, line->number, counts) : std::optional{yaml.error()};
+        const auto why = yaml ? declare(node, **yaml, line->number, counts) : std::optional{yaml.error()};
         if (!why) continue;
         ++counts.refused;
         const exit_status status = call.refuse(*why, "line " + std::to_string(line->number));
@@ -183,7 +174,7 @@ exit_status import_declared(invocation& call, const import_flags& flags, declare
 }
 
 exit_status run_import(invocation& call, const import_flags& flags) {
-    const auto kind = declared_kind_of(flags.collection);
+    const auto kind = kind_of(flags.collection);
     if (kind && (!flags.tenant.empty() || flags.with_ended))
         return call.misused("--tenant and --with-ended are for jobs");
     if (const auto there = try_login(flags.connection); !there) return call.refuse(there.error());

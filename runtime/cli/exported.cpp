@@ -9,7 +9,6 @@
 #include "runtime/cli/job_line.hpp"
 #include "runtime/cli/job_output.hpp"
 #include "runtime/cli/output.hpp"
-#include "schema/labels.hpp"
 
 namespace coppice::cli {
 namespace {
@@ -37,29 +36,10 @@ std::string payload_json(std::string payload) {
     return json::accept(payload) ? payload : json_string(payload);
 }
 
-std::string labels_object(const std::vector<std::string>& labels) {
-    json_object o;
-    for (const std::string& label : labels) {
-        const std::string_view name = label_name(label);
-        o.text(name, std::string_view{label}.substr(std::min(name.size() + 1, label.size())));
-    }
-    return o.done();
-}
-
-std::string ids_array(const std::vector<job_id>& ids) {
-    std::vector<std::string> texts;
-    for (const job_id& id : ids) texts.push_back(to_string(id));
-    return json_texts(texts);
-}
-
 std::string cell_of(const std::string& value) {
     if (value == "null") return {};
     if (!value.starts_with('"')) return value;
     return json::parse(value).get<std::string>();
-}
-
-tl::unexpected<failure> wrong_member(std::string_view member, const std::string& what) {
-    return fail(errc::invalid_argument, "\"" + std::string{member} + "\" " + what);
 }
 
 // Where an exported job stood, from its line.
@@ -79,8 +59,8 @@ expected<exported_state> state_of(const json& object) {
     if (!found.id.empty() && !job_id::parse(found.id)) return wrong_member("id", "is no job's id");
     const std::string word = text("status");
     if (word.empty()) return found;
-    for (std::size_t i = 0; i < job_state_count; ++i)
-        if (to_string(static_cast<job_state>(i)) == word) found.state = static_cast<job_state>(i);
+    for (const job_state each : all_job_states)
+        if (to_string(each) == word) found.state = each;
     if (!found.state) return wrong_member("status", "is no state: \"" + word + "\"");
     if (const std::string due = text("due_at"); !due.empty()) {
         const auto time = parse_rfc3339(due);
@@ -124,9 +104,9 @@ export_row row_of(const client::job_view& job) {
             {"key", text_or_null(job.idempotency_key)},
             {"submitter", text_or_null(job.submitter)},
             {"traceparent", text_or_null(job.traceparent)},
-            {"after", ids_array(job.after)},
+            {"after", ids_json(job.after)},
             {"anyway", job.run_anyway ? "true" : "false"},
-            {"labels", labels_object(job.labels)},
+            {"labels", labels_json(job.labels)},
             {"error", job.error.code == errc::ok ? "null" : json_failure(job.error)},
             {"result_size", std::to_string(job.result_size)},
             {"payload", payload_json(job.payload)}};
@@ -163,18 +143,13 @@ expected<std::optional<client::job_spec>> job_from_line(std::string_view line, c
         return wrong_member("after",
                             "names jobs that this one waits for, and which are others here: submit it as a graph");
     // What is left is a line as `job submit -f` takes it.
-    json rest = json::object();
+    json_object rest;
     for (const auto& [name, value] : object->items())
-        if (!value.is_null() && name != "payload" && !(was->state && name == "after") &&
+        if (!value.is_null() && !(was->state && name == "after") &&
             std::ranges::find(outcome_members, name) == outcome_members.end())
-            rest[name] = value;
-    auto spec = parse_job_line(rest.dump());
+            rest.raw(name, name == "payload" ? std::string{raw_member(line, name)} : value.dump());
+    auto spec = parse_job_line(rest.done());
     if (!spec) return tl::unexpected(std::move(spec.error()));
-    spec->payload = raw_member(line, "payload");
-    if (spec->payload == "null") spec->payload.clear(); // which is what stands for it, and what CSV has
-    if (spec->payload.size() > limits::payload_size_max)
-        return fail(errc::payload_too_large, std::to_string(spec->payload.size()) + " bytes, at most " +
-                                                 std::to_string(limits::payload_size_max));
     if (!tenant.empty()) spec->tenant = tenant;
     if (spec->idempotency_key.empty() && !was->id.empty()) spec->idempotency_key = "import:" + was->id;
     if (was->state == job_state::SCHEDULED && was->due != never) spec->not_before = was->due;

@@ -10,12 +10,8 @@ namespace {
 
 using nlohmann::json;
 
-tl::unexpected<failure> wrong(std::string_view member, const std::string& what) {
-    return fail(errc::invalid_argument, "\"" + std::string{member} + "\" " + what);
-}
-
 expected<void> take_text(const json& value, std::string_view member, std::string& to) {
-    if (!value.is_string()) return wrong(member, "must be a string, not " + excerpt(value));
+    if (!value.is_string()) return wrong_member(member, "must be a string, not " + excerpt(value));
     to = value.get<std::string>();
     return {};
 }
@@ -25,38 +21,40 @@ expected<void> take_priority(const json& value, int& to) {
         to = value.get<int>();
         return {};
     }
-    return wrong("priority", "must be a whole number from 1 (first) to 5, not " + excerpt(value));
+    return wrong_member("priority", "must be a whole number from 1 (first) to 5, not " + excerpt(value));
 }
 
 expected<void> take_parents(const json& value, std::vector<job_id>& to) {
-    if (!value.is_array()) return wrong("after", "must be a list of jobs' ids, not " + excerpt(value));
+    if (!value.is_array()) return wrong_member("after", "must be a list of jobs' ids, not " + excerpt(value));
     for (const json& each : value) {
-        if (!each.is_string()) return wrong("after", "must be a list of jobs' ids, and holds " + excerpt(each));
+        if (!each.is_string())
+            return wrong_member("after", "must be a list of jobs' ids, and holds " + excerpt(each));
         const auto id = parse_parent(each.get_ref<const std::string&>());
-        if (!id) return wrong("after", id.error().detail);
+        if (!id) return wrong_member("after", id.error().detail);
         to.push_back(*id);
     }
     return {};
 }
 
 expected<void> take_delay(const json& value, milliseconds& to) {
-    if (!value.is_string()) return wrong("delay", "must be a duration such as \"90s\", not " + excerpt(value));
+    if (!value.is_string())
+        return wrong_member("delay", "must be a duration such as \"90s\", not " + excerpt(value));
     const auto delay = parse_delay(value.get_ref<const std::string&>());
-    if (!delay) return wrong("delay", delay.error().detail);
+    if (!delay) return wrong_member("delay", delay.error().detail);
     to = *delay;
     return {};
 }
 
 expected<void> take_flag(const json& value, std::string_view member, bool& to) {
-    if (!value.is_boolean()) return wrong(member, "must be true or false, not " + excerpt(value));
+    if (!value.is_boolean()) return wrong_member(member, "must be true or false, not " + excerpt(value));
     to = value.get<bool>();
     return {};
 }
 
 expected<void> take_labels(const json& value, std::vector<std::string>& to) {
-    if (!value.is_object()) return wrong("labels", "must be names and their values, not " + excerpt(value));
+    if (!value.is_object()) return wrong_member("labels", "must be names and their values, not " + excerpt(value));
     for (const auto& [name, each] : value.items()) {
-        if (!each.is_string()) return wrong("labels", "has values that are texts; one is " + excerpt(each));
+        if (!each.is_string()) return wrong_member("labels", "has values that are texts; one is " + excerpt(each));
         to.push_back(name + "=" + each.get_ref<const std::string&>());
     }
     return {};
@@ -73,8 +71,9 @@ expected<void> take_member(const std::string& name, const json& value, client::j
     if (name == "traceparent") return take_text(value, name, to.traceparent);
     if (name == "labels") return take_labels(value, to.labels);
     if (name == "payload") return {};
-    return wrong(name, "is not known here; known are tenant, type, payload, key, priority, after, anyway, delay, "
-                       "traceparent, labels");
+    return wrong_member(name,
+                        "is not known here; known are tenant, type, payload, key, priority, after, anyway, delay, "
+                        "traceparent, labels");
 }
 
 // Beyond the string that begins at `at`.
@@ -109,6 +108,10 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
 }
 
 } // namespace
+
+tl::unexpected<failure> wrong_member(std::string_view member, const std::string& what) {
+    return fail(errc::invalid_argument, "\"" + std::string{member} + "\" " + what);
+}
 
 std::string_view raw_member(std::string_view object, std::string_view name) {
     std::size_t at = skip_space(object, skip_space(object, 0) + 1);
@@ -148,7 +151,7 @@ expected<client::job_spec> parse_job_line(std::string_view line) {
     client::job_spec spec;
     for (const auto& [name, value] : object->items())
         if (auto taken = take_member(name, value, spec); !taken) return tl::unexpected(std::move(taken.error()));
-    if (spec.type.empty()) return wrong("type", "is missing");
+    if (spec.type.empty()) return wrong_member("type", "is missing");
     spec.payload = raw_member(line, "payload");
     if (spec.payload.size() > limits::payload_size_max)
         return fail(errc::payload_too_large, std::to_string(spec.payload.size()) + " bytes, at most " +

@@ -19,6 +19,9 @@ namespace coppice::cli {
 // invalid_argument, with a detail that names the member.
 expected<client::job_spec> parse_job_line(std::string_view line);
 
+// invalid_argument: "\"member\" what".
+tl::unexpected<failure> wrong_member(std::string_view member, const std::string& what);
+
 // The parts that flags and lines share; the detail names neither flag nor member.
 expected<job_id> parse_parent(std::string_view text);
 expected<milliseconds> parse_delay(std::string_view text);

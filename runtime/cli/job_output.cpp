@@ -30,21 +30,6 @@ std::string history_json(const std::vector<client::attempt_end>& history) {
     return json_array(items);
 }
 
-std::string ids_json(const std::vector<job_id>& ids) {
-    std::vector<std::string> items;
-    for (const job_id& id : ids) items.push_back(json_string(to_string(id)));
-    return json_array(items);
-}
-
-std::string labels_json(const std::vector<std::string>& labels) {
-    json_object o;
-    for (const std::string& label : labels) {
-        const std::string_view name = label_name(label);
-        o.text(name, std::string_view{label}.substr(std::min(label.size(), name.size() + 1)));
-    }
-    return o.done();
-}
-
 std::string percent(double fraction) {
     return std::to_string(std::lround(std::clamp(fraction, 0.0, 1.0) * 100)) + "%";
 }
@@ -57,6 +42,21 @@ std::string error_text(const client::job_view& job) {
 }
 
 } // namespace
+
+std::string ids_json(const std::vector<job_id>& ids) {
+    std::vector<std::string> texts;
+    for (const job_id& id : ids) texts.push_back(to_string(id));
+    return json_texts(texts);
+}
+
+std::string labels_json(const std::vector<std::string>& labels) {
+    json_object o;
+    for (const std::string& label : labels) {
+        const std::string_view name = label_name(label);
+        o.text(name, std::string_view{label}.substr(std::min(label.size(), name.size() + 1)));
+    }
+    return o.done();
+}
 
 std::string_view state_word(job_state s) { return is_known(s) ? to_string(s) : std::string_view{"unknown"}; }
 

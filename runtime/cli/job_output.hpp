@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "runtime/cli/output.hpp"
 #include "runtime/client/values.hpp"
@@ -22,5 +23,7 @@ std::string job_description(const client::job_view& job);
 std::string job_summary(const client::job_view& job);
 
 std::string_view state_word(job_state s);
+std::string ids_json(const std::vector<job_id>& ids);
+std::string labels_json(const std::vector<std::string>& labels); // {"name": "value"}, of "name=value"
 
 } // namespace coppice::cli
