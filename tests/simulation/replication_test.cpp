@@ -61,10 +61,7 @@ BOOST_AUTO_TEST_CASE(nodes_of_two_versions_hold_a_shard_together_and_are_compare
     sim_client client{c, shard, {}, {}, {}};
     client.declare();
     const auto submit_some = [&] {
-        for (int i = 0; i < 50; ++i) {
-            client.submit();
-            c.run(1000);
-        }
+        client.submit_some();
         c.run(second_us);
     };
     const auto restart = [&](node_id id, std::uint64_t layout) {
@@ -135,13 +132,7 @@ BOOST_AUTO_TEST_CASE(a_replica_that_cannot_erase_its_rows_takes_nothing_until_it
     BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 10 * second_us));
     sim_client client{c, shard, {}, {}, {}};
     client.declare();
-    const auto submit_some = [&] {
-        for (int i = 0; i < 50; ++i) {
-            client.submit();
-            c.run(1000);
-        }
-    };
-    submit_some();
+    client.submit_some();
     const node_id victim{c.primary_of(shard)->id.value % 3 + 1};
     c.crash(victim);
     auto& disk = *c.at(victim).data;
@@ -152,11 +143,11 @@ BOOST_AUTO_TEST_CASE(a_replica_that_cannot_erase_its_rows_takes_nothing_until_it
     }
     disk.full = true;
     c.start(victim);
-    submit_some();
+    client.submit_some();
     c.run(2 * second_us);
     BOOST_TEST(!all_in_sync(c, shard, 3));
     disk.full = false;
-    submit_some();
+    client.submit_some();
     BOOST_REQUIRE(c.run_until([&] { return all_in_sync(c, shard, 3); }, 20 * second_us));
     c.run(second_us);
     BOOST_TEST(client.missing() == 0U);

@@ -39,6 +39,12 @@ struct sim_client {
         propose({tenant_op{.spec = {.name = "acme", .types = {"*"}}}, type_op{.spec = build}}, false);
     }
     void submit() { propose({submit_op{.job = ids.next(to_ms(c.now()), shard, tenant_id{1}, 7)}}); }
+    void submit_some() {
+        for (int i = 0; i < 50; ++i) {
+            submit();
+            c.run(1000);
+        }
+    }
     std::size_t missing() {
         auto* primary = c.primary_of(shard);
         std::size_t count = 0;

@@ -279,10 +279,9 @@ BOOST_AUTO_TEST_CASE(log_lines_are_bounded_by_bytes_where_their_type_says_so) {
     BOOST_TEST_CONTEXT("COPPICE_SEED=" << seed) {
         at_work w;
         job_type_spec spec;
-        spec.name = "build";
         spec.logs = {.lines = 40, .bytes = 200};
-        w.run({type_op{.version = 2, .spec = spec}});
-        const job_id id = w.submit({.job = w.new_id(), .version = 2});
+        w.redeclare(spec);
+        const job_id id = w.submit_now();
         std::uint64_t newest = 0;
         for (int round = 0; round < 300; ++round) {
             report_op r;
@@ -311,10 +310,9 @@ BOOST_AUTO_TEST_CASE(log_lines_are_bounded_by_bytes_where_their_type_says_so) {
 BOOST_AUTO_TEST_CASE(the_newest_line_is_kept_though_it_alone_is_too_large) {
     at_work w;
     job_type_spec spec;
-    spec.name = "build";
     spec.logs = {.lines = 40, .bytes = 3};
-    w.run({type_op{.version = 2, .spec = spec}});
-    const job_id id = w.submit({.job = w.new_id(), .version = 2});
+    w.redeclare(spec);
+    const job_id id = w.submit_now();
     w.report(id, outcome::NONE, {.lines = {1, 2, 3}});
     BOOST_TEST(w.rows(table::logs) == 1U);
     BOOST_TEST(w.rows(table::logs, keys::log(id, 1, 3)) == 1U);
