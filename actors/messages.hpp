@@ -75,6 +75,8 @@ struct deadline_wanted {
 };
 // The shard looks at its deadlines; sent to itself.
 struct shard_wake {};
+// Attempts are old enough for their job actors; sent to itself.
+struct growth_due {};
 // The results of a start's parents are there now, or why they are not; the batch has that start alone. To itself.
 struct start_completed {
     std::shared_ptr<const batch_output> batch;
@@ -144,6 +146,8 @@ template <>
 struct allowed_unsafe_message_type<coppice::deadline_wanted> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::shard_wake> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::growth_due> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::start_completed> : std::true_type {};
 template <>

@@ -4,14 +4,12 @@
 #include <caf/send.hpp>
 #include <unordered_set>
 
+#include "actors/jobs/job_growth.hpp"
 #include "actors/jobs/running_attempts.hpp"
 #include "actors/journal/entry_builder.hpp"
 
 namespace coppice {
 namespace {
-
-using shard_pointer = shard_handle::stateful_pointer<shard_state>;
-using shard_options_ptr = std::shared_ptr<const shard_options>;
 
 constexpr milliseconds shard_retry_pause{500};
 constexpr std::size_t lost_per_proposal = 1000;
@@ -38,130 +36,29 @@ void set_deadline(shard_pointer self, const shard_options& options, const attemp
     arrange_wake(self, options);
 }
 
-void wake_overdue(shard_pointer self, const shard_options& options) {
+void wake_overdue(shard_pointer self, const shard_options_ptr& options) {
     shard_state& s = self->state;
     s.wake_at = never;
-    const instant now = options.clock();
+    const instant now = options->clock();
     while (!s.deadlines.empty() && s.deadlines.begin()->first <= now) {
         const attempt_ref ref = s.deadlines.begin()->second;
         s.deadlines.erase(s.deadlines.begin());
         auto& live = s.live.at(ref);
         live.deadline = never;
-        if (live.actor)
+        if (live.actor) {
             self->send(live.actor, deadline_reached{});
-        else // its actor is being started: look again soon
-            set_deadline(self, options, ref, now + shard_retry_pause);
+        } else { // look again, lest its actor can't be started
+            live.overdue = true;
+            set_deadline(self, *options, ref, now + shard_retry_pause);
+            grow_now(self, options, live.watch->tenant, {ref});
+        }
     }
-    arrange_wake(self, options);
-}
-
-// ---- job actors
-// ---------------------------------------------------------------------------------------------------
-
-void forget(shard_pointer self, const attempt_ref& ref) {
-    shard_state& s = self->state;
-    const auto found = s.live.find(ref);
-    if (found == s.live.end()) return;
-    if (found->second.deadline != never) s.deadlines.erase({found->second.deadline, ref});
-    s.live.erase(found);
+    arrange_wake(self, *options);
 }
 
 executor_handle executor_of(const shard_state& s, worker_id worker) {
     const auto found = s.executors.find(worker);
     return found == s.executors.end() ? executor_handle{} : found->second;
-}
-
-void job_actor_started(shard_pointer self, const attempt_ref& ref, const started_child& child) {
-    shard_state& s = self->state;
-    const auto found = s.live.find(ref);
-    if (found == s.live.end()) return;
-    found->second.starting = false;
-    if (child.handle) {
-        found->second.actor = caf::actor_cast<job_handle>(child.handle);
-        if (found->second.cancelled) self->send(found->second.actor, attempt_cancelled{ref});
-        if (found->second.over) self->send(found->second.actor, attempt_over{ref});
-    }
-    if (found->second.over) forget(self, ref);
-}
-
-void grow(shard_pointer self, tenant_id tenant, std::vector<attempt_ref> refs);
-
-void grown(shard_pointer self, tenant_id tenant, const caf::actor& supervisor, std::span<const attempt_ref> refs,
-           const started_children& started) {
-    const auto found = self->state.tenants.find(tenant);
-    if (found == self->state.tenants.end() || found->second.supervisor != supervisor)
-        return; // it gave up meanwhile
-    found->second.growing = false;
-    for (std::size_t i = 0; i < refs.size(); ++i) job_actor_started(self, refs[i], started.results[i]);
-    grow(self, tenant, std::exchange(found->second.waiting, {}));
-}
-
-// Grows the job actors of these attempts under their tenant's supervisor, one request at a time: what ends while it
-// waits its turn needs no actor any more. So actors do not pile up behind jobs that are quicker than they.
-void grow(shard_pointer self, tenant_id tenant, std::vector<attempt_ref> refs) {
-    shard_state& s = self->state;
-    auto& subtree = s.tenants.at(tenant);
-    if (subtree.growing) {
-        std::ranges::move(refs, std::back_inserter(subtree.waiting));
-        return;
-    }
-    start_children request;
-    std::erase_if(refs, [&](const attempt_ref& ref) { return !s.live.contains(ref); });
-    if (refs.empty()) return;
-    for (const attempt_ref& ref : refs) {
-        auto& live = s.live.at(ref);
-        live.starting = true;
-        request.batch.push_back({"job-" + to_string(ref.job), live.watch});
-    }
-    subtree.growing = true;
-    self->request(subtree.supervisor, caf::infinite, std::move(request))
-        .then([self, tenant, supervisor = subtree.supervisor,
-               refs](const started_children& started) { grown(self, tenant, supervisor, refs, started); },
-              [](const caf::error&) {}); // its end is seen by the monitor, which grows the subtree anew
-}
-
-void tenant_started(shard_pointer self, tenant_id tenant, const started_children& started) {
-    shard_state& s = self->state;
-    const auto found = s.tenants.find(tenant);
-    if (found == s.tenants.end()) return;
-    const started_child& child = started.results.front();
-    if (!child.handle) throw std::runtime_error("no supervisor for a tenant: " + to_string(child.why));
-    found->second.supervisor = child.handle;
-    self->monitor(child.handle);
-    grow(self, tenant, std::exchange(found->second.waiting, {}));
-}
-
-// Sees to it that the attempts of `tenant` get their actors; starts the tenant's supervisor when it has none.
-void grow_under(shard_pointer self, const shard_options_ptr& options, tenant_id tenant, const std::string& name,
-                std::vector<attempt_ref> refs) {
-    shard_state& s = self->state;
-    const auto [found, is_new] = s.tenants.try_emplace(tenant);
-    if (found->second.supervisor) return grow(self, tenant, std::move(refs));
-    std::ranges::move(refs, std::back_inserter(found->second.waiting));
-    if (!is_new) return;
-    self->request(options->tenants.handle(), caf::infinite, start_children{{{name, std::any{}}}})
-        .then([self, tenant](const started_children& started) { tenant_started(self, tenant, started); });
-}
-
-// A tenant's supervisor gave up: its job actors are gone with it, the attempts are not. Grow them again.
-void tenant_down(shard_pointer self, const shard_options_ptr& options, const caf::down_msg& down) {
-    shard_state& s = self->state;
-    for (auto& [tenant, subtree] : s.tenants) {
-        if (!subtree.supervisor || subtree.supervisor.address() != down.source) continue;
-        const tenant_id id = tenant;
-        s.tenants.erase(id);
-        std::vector<attempt_ref> refs;
-        std::string name;
-        for (auto& [ref, live] : s.live) {
-            if (live.watch->tenant != id) continue;
-            live.actor = nullptr;
-            live.starting = false;
-            name = live.watch->tenant_name;
-            refs.push_back(ref);
-        }
-        if (!refs.empty()) grow_under(self, options, id, name, std::move(refs));
-        return;
-    }
 }
 
 void watch_attempt(shard_pointer self, const shard_options& options, std::shared_ptr<attempt_watch> watch) {
@@ -243,10 +140,7 @@ void start_attempts(shard_pointer self, const shard_options_ptr& options,
         else
             self->send(self, worker_expired{worker});
     }
-    for (auto& [tenant, refs] : by_tenant) {
-        const std::string& name = s.live.at(refs.front()).watch->tenant_name;
-        grow_under(self, options, tenant, name, std::move(refs));
-    }
+    for (auto& [tenant, refs] : by_tenant) grow_later(self, options, tenant, std::move(refs));
 }
 
 void end_attempts(shard_pointer self, const batch_output& batch) {
@@ -261,17 +155,22 @@ void end_attempts(shard_pointer self, const batch_output& batch) {
             continue;
         }
         if (found->second.actor) self->send(found->second.actor, attempt_over{end.ref});
-        forget(self, end.ref);
+        forget_attempt(s, end.ref);
     }
 }
 
-void cancel_attempts(shard_pointer self, const batch_output& batch) {
+void cancel_attempts(shard_pointer self, const shard_options_ptr& options, const batch_output& batch) {
+    std::unordered_map<tenant_id, std::vector<attempt_ref>> without_actor;
     for (const cancel_effect& cancel : batch.cancels) {
         const auto found = self->state.live.find(cancel.ref);
         if (found == self->state.live.end()) continue;
         found->second.cancelled = true;
-        if (found->second.actor) self->send(found->second.actor, attempt_cancelled{cancel.ref});
+        if (found->second.actor)
+            self->send(found->second.actor, attempt_cancelled{cancel.ref});
+        else
+            without_actor[cancel.tenant].push_back(cancel.ref);
     }
+    for (auto& [tenant, refs] : without_actor) grow_now(self, options, tenant, std::move(refs));
 }
 
 void adopt_attempts(shard_pointer self, const batch_output& batch) {
@@ -355,8 +254,7 @@ void rebuild(shard_pointer self, const shard_options_ptr& options) {
         by_tenant[tenant->id].push_back(r.ref);
         watch_attempt(self, *options, std::move(watch));
     }
-    for (auto& [tenant, refs] : by_tenant)
-        grow_under(self, options, tenant, s.book.tenant(tenant)->spec.name, std::move(refs));
+    for (auto& [tenant, refs] : by_tenant) grow_now(self, options, tenant, std::move(refs));
     for (const worker_id worker : absent)
         self->delayed_send(self, is_local(worker) ? options->local_grace : options->reattach_grace,
                            worker_expired{worker});
@@ -396,13 +294,13 @@ supervisor_spec shard_tree(const shard_options& scheduler, const std::shared_ptr
 shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, shard_options given) {
     const auto options = std::make_shared<const shard_options>(std::move(given));
     self->state.card = std::move(card);
-    self->set_down_handler([self, options](const caf::down_msg& down) { tenant_down(self, options, down); });
+    self->set_down_handler([self, options](const caf::down_msg& down) { regrow_tenant(self, options, down); });
     rebuild(self, options);
     return {
         [self, options](const committed& message) {
             adopt_attempts(self, *message.what);
             end_attempts(self, *message.what);
-            cancel_attempts(self, *message.what);
+            cancel_attempts(self, options, *message.what);
             start_attempts(self, options, message.what);
             if (options->results.drop && !message.what->dropped_results.empty())
                 options->results.drop(message.what->dropped_results);
@@ -417,7 +315,9 @@ shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, sh
         },
         [self](const attempt_heard& message) {
             const auto found = self->state.live.find(message.ref);
-            if (found != self->state.live.end() && found->second.actor) self->send(found->second.actor, message);
+            if (found == self->state.live.end()) return;
+            found->second.heard = true;
+            if (found->second.actor) self->send(found->second.actor, message);
         },
         [self](const job_up& message) {
             const auto found = self->state.live.find(message.ref);
@@ -432,7 +332,8 @@ shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, sh
             if (found == self->state.live.end()) return;
             if (const auto executor = executor_of(self->state, found->second.worker)) self->send(executor, message);
         },
-        [self, options](shard_wake) { wake_overdue(self, *options); },
+        [self, options](shard_wake) { wake_overdue(self, options); },
+        [self, options](growth_due) { grow_due(self, options); },
         [self, options](const start_completed& message) { start_complete(self, *options, message); },
     };
 }

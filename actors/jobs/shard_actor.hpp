@@ -1,8 +1,9 @@
 // The shard's scheduler as an actor: carries out what commits ask for. It hands started attempts to their
-// executors, grows a job actor for each under its tenant's supervisor, wakes them at their deadlines, and passes on
-// ends and cancels. All of it is rebuilt from the running rows when it starts.
+// executors, grows a job actor for each that lasts under its tenant's supervisor (job_growth.hpp), wakes them at
+// their deadlines, and passes on ends and cancels. All of it is rebuilt from the running rows when it starts.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -20,6 +21,7 @@ struct shard_options {
     relay_ptr tenants; // a dynamic supervisor; a child for each tenant: the dynamic supervisor of its job actors
     milliseconds reattach_grace = limits::worker_reattach_grace; // for the workers of an earlier life
     milliseconds local_grace{0}; // for executors of nodes: on a node alone they ended with the earlier life
+    milliseconds grow_after{50}; // how long an attempt goes on before it has a job actor
     result_port results;         // empty: no result store
 };
 
@@ -33,17 +35,25 @@ struct shard_state {
         bool growing = false;             // it is starting job actors
         std::vector<attempt_ref> waiting; // to be grown next
     };
+    struct young_attempts {
+        instant due; // for their actors
+        tenant_id tenant;
+        std::vector<attempt_ref> refs;
+    };
     struct live_attempt {
         attempt_watch_ptr watch;
         worker_id worker; // who runs it now
-        job_handle actor; // null: being started, or waiting for it
+        job_handle actor; // null: too young, being started, or waiting for it
         instant deadline = never;
         bool starting = false; // its supervisor is asked for the actor
         bool over = false;     // it ended while its actor was being started
         bool cancelled = false;
+        bool heard = false;   // its worker said that it lives
+        bool overdue = false; // a deadline passed while it had no actor
     };
     std::unordered_map<worker_id, executor_handle> executors;
     std::unordered_map<tenant_id, tenant_subtree> tenants;
+    std::deque<young_attempts> young; // in order of `due`
     std::unordered_map<attempt_ref, live_attempt> live;
     std::set<std::pair<instant, attempt_ref>> deadlines;
     instant wake_at = never;

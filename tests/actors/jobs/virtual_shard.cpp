@@ -53,11 +53,12 @@ void worker_session_link::close(milliseconds grace) {
     caf::anon_send(shard, executor_down{worker, grace});
 }
 
-virtual_shard::virtual_shard(const std::vector<job_type_spec>& types, backoff_spec job_actor_backoff) {
+virtual_shard::virtual_shard(const std::vector<job_type_spec>& types, backoff_spec job_actor_backoff,
+                             milliseconds grow_after) {
     supervision s = *environment;
     s.wall_clock = [this] { return now(); };
     environment = std::make_shared<const supervision>(std::move(s));
-    grow(tree(job_actor_backoff));
+    grow(tree(job_actor_backoff, grow_after));
     std::vector<op> ops{tenant_op{.tenant = tenant_id{1}, .spec = {.name = "acme", .types = {"*"}}},
                         tenant_op{.tenant = tenant_id{2}, .spec = {.name = "bolt", .types = {"*"}}}};
     for (const job_type_spec& type : types) {
@@ -75,7 +76,7 @@ virtual_shard::~virtual_shard() {
 }
 
 // The order of runtime/node/node_tree.cpp, with `workers` for what is outside.
-supervisor_spec virtual_shard::tree(backoff_spec job_actor_backoff) {
+supervisor_spec virtual_shard::tree(backoff_spec job_actor_backoff, milliseconds grow_after) {
     const auto clock = [this] { return now(); };
     const auto journal_clock = [this] {
         if (fault == journal_fault::before_commit) {
@@ -90,8 +91,12 @@ supervisor_spec virtual_shard::tree(backoff_spec job_actor_backoff) {
                                  .on_commit = [this](const commit_report& report) { note(report); }};
     const auto jobs = std::make_shared<const job_actor_options>(
         job_actor_options{port(), shard.as<shard_handle>(), data.get(), clock, true, job_actor_backoff});
-    const shard_options scheduler{
-        .data = data.get(), .shard = test_shard, .journal = port(), .clock = clock, .tenants = tenants};
+    const shard_options scheduler{.data = data.get(),
+                                  .shard = test_shard,
+                                  .journal = port(),
+                                  .clock = clock,
+                                  .tenants = tenants,
+                                  .grow_after = grow_after};
     return {.strategy = strategy::rest_for_one,
             .intensity = {10, milliseconds{60'000}},
             .children = {

@@ -54,7 +54,9 @@ enum class journal_fault { none, before_commit, after_commit };
 
 struct virtual_shard : virtual_node {
     // Tenants 1 "acme" and 2 "bolt" may submit all types; types are numbered from 1.
-    explicit virtual_shard(const std::vector<job_type_spec>& types, backoff_spec job_actor_backoff = {});
+    // Attempts have their job actors at once, unless `grow_after` says otherwise.
+    explicit virtual_shard(const std::vector<job_type_spec>& types, backoff_spec job_actor_backoff = {},
+                           milliseconds grow_after = {});
     ~virtual_shard();
 
     // ---- time, and who runs next
@@ -107,7 +109,7 @@ struct virtual_shard : virtual_node {
 
   private:
     journal_port port() const { return {journal.as<journal_handle>(), gate}; }
-    supervisor_spec tree(backoff_spec job_actor_backoff);
+    supervisor_spec tree(backoff_spec job_actor_backoff, milliseconds grow_after);
     void note(const commit_report& report);
 
     std::vector<std::string> type_names_;
