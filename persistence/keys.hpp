@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "persistence/tables.hpp"
+#include "schema/big_endian.hpp"
 #include "schema/ids.hpp"
 
 namespace coppice {
@@ -14,10 +15,10 @@ namespace coppice {
 template <std::size_t Size>
 class basic_key {
   public:
-    basic_key& u8(std::uint8_t v) { return be(v, 1); }
-    basic_key& u16(std::uint16_t v) { return be(v, 2); }
-    basic_key& u32(std::uint32_t v) { return be(v, 4); }
-    basic_key& u64(std::uint64_t v) { return be(v, 8); }
+    basic_key& u8(std::uint8_t v) { return number(v); }
+    basic_key& u16(std::uint16_t v) { return number(v); }
+    basic_key& u32(std::uint32_t v) { return number(v); }
+    basic_key& u64(std::uint64_t v) { return number(v); }
     basic_key& id(const job_id& v) { return raw(std::as_bytes(std::span{v.bytes})); }
     basic_key& raw(bytes_view v) {
         assert(size_ + v.size() <= data_.size());
@@ -29,10 +30,11 @@ class basic_key {
     operator bytes_view() const { return view(); } // NOLINT: a key is used where its bytes are
 
   private:
-    basic_key& be(std::uint64_t v, std::size_t width) {
-        assert(size_ + width <= data_.size());
-        for (std::size_t i = width; i-- > 0; v >>= 8) data_[size_ + i] = static_cast<std::byte>(v & 0xff);
-        size_ += width;
+    template <class Number>
+    basic_key& number(Number v) {
+        assert(size_ + sizeof v <= data_.size());
+        store_big_endian(data_.data() + size_, v);
+        size_ += sizeof v;
         return *this;
     }
     std::array<std::byte, Size> data_;
@@ -44,25 +46,25 @@ using row_key = basic_key<64>; // holds the longest key of any table but those t
 class key_reader {
   public:
     explicit key_reader(bytes_view v) : rest_(v) {}
-    std::uint8_t u8() { return static_cast<std::uint8_t>(be(1)); }
-    std::uint16_t u16() { return static_cast<std::uint16_t>(be(2)); }
-    std::uint32_t u32() { return static_cast<std::uint32_t>(be(4)); }
-    std::uint64_t u64() { return be(8); }
+    std::uint8_t u8() { return number<std::uint8_t>(); }
+    std::uint16_t u16() { return number<std::uint16_t>(); }
+    std::uint32_t u32() { return number<std::uint32_t>(); }
+    std::uint64_t u64() { return number<std::uint64_t>(); }
     job_id id() {
-        const std::uint64_t high = be(8);
-        return job_id::from_halves(high, be(8));
+        const std::uint64_t high = u64();
+        return job_id::from_halves(high, u64());
     }
     bool ok() const { return ok_; }
 
   private:
-    std::uint64_t be(std::size_t width) {
-        if (rest_.size() < width) {
+    template <class Number>
+    Number number() {
+        if (rest_.size() < sizeof(Number)) {
             ok_ = false;
             return 0;
         }
-        std::uint64_t v = 0;
-        for (std::size_t i = 0; i < width; ++i) v = v << 8 | static_cast<std::uint64_t>(rest_[i]);
-        rest_ = rest_.subspan(width);
+        const auto v = load_big_endian<Number>(rest_.data());
+        rest_ = rest_.subspan(sizeof(Number));
         return v;
     }
     bytes_view rest_;

@@ -14,24 +14,7 @@ int hex_digit(char c) {
     return -1;
 }
 
-void store_be64(std::uint8_t* to, std::uint64_t value) {
-    for (int i = 7; i >= 0; --i, value >>= 8) to[i] = static_cast<std::uint8_t>(value);
-}
-
-std::uint64_t load_be64(const std::uint8_t* from) {
-    std::uint64_t value = 0;
-    for (int i = 0; i < 8; ++i) value = value << 8 | from[i];
-    return value;
-}
-
 } // namespace
-
-job_id job_id::from_halves(std::uint64_t high, std::uint64_t low) {
-    job_id id;
-    store_be64(id.bytes.data(), high);
-    store_be64(id.bytes.data() + 8, low);
-    return id;
-}
 
 job_id job_id::make(std::uint64_t time_ms, shard_id shard, tenant_id tenant, std::uint64_t counter) {
     const std::uint64_t high = time_ms << 16 | std::uint64_t{7} << 12 | (shard.value & 0xfffU);
@@ -39,9 +22,6 @@ job_id job_id::make(std::uint64_t time_ms, shard_id shard, tenant_id tenant, std
                               (counter & counter_mask);
     return from_halves(high, low);
 }
-
-std::uint64_t job_id::high() const { return load_be64(bytes.data()); }
-std::uint64_t job_id::low() const { return load_be64(bytes.data() + 8); }
 
 std::optional<job_id> job_id::parse(std::string_view text) {
     if (text.size() != 36) return std::nullopt;

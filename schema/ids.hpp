@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/big_endian.hpp"
+
 namespace coppice {
 
 template <class Tag, class Rep>
@@ -60,16 +62,26 @@ struct job_id {
     // Accepts the canonical 36 characters only, lower or upper case, version 7.
     static std::optional<job_id> parse(std::string_view text);
     // The two halves as big-endian numbers: how an id travels in Cap'n Proto.
-    static job_id from_halves(std::uint64_t high, std::uint64_t low);
+    static job_id from_halves(std::uint64_t high, std::uint64_t low) {
+        job_id id;
+        store_big_endian(id.bytes.data(), high);
+        store_big_endian(id.bytes.data() + 8, low);
+        return id;
+    }
 
-    std::uint64_t high() const;
-    std::uint64_t low() const;
+    std::uint64_t high() const { return load_big_endian<std::uint64_t>(bytes.data()); }
+    std::uint64_t low() const { return load_big_endian<std::uint64_t>(bytes.data() + 8); }
     std::uint64_t time_ms() const { return high() >> 16; }
     shard_id shard() const { return {static_cast<std::uint16_t>(high() & 0xfff)}; }
     tenant_id tenant() const { return {static_cast<std::uint32_t>((low() >> 38) & 0xffffff)}; }
     bool is_nil() const { return high() == 0 && low() == 0; }
 
-    auto operator<=>(const job_id&) const = default;
+    // As the bytes compare, a half at a time.
+    bool operator==(const job_id& other) const { return high() == other.high() && low() == other.low(); }
+    std::strong_ordering operator<=>(const job_id& other) const {
+        const auto by_high = high() <=> other.high();
+        return by_high != 0 ? by_high : low() <=> other.low();
+    }
 };
 
 std::string to_string(const job_id& id);
