@@ -171,6 +171,7 @@ struct TypeRow {
   slots @25 :UInt16;         # of one worker, that a job of it takes; 0: one
   logLines @26 :UInt32;      # kept of an attempt, the newest; 0: as many as there may be
   logBytes @27 :UInt64;      # of their texts together; 0: no bound
+  workersStickyHard @28 :Bool; # and none but that one, while it takes work
 }
 
 struct IdempotencyRow {

@@ -73,7 +73,8 @@ void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::B
     if (!spec.workers.require.empty())
         write_texts(spec.workers.require,
                     row.initWorkersRequire(static_cast<unsigned>(spec.workers.require.size())));
-    row.setWorkersSticky(spec.workers.sticky);
+    row.setWorkersSticky(spec.workers.sticky != stickiness::none);
+    row.setWorkersStickyHard(spec.workers.sticky == stickiness::hard);
     if (!spec.workers.prefer.empty())
         write_texts(spec.workers.prefer, row.initWorkersPrefer(static_cast<unsigned>(spec.workers.prefer.size())));
 }

@@ -52,11 +52,18 @@ struct unique_spec {
     bool operator==(const unique_spec&) const = default;
 };
 
+// Whether a job is for the worker that ran the last one with the same concurrency.by: its key's home.
+enum class stickiness : std::uint8_t {
+    none,
+    soft, // before all others, if it has a slot
+    hard, // for it alone, as long as it is attached and takes work
+};
+
 // Which workers are to run it, by the labels that they attach with.
 struct workers_spec {
     std::vector<std::string> require; // all of these
     std::vector<std::string> prefer;  // of those that could, the ones with more of these come first
-    bool sticky = false;              // before all, the one that ran the last job of the same concurrency.by
+    stickiness sticky = stickiness::none;
     bool operator==(const workers_spec&) const = default;
 };
 

@@ -1,10 +1,12 @@
 // Where the jobs of a key ran last, so that the next one finds what that worker still has: a cache, a checkout, a
-// connection. A hint: forgotten when there are too many, and of no weight when that worker is gone or busy.
+// connection. Those that started longest ago are forgotten when there are too many: of the last
+// limits::key_homes_max / 2 keys all are known. In memory: a machine that is made anew knows those of what runs.
 //
 // Pure; not thread-safe.
 #pragma once
 
 #include <unordered_map>
+#include <utility>
 
 #include "actors/jobs/key_lanes.hpp"
 #include "schema/ids.hpp"
@@ -16,14 +18,16 @@ class key_homes {
   public:
     // 0: nowhere yet.
     worker_id find(type_id type, key_lanes::key key) const {
-        const auto found = homes_.find({type, key});
-        return found == homes_.end() ? worker_id{} : found->second;
+        const place of{type, key};
+        if (const auto found = recent_.find(of); found != recent_.end()) return found->second;
+        const auto found = older_.find(of);
+        return found == older_.end() ? worker_id{} : found->second;
     }
     void started(type_id type, key_lanes::key key, worker_id at) {
-        if (homes_.size() >= limits::key_homes_max && !homes_.contains({type, key})) homes_.clear();
-        homes_[{type, key}] = at;
+        if (recent_.size() >= limits::key_homes_max / 2) older_ = std::exchange(recent_, {});
+        recent_[{type, key}] = at;
     }
-    std::size_t size() const { return homes_.size(); }
+    std::size_t size() const { return recent_.size() + older_.size(); }
 
   private:
     struct place {
@@ -34,7 +38,7 @@ class key_homes {
     struct hash {
         std::size_t operator()(const place& p) const { return p.key ^ (std::uint64_t{p.type.value} << 40); }
     };
-    std::unordered_map<place, worker_id, hash> homes_;
+    std::unordered_map<place, worker_id, hash> recent_, older_;
 };
 
 } // namespace coppice

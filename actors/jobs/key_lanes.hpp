@@ -8,8 +8,13 @@
 //     queue:  a1 a2 a3 | a4 b1 ...    a's key is full, and the queue was read up to the bar
 //     lanes:  a: a1 a2 a3             next: a4 would join its lane, b1 may start
 //
+// A lane may wait for one worker alone, its home, which has no slot for it (wait_for). All that wait for the same
+// one are looked at again, in their order, when it may have: `look_again_at`. Until then they cost nothing, however
+// many they are.
+//
 // Invariants: every waiting job up to `read_to` is in its key's lane; a lane that may start now and holds a job is
-// in `open`; one that holds jobs and that only its rate keeps from it is in `shut`, by the time at which it opens.
+// in `open`, or in `at_home` of its home; one that holds jobs and that only its rate keeps from it is in `shut`, by
+// the time at which it opens. A home is in `roomy` only if lanes are at it.
 //
 // A cache of the tables and of this primary's starts: rates are metered in memory. Pure; not thread-safe.
 #pragma once
@@ -19,6 +24,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "actors/jobs/job_type_spec.hpp"
 #include "schema/ids.hpp"
@@ -38,6 +44,7 @@ class key_lanes {
         key of = 0;
     };
 
+    // Whoever waited for one worker waits for any.
     void set_bounds(const concurrency_spec& bounds, instant now);
 
     // A job began to wait; waits no more.
@@ -53,22 +60,33 @@ class key_lanes {
     bool may_start(key of, instant now) const;
     void set_aside(const waiting& job, instant now);
 
-    // The first job that was set aside and may start now.
+    // The job's key waits for this worker alone, which has no slot for it now; for any one again.
+    void wait_for(const waiting& job, worker_id home, instant now);
+    void wait_for_any(key of, instant now);
+    // The worker may have slots again, or be gone.
+    void look_again_at(worker_id home);
+    // Those that keys wait for.
+    std::vector<worker_id> homes() const;
+
+    // The first job that was set aside and may start now, as far as is known here.
     std::optional<waiting> first_open(instant now);
     // When a lane opens that only its rate holds now.
     std::optional<instant> opens_at() const;
     // How many jobs wait that may not start; none when any of those that were read may.
-    std::size_t shut_out() const { return open_.empty() ? aside_ : 0; }
+    std::size_t shut_out() const { return open_.empty() && roomy_.empty() ? aside_ : 0; }
 
   private:
     struct lane {
         std::uint32_t running = 0;
         start_meter meter;
         std::set<place> jobs;
-        std::optional<place> open;   // as it stands in `open_`
+        worker_id home{};            // the only one that its jobs may start at; 0: any
+        std::optional<place> open;   // as it stands in `open_`, or in `at_home_` of its home
         std::optional<instant> shut; // as it stands in `shut_`, or, when it holds no job, in `fading_`
     };
     bool has_room(const lane& l) const { return bounds_.running_max == 0 || l.running < bounds_.running_max; }
+    void enter_open(key of, lane& l);
+    void leave_open(key of, lane& l);
     // Puts the lane where it belongs after a change of it; forgets one of which nothing is to be known.
     void settle(key of, lane& l, instant now);
     void open_due(std::set<std::pair<instant, key>>& held, instant now);
@@ -76,7 +94,10 @@ class key_lanes {
     concurrency_spec bounds_;
     place read_to_;
     std::unordered_map<key, lane> lanes_;
-    std::set<std::pair<place, key>> open_;
+    using in_order = std::set<std::pair<place, key>>;
+    in_order open_;
+    std::unordered_map<worker_id, in_order> at_home_;
+    std::set<worker_id> roomy_; // homes whose first lane was not refused since they changed
     std::set<std::pair<instant, key>> shut_;
     std::set<std::pair<instant, key>> fading_; // nothing waits or runs, but their meters still count
     std::size_t aside_ = 0;

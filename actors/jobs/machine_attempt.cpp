@@ -42,7 +42,7 @@ expected<std::uint32_t> shard_machine::start(const job_id& id, worker_id worker)
     save(c);
     write_running(c, key);
     gates_started(c, key);
-    if (c.type->spec.workers.sticky) homes_.started(c.type->id, key, worker);
+    note_home(*c.type, key, worker);
     share_.started(c.tenant->id, slots);
     out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
     return slots;
@@ -355,7 +355,9 @@ void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     save(c);
     out_->changes.push_back({c.id, c.type->id, job_state::RUNNING, job_state::RUNNING, c.row.getRevision()});
     out_->adopts.push_back({{c.id, a.getAttempt()}, worker_id{a.getWorker()}});
-    write_running(c, key_of(c));
+    const key_lanes::key key = key_of(c);
+    write_running(c, key);
+    note_home(*c.type, key, worker_id{a.getWorker()});
 }
 
 } // namespace coppice

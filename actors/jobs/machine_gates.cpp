@@ -55,7 +55,9 @@ void shard_machine::count_keys(read_tables& from, std::optional<type_id> only) {
         const tenant_id t{k.u32()};
         const auto row = read_running_.read(r->value);
         const type_entry* y = book_.type(type_id{row.getType()});
-        if (y != nullptr && y->keyed() && y->id == only.value_or(y->id)) lanes_of(t, *y).runs(row.getLimitKey());
+        if (y == nullptr || !y->keyed() || y->id != only.value_or(y->id)) continue;
+        lanes_of(t, *y).runs(row.getLimitKey());
+        note_home(*y, row.getLimitKey(), worker_id{row.getWorker()});
     }
 }
 
@@ -80,6 +82,23 @@ void shard_machine::key_running_anew(const type_entry& y) {
     count_keys(*t_, y.id);
 }
 
+void shard_machine::note_home(const type_entry& y, key_lanes::key key, worker_id worker) {
+    if (y.spec.workers.sticky != stickiness::none) homes_.started(y.id, key, worker);
+}
+
+// Whether its key may start nowhere but at a worker that has no slot for it; then it is set aside.
+bool shard_machine::waits_for_home(const key_lanes::waiting& job, const tenant_entry& t, const type_entry& y) {
+    if (y.spec.workers.sticky != stickiness::hard) return false;
+    key_lanes& lanes = lanes_of(t.id, y);
+    const worker_id home = homes_.find(y.id, job.of);
+    const auto room = pool_.room_at(home, {y.id, t.id, y.spec.slots});
+    if (room == slot_pool::room::never) lanes.wait_for_any(job.of, now_);
+    if (room != slot_pool::room::later) return false;
+    lanes.wait_for(job, home, now_);
+    gates_.wait_for(home, t.id, y.id);
+    return true;
+}
+
 // Whether the tenant's rate lets it start one more now.
 bool shard_machine::rate_allows(const tenant_entry& t) {
     const instant free_at = gates_.free_at(t.id, t.spec.rate);
@@ -100,19 +119,20 @@ std::optional<key_lanes::place> shard_machine::first_with_room(const tenant_entr
     for (;;) {
         const auto open = lanes.first_open(now_);
         const auto next = next_unread(prefix, lanes.read_to());
-        if (!next || (open && open->at < next->at)) {
-            if (open) return open->at;
+        if (!next && !open) {
             if (const auto then = lanes.opens_at()) gates_.held_until(*then);
             return std::nullopt;
         }
-        const key_lanes::key key = key_of_queued(*next, y);
-        if (lanes.may_start(key, now_)) return next->at;
+        const bool is_unread = next && (!open || next->at < open->at);
+        const key_lanes::waiting job = is_unread ? key_lanes::waiting{next->at, key_of_queued(*next, y)} : *open;
         if (looks_left_ == 0) {
             out_->starts_left = true; // go on reading in the next batch
             return std::nullopt;
         }
+        const bool may_start = !is_unread || lanes.may_start(job.of, now_);
+        if (may_start && !waits_for_home(job, t, y)) return job.at;
         --looks_left_;
-        lanes.set_aside({next->at, key}, now_);
+        if (!may_start) lanes.set_aside(job, now_);
     }
 }
 

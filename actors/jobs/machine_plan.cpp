@@ -15,6 +15,7 @@ void shard_machine::plan(std::size_t most) {
     std::size_t bytes = 0;
     looks_left_ = limits::key_looks_max;
     pool_.keep_none();
+    for (const worker_id each : pool_.take_changed()) gates_.look_again_at(each);
     while (pool_.has_free()) {
         // Those passed over are first in turn order, since nobody's turn moves forward here.
         const auto& turns = share_.turns();
@@ -57,7 +58,8 @@ bool shard_machine::start_next(tenant_id id) {
 // Where the last job of its key ran, when its type wants the next one there; 0: nowhere.
 worker_id shard_machine::home_of(type_id type, const job_id& job) {
     const type_entry& y = *book_.type(type);
-    const auto stored = y.spec.workers.sticky ? t_->get(table::jobs, keys::job(job)) : std::nullopt;
+    const auto stored =
+        y.spec.workers.sticky != stickiness::none ? t_->get(table::jobs, keys::job(job)) : std::nullopt;
     return stored ? homes_.find(type, key_of(job, y, read_job_.read(*stored))) : worker_id{};
 }
 
@@ -102,9 +104,12 @@ shard_machine::waiting_work shard_machine::unserved(std::size_t tenants_max) con
         for (const auto& [type, counts] : t->second.types) {
             const auto y = book_.types().find(type);
             if (y == book_.types().end() || y->second.spec.paused || !y->second.may_run_one_more()) continue;
+            const std::uint32_t slots = y->second.spec.slots;
             const key_lanes* lanes = y->second.keyed() ? gates_.find(turn.tenant, type) : nullptr;
             if (counts.in(job_state::QUEUED) > (lanes != nullptr ? lanes->shut_out() : 0))
-                found.push_back({type, turn.tenant, y->second.spec.slots});
+                found.push_back({type, turn.tenant, slots});
+            if (lanes == nullptr) continue;
+            for (const worker_id home : lanes->homes()) found.push_back({type, turn.tenant, slots, home});
         }
     }
     return found;

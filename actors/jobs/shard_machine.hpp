@@ -289,6 +289,8 @@ class shard_machine {
     void key_running_anew(const type_entry& y);
     bool rate_allows(const tenant_entry& t);
     void gates_started(cell& c, key_lanes::key key);
+    void note_home(const type_entry& y, key_lanes::key key, worker_id worker);
+    bool waits_for_home(const key_lanes::waiting& job, const tenant_entry& t, const type_entry& y);
     std::optional<key_lanes::place> first_with_room(const tenant_entry& t, const type_entry& y);
     std::optional<queued> next_unread(const row_key& prefix, const key_lanes::place& read_to);
 

@@ -1,6 +1,7 @@
 #include "actors/jobs/slot_pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace coppice {
 
@@ -9,9 +10,22 @@ template <class Change>
 void slot_pool::change(worker_id id, Change&& how) {
     const auto found = workers_.find(id);
     if (found == workers_.end()) return;
-    free_ -= found->second.free();
-    how(found->second);
-    free_ += found->second.free();
+    worker& w = found->second;
+    const std::uint32_t before = w.free();
+    how(w);
+    free_ += w.free();
+    free_ -= before;
+    if (w.free() > before || w.draining) note_changed(id, w);
+}
+
+void slot_pool::note_changed(worker_id id, worker& w) {
+    if (!std::exchange(w.changed, true)) changed_.push_back(id);
+}
+
+std::vector<worker_id> slot_pool::take_changed() {
+    for (const worker_id id : changed_)
+        if (const auto found = workers_.find(id); found != workers_.end()) found->second.changed = false;
+    return std::exchange(changed_, {});
 }
 
 bool slot_pool::has_all(const worker& w, const demand& wanted) {
@@ -57,6 +71,7 @@ void slot_pool::detach(worker_id id) {
     free_ -= found->second.free();
     for (auto& [type, of] : by_type_) std::erase_if(of.members, [&](const member& m) { return m.id == id; });
     if (found->second.used > 0) absent_[id] = found->second.used;
+    note_changed(id, found->second);
     workers_.erase(found);
 }
 
@@ -116,6 +131,19 @@ bool slot_pool::could_run(const wish& by) const {
     return found != by_type_.end() && std::ranges::any_of(found->second.members, [&](const member& m) {
                return is_open_to(m.id, workers_.at(m.id), by);
            });
+}
+
+slot_pool::room slot_pool::room_at(worker_id id, const wish& by) const {
+    const worker* w = find(id);
+    if (w == nullptr || w->draining || !w->serves(by.tenant) ||
+        std::ranges::find(w->types, by.type) == w->types.end())
+        return room::never;
+    return is_open_to(id, *w, by) ? room::now : room::later;
+}
+
+void slot_pool::keep_none() {
+    if (const auto found = workers_.find(kept_); found != workers_.end()) note_changed(kept_, found->second);
+    kept_ = worker_id{};
 }
 
 bool slot_pool::keep_one_for(const wish& by) {

@@ -31,7 +31,8 @@ class slot_pool {
         std::uint32_t large_starts = 0; // of jobs that took several slots
         bool draining = false;
         std::uint64_t grant = 0; // the word that gave it its slots, when shards share them
-        bool silent = false; // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
+        bool silent = false;  // an attempt's heartbeat stopped: no more work until it attaches or is offered anew
+        bool changed = false; // is among those of take_changed
         std::uint32_t free() const { return draining || silent || used >= slots ? 0 : slots - used; }
         bool serves(tenant_id t) const { return tenant == tenant_id{} || tenant == t; }
     };
@@ -57,6 +58,7 @@ class slot_pool {
     void resolve(Find&& find) {
         by_type_.clear();
         for (auto& [id, w] : workers_) {
+            note_changed(id, w);
             w.types.clear();
             for (const auto& name : w.type_names)
                 if (const std::optional<demand> wanted = find(name, is_local(id)); wanted && has_all(w, *wanted)) {
@@ -79,6 +81,7 @@ class slot_pool {
         type_id type{};
         tenant_id tenant{};
         std::uint32_t slots = 1;
+        worker_id only{}; // of this worker; 0: of any
     };
     // A worker with that many free, and not kept: `first`, if it is one; of the others those with most preferred
     // labels, in turn. They are taken.
@@ -87,11 +90,17 @@ class slot_pool {
     void take_from(worker_id id, std::uint32_t slots = 1);
     void release(worker_id id, std::uint32_t slots = 1);
     bool could_run(const wish& w) const;
+    // Whether this very worker has the slots now, may have them later, or takes no such work any more.
+    enum class room : std::uint8_t { now, later, never };
+    room room_at(worker_id id, const wish& w) const;
+    // Of which worker room_at may say something else than before, since the last call: slots came free, it came,
+    // went or was kept no longer.
+    std::vector<worker_id> take_changed();
     // Keeps the worker that lacks fewest for it: nothing else takes of it, so that its slots come free one by one
     // for this wish, which jobs of one slot would otherwise keep from it for ever. Not when none has that many, nor
     // when one is kept already.
     bool keep_one_for(const wish& w);
-    void keep_none() { kept_ = worker_id{}; }
+    void keep_none();
     worker_id kept() const { return kept_; }
     const worker* find(worker_id id) const;
     const std::unordered_map<worker_id, worker>& workers() const { return workers_; }
@@ -117,12 +126,14 @@ class slot_pool {
     void add_member(worker_id id, const worker& w, const demand& wanted);
     template <class Change>
     void change(worker_id id, Change&& how);
+    void note_changed(worker_id id, worker& w);
 
     std::unordered_map<worker_id, worker> workers_;
     std::unordered_map<worker_id, std::uint32_t> absent_; // slots that workers hold which are not attached; never 0
     std::unordered_map<type_id, members_of_type> by_type_;
     std::uint64_t free_ = 0;
     worker_id kept_{}; // for a job that needs more slots than it has free
+    std::vector<worker_id> changed_;
 };
 
 } // namespace coppice

@@ -42,6 +42,15 @@ class start_gates {
             if (of.second == y) l.set_bounds(bounds, now);
     }
 
+    // Keys of these wait for slots of this worker, until it has some or is gone: key_lanes::wait_for.
+    void wait_for(worker_id home, tenant_id t, type_id y) { waiting_at_[home].insert({t, y}); }
+    void look_again_at(worker_id home) {
+        const auto found = waiting_at_.extract(home);
+        if (!found) return;
+        for (const auto& [t, y] : found.mapped())
+            if (key_lanes* lanes = find(t, y)) lanes->look_again_at(home);
+    }
+
     // Something that a rate alone holds may start then; the earliest of a batch.
     void held_until(instant then) { opens_ = opens_ == never ? then : std::min(opens_, then); }
     void forget_opens() { opens_ = never; }
@@ -50,6 +59,7 @@ class start_gates {
   private:
     std::unordered_map<tenant_id, start_meter> meters_;
     std::map<std::pair<tenant_id, type_id>, key_lanes> lanes_;
+    std::unordered_map<worker_id, std::set<std::pair<tenant_id, type_id>>> waiting_at_;
     instant opens_ = never;
 };
 

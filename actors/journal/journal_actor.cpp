@@ -86,11 +86,13 @@ journal_handle::behavior_type journal_actor(pointer self, tree_handle card, jour
         },
         [self, ready, changed](const worker_draining& message) {
             self->state.commits->machine().drain_worker(message.worker);
+            self->state.capacity_changed = true; // what was for this worker alone may go elsewhere
             changed();
             ready();
         },
         [self, ready, changed](const worker_detached& message) {
             self->state.commits->machine().detach_worker(message.worker);
+            self->state.capacity_changed = true;
             changed();
             ready();
         },

@@ -182,7 +182,10 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.spec.paused = row.getPaused();
     y.spec.concurrency = {std::string{view(row.getKeyField())}, row.getKeyRunningMax(),
                           read_rate(row.getKeyRate())};
-    y.spec.workers = {texts_of(row.getWorkersRequire()), texts_of(row.getWorkersPrefer()), row.getWorkersSticky()};
+    y.spec.workers = {texts_of(row.getWorkersRequire()), texts_of(row.getWorkersPrefer()),
+                      !row.getWorkersSticky()      ? stickiness::none
+                      : row.getWorkersStickyHard() ? stickiness::hard
+                                                   : stickiness::soft};
     y.spec.logs = {};
     if (row.getLogLines() > 0) y.spec.logs.lines = std::min(row.getLogLines(), logs_spec{}.lines);
     y.spec.logs.bytes = row.getLogBytes();

@@ -28,12 +28,12 @@ void answer_readers(replica_journal_state& s) {
 }
 
 // The most slots at once that waiting work lacks, and that this executor, all of it, would have; 0: none lacks any.
-std::uint32_t needed_of(const shard_machine::waiting_work& work, const slot_pool::worker& w) {
+std::uint32_t needed_of(const shard_machine::waiting_work& work, worker_id id, const slot_pool::worker& w) {
     std::uint32_t most = 0;
     if (w.draining || w.silent) return most;
     for (const slot_pool::wish& each : work)
         if (each.slots > std::max(most, w.free()) && each.slots <= w.total && w.serves(each.tenant) &&
-            std::ranges::find(w.types, each.type) != w.types.end())
+            (each.only == worker_id{} || each.only == id) && std::ranges::find(w.types, each.type) != w.types.end())
             most = each.slots;
     return most;
 }
@@ -54,7 +54,8 @@ void tell_slots(replica_journal_state& s, const replica_journal_options& options
         const auto work = slot.machine.unserved(limits::slots_tenants_looked_at);
         slots_seen news{id, {}};
         for (const auto& [worker, w] : slot.machine.pool().workers()) {
-            const seen_slots seen{worker, w.grant, std::max(w.slots, w.used), needed_of(work, w), w.large_starts};
+            const seen_slots seen{worker, w.grant, std::max(w.slots, w.used), needed_of(work, worker, w),
+                                  w.large_starts};
             const auto [told, is_new] = s.told.try_emplace({id, worker}, seen);
             if (!is_new && told->second == seen) continue;
             told->second = seen;

@@ -105,7 +105,8 @@ ordered_json to_object(const job_type_spec& spec) {
     if (!spec.concurrency.by.empty()) object["concurrency"] = to_object(spec.concurrency);
     if (!spec.workers.require.empty()) object["workers"]["require"] = spec.workers.require;
     if (!spec.workers.prefer.empty()) object["workers"]["prefer"] = spec.workers.prefer;
-    if (spec.workers.sticky) object["workers"]["sticky"] = true;
+    if (spec.workers.sticky == stickiness::soft) object["workers"]["sticky"] = true;
+    if (spec.workers.sticky == stickiness::hard) object["workers"]["sticky"] = "hard";
     if (spec.logs.lines != logs_spec{}.lines) object["logs"]["lines"] = spec.logs.lines;
     if (spec.logs.bytes > 0) object["logs"]["bytes"] = spec.logs.bytes;
     if (spec.unique) object["unique"] = to_object(*spec.unique);

@@ -265,8 +265,14 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
     fields.mapping("workers", [&](field_reader& workers) {
         read_labels(workers, "require", spec.workers.require);
         read_labels(workers, "prefer", spec.workers.prefer);
-        if (workers.boolean("sticky", spec.workers.sticky) && spec.workers.sticky && spec.concurrency.by.empty())
+        workers.choice<stickiness>(
+            "sticky", spec.workers.sticky,
+            {{"false", stickiness::none}, {"true", stickiness::soft}, {"hard", stickiness::hard}});
+        if (spec.workers.sticky != stickiness::none && spec.concurrency.by.empty())
             workers.error("sticky", "goes with concurrency.by, whose jobs are to run where the last one did");
+        if (spec.workers.sticky == stickiness::hard && spec.slots > 1)
+            workers.error("sticky",
+                          "hard goes with slots: 1; that many free at once might never come at one worker");
     });
     fields.mapping("logs", [&](field_reader& logs) {
         logs.integer("lines", spec.logs.lines, 1, static_cast<std::uint32_t>(limits::log_lines_per_attempt_max));

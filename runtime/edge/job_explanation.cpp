@@ -102,7 +102,11 @@ class explanation {
         if (said_.empty())
             say("no bound holds it: it waits for its turn and " +
                 (y.slots == 1 ? "a free slot" : std::to_string(y.slots) + " free slots at once") +
-                " of a worker for \"" + y.name + "\"" + labels_wanted(y));
+                " of a worker for \"" + y.name + "\"" + labels_wanted(y) +
+                (y.workers.sticky == stickiness::hard
+                     ? "; while the worker takes work that ran the last job with its \"" + y.concurrency.by +
+                           "\", of that one alone"
+                     : ""));
         const tally before = ahead();
         if (before.count > 0) say(before.text() + " jobs of its tenant and type are before it in the queue");
         if (starts_.per_second > 0)

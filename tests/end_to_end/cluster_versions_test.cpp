@@ -45,7 +45,8 @@ BOOST_AUTO_TEST_CASE(what_an_older_node_does_not_know_is_refused_until_it_is_upg
     BOOST_REQUIRE(c.all_in_sync(3));
     c.kill(2, SIGKILL);
     make_older(c, 3,
-               {std::string{feature::job_slots}, std::string{feature::log_bounds}, std::string{feature::repairs}});
+               {std::string{feature::job_slots}, std::string{feature::log_bounds}, std::string{feature::repairs},
+                std::string{feature::hard_sticky}});
     const auto apply = [&](const std::string& spec) {
         return c.run(0, {"apply", "-f",
                          c.files().write("type.yaml", "kind: JobType\nmetadata: {name: new}\nspec: {executor: "
@@ -58,6 +59,8 @@ BOOST_AUTO_TEST_CASE(what_an_older_node_does_not_know_is_refused_until_it_is_upg
     BOOST_TEST(eventually([&] { return refuses(apply("slots: 2"), feature::job_slots); }), apply("slots: 2").err);
     BOOST_TEST(refuses(apply("logs: {lines: 10}"), feature::log_bounds));
     BOOST_TEST(refuses(apply("concurrency: {by: k, running_max: 1}, workers: {sticky: true}"), feature::repairs));
+    BOOST_TEST(
+        refuses(apply("concurrency: {by: k, running_max: 1}, workers: {sticky: hard}"), feature::hard_sticky));
     const std::vector<std::string> submit{"job", "submit", "--tenant", "acme", "--type", "echo"};
     auto labelled = submit;
     labelled.insert(labelled.end(), {"--label", "a=b"});

@@ -7,7 +7,7 @@ namespace coppice::testing {
 namespace {
 
 struct sticky_world : world {
-    explicit sticky_world(bool sticky = true) {
+    explicit sticky_world(stickiness sticky = stickiness::soft, std::uint32_t slots = 10) {
         declare_usual();
         job_type_spec spec;
         spec.name = "build";
@@ -15,7 +15,7 @@ struct sticky_world : world {
         spec.concurrency.running_max = 2;
         spec.workers.sticky = sticky;
         run({type_op{.version = 2, .spec = spec}});
-        for (const std::uint64_t id : {1, 2, 3}) attach(worker_id{id}, {"build"}, 10);
+        for (const std::uint64_t id : {1, 2, 3}) attach(worker_id{id}, {"build"}, slots);
     }
     submit_op job_of(const std::string& customer) {
         submit_op s{.job = new_id(), .version = 2, .payload = R"({"customer":")" + customer + R"("})"};
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(the_next_job_of_a_key_runs_where_the_last_one_did) {
     for (const auto& [customer, home] : homes) used.insert(home);
     BOOST_TEST(used.size() == 3U);
     // Without it they go in turn.
-    sticky_world other(false);
+    sticky_world other(stickiness::none);
     const std::uint64_t first = other.home_of("a");
     BOOST_TEST(other.home_of("a") != first);
 }
@@ -70,14 +70,19 @@ BOOST_AUTO_TEST_CASE(a_replica_that_is_told_of_starts_knows_the_homes) {
     BOOST_TEST(w.home_of("a") == 3U);
 }
 
-BOOST_AUTO_TEST_CASE(homes_are_forgotten_when_they_are_too_many) {
+BOOST_AUTO_TEST_CASE(the_homes_of_the_keys_that_started_longest_ago_are_forgotten_when_they_are_too_many) {
     key_homes homes;
-    for (std::uint64_t key = 0; key < limits::key_homes_max + 10; ++key)
+    constexpr std::uint64_t most = limits::key_homes_max, known = most / 2;
+    for (std::uint64_t key = 0; key < 3 * most; ++key) {
         homes.started(type_id{1}, key, worker_id{key + 1});
-    BOOST_TEST(homes.size() == 10U);
-    BOOST_TEST((homes.find(type_id{1}, limits::key_homes_max + 1) == worker_id{limits::key_homes_max + 2}));
+        homes.started(type_id{1}, most * 10, worker_id{7}); // one that is used all the time
+    }
+    BOOST_TEST(homes.size() <= most);
+    for (std::uint64_t key = 3 * most - known + 1; key < 3 * most; ++key)
+        if (homes.find(type_id{1}, key) != worker_id{key + 1}) BOOST_FAIL("not known: " << key);
+    BOOST_TEST((homes.find(type_id{1}, most * 10) == worker_id{7}));
     BOOST_TEST((homes.find(type_id{1}, 1) == worker_id{}));
-    BOOST_TEST((homes.find(type_id{2}, limits::key_homes_max + 1) == worker_id{}));
+    BOOST_TEST((homes.find(type_id{2}, 3 * most - 1) == worker_id{}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

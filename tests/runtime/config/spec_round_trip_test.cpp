@@ -172,12 +172,13 @@ class spec_maker {
         if (spec.executor != executor_kind::http) spec.timeouts.heartbeat = milliseconds{below(3) * 1000};
         spec.result_bytes_max = below(limits::result_stored_size_max + 1);
         spec.running_max = static_cast<std::uint32_t>(below(limits::running_declared_max));
-        spec.slots = static_cast<std::uint32_t>(1 + below(limits::job_slots_max));
+        if (below(2) == 0) spec.slots = static_cast<std::uint32_t>(1 + below(limits::job_slots_max));
         if (below(2) == 0) {
             spec.concurrency.by = "field " + text();
             spec.concurrency.running_max = static_cast<std::uint32_t>(1 + below(limits::running_declared_max));
             if (below(2) == 0) spec.concurrency.rate = rate();
-            if (spec.executor == executor_kind::worker) spec.workers.sticky = below(2) == 0;
+            if (spec.executor == executor_kind::worker)
+                spec.workers.sticky = static_cast<stickiness>(below(spec.slots == 1 ? 3 : 2));
         }
         if (below(2) == 0) {
             unique_spec& unique = spec.unique.emplace();
