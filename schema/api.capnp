@@ -127,6 +127,23 @@ struct Event {
   code @6 :UInt16;
 }
 
+struct Evidence {
+  # Who did what, and what came of it; written in the commit that it speaks of, never changed.
+  shard @0 :UInt16;
+  sequence @1 :UInt64;        # in its shard, from 1, without gaps
+  atUs @2 :Int64;
+  kind @3 :Records.EvidenceRow.Kind;
+  tenant @4 :Text;            # empty: of none
+  job @5 :Id;                 # 0: of none
+  type @6 :Text;              # empty: of none, or one that is not declared any more
+  typeVersion @7 :UInt32;
+  state @8 :State;            # that the job is in, then
+  attempt @9 :UInt32;
+  code @10 :UInt16;           # why it failed, was cancelled or was refused
+  by @11 :Text;               # the subject of the token that did it, or that submitted the job
+  detail @12 :Text;           # what was changed, and the reason that was given
+}
+
 interface JobService {
   submit @0 (jobs :List(JobSpec)) -> (results :List(Submitted), failure :Failure);
   # One result a job, in order, after the commit of all. Each job stands for itself: one refused refuses no other.
@@ -220,6 +237,14 @@ interface JobService {
     hasPayload @1 :Bool;
     payload @2 :Data;         # JSON text, in place of the one that it has; empty stands for null
   }
+
+  evidence @16 (after :List(UInt64), limit :UInt32)
+      -> (rows :List(Evidence), last :List(UInt64), newest :List(UInt64), failure :Failure);
+  # Evidence beyond `after`, as much as there is, in order within each shard. `after`, `last` and `newest` are places as
+  # those of `follow`: a sequence for each shard; `last` is the next `after`, and when it has come to the `newest` of the
+  # first answer, everything was read that was there then. A page may have fewer rows than asked for, or none, before
+  # that. It is for roles that read evidence; a tenant's token sees its own. Errors: permission_denied; invalid_argument:
+  # more places than shards.
 }
 
 struct ScheduleView {

@@ -107,6 +107,20 @@ std::optional<place> read_place(const std::string& text) {
     return at;
 }
 
+// Its sequences, with commas between them.
+std::string text_of(const client::feed_place& at) {
+    std::string text;
+    for (const std::uint64_t each : at.sequences) text += (text.empty() ? "" : ",") + std::to_string(each);
+    return text;
+}
+
+client::feed_place place_from(const std::string& text) {
+    client::feed_place at;
+    std::istringstream from{text};
+    for (std::uint64_t each = 0; from >> each; from.ignore()) at.sequences.push_back(each);
+    return at;
+}
+
 class export_run {
   public:
     export_run(invocation& call, const export_flags& flags)
@@ -139,6 +153,24 @@ class export_run {
             if (auto written = write(page->events); !written) return call_.refuse(written.error());
             if (page->last == *from || !page->last.is_behind(*newest)) break;
             *from = page->last;
+        }
+        return end();
+    }
+
+    // From the first to that of this moment. It is never pruned, so an attempt that follows goes on by its
+    // sequences.
+    exit_status evidence() {
+        if (auto ready = begin(); !ready) return call_.refuse(ready.error());
+        client::feed_place from = place_from(at_.cursor);
+        std::optional<client::feed_place> newest;
+        while (!call_.con.out_closed()) {
+            const auto page = node_.read_evidence(from, limits::page_size_max);
+            if (!page) return call_.refuse(page.error());
+            if (!newest) newest = page->newest;
+            from = page->last;
+            at_.cursor = from.is_behind(*newest) ? text_of(from) : "";
+            if (auto written = write(page->rows); !written) return call_.refuse(written.error());
+            if (at_.cursor.empty()) break;
         }
         return end();
     }
@@ -221,6 +253,7 @@ exit_status run_export(invocation& call, const export_flags& flags) {
     export_run run(call, flags);
     if (is_jobs) return run.jobs(*filter);
     if (flags.collection == "events") return run.events();
+    if (flags.collection == "evidence") return run.evidence();
     return run.declared(kind_of(flags.collection).value());
 }
 
@@ -229,16 +262,18 @@ exit_status run_export(invocation& call, const export_flags& flags) {
 void add_export_command(const command_registry& commands) {
     auto flags = std::make_shared<export_flags>();
     auto* app = commands.root.add_subcommand(
-        "export", "Write jobs, events or what is declared as NDJSON or CSV, page by page, to stdout or a file");
-    app->add_option("COLLECTION", flags->collection, "jobs, events, tenants, jobtypes or schedules")
+        "export",
+        "Write jobs, events, evidence or what is declared as NDJSON or CSV, page by page, to stdout or a file");
+    app->add_option("COLLECTION", flags->collection, "jobs, events, evidence, tenants, jobtypes or schedules")
         ->required()
-        ->check(CLI::IsMember({"jobs", "events", "tenants", "jobtypes", "schedules"}));
+        ->check(CLI::IsMember({"jobs", "events", "evidence", "tenants", "jobtypes", "schedules"}));
     add_choice(*app, "--format", flags->format, {"ndjson", "csv"}, "ndjson (default) or csv, a row a line");
     app->add_option("--to", flags->to, "A file, which is there when it is whole (default: stdout)");
     add_filter_flags(*app, flags->filter);
     add_connection_flags(*app, flags->connection);
     teach(*app, {"coppice export jobs --tenant acme --since 7d --to acme.ndjson",
                  "coppice export jobs --status failed --format csv > failed.csv",
+                 "coppice export evidence | jq 'select(.kind == \"job_deleted\")'",
                  "coppice export tenants | coppice import tenants -f - --server other:7400"});
     commands.on_chosen(*app, "export", [flags](invocation& call) { return run_export(call, *flags); });
 }

@@ -122,6 +122,25 @@ export_row row_of(const client::event& event) {
             {"code", event.code == errc::ok ? "null" : json_string(to_string(event.code))}};
 }
 
+export_row row_of(const client::evidence& evidence) {
+    constexpr std::array<std::string_view, 7> kinds{"job_ended",  "job_refused", "tenant_refused", "job_deleted",
+                                                    "job_edited", "repaired",    "unknown"};
+    const bool has_job = !evidence.job.is_nil();
+    return {{"shard", std::to_string(evidence.shard)},
+            {"sequence", std::to_string(evidence.sequence)},
+            {"at", time_or_null(evidence.at)},
+            {"kind", json_string(kinds[static_cast<std::size_t>(evidence.kind)])},
+            {"tenant", text_or_null(evidence.tenant)},
+            {"job", has_job ? json_string(to_string(evidence.job)) : "null"},
+            {"type", text_or_null(evidence.type)},
+            {"type_version", std::to_string(evidence.type_version)},
+            {"status", has_job ? json_string(state_word(evidence.state)) : "null"},
+            {"attempt", std::to_string(evidence.attempt)},
+            {"code", evidence.code == errc::ok ? "null" : json_string(to_string(evidence.code))},
+            {"by", text_or_null(evidence.by)},
+            {"detail", text_or_null(evidence.detail)}};
+}
+
 export_row row_of(const client::declared_view& view) {
     return {{"kind", json_string(view.kind)},
             {"name", json_string(view.name)},

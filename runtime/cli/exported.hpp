@@ -23,6 +23,7 @@ std::string csv_titles(const export_row& row);
 
 export_row row_of(const client::job_view& job); // with its payload
 export_row row_of(const client::event& event);
+export_row row_of(const client::evidence& evidence);
 export_row row_of(const client::declared_view& view);
 
 // What is submitted for a line of an export of jobs, or for one as `job submit -f` takes it. Nothing: the job had

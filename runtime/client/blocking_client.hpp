@@ -58,6 +58,9 @@ class blocking_client {
     expected<event_page> follow(feed_place after, std::uint32_t limit, milliseconds timeout) {
         return run(client_.follow(std::move(after), limit, timeout));
     }
+    expected<evidence_page> read_evidence(feed_place after, std::uint32_t limit) {
+        return run(client_.read_evidence(std::move(after), limit));
+    }
     expected<feed_place> feed_position() { return run(client_.feed_position()); }
     expected<feed_place> feed_beginning() { return run(client_.feed_beginning()); }
     expected<std::vector<expected<job_end>>> wait_all(std::vector<job_id> ids, feed_place since,

@@ -255,6 +255,21 @@ kj::Promise<expected<event_page>> client::follow(feed_place after, std::uint32_t
     });
 }
 
+kj::Promise<expected<evidence_page>> client::read_evidence(feed_place after, std::uint32_t limit) {
+    return link_->call<evidence_page>(
+        repeat::safe, no_wait, [=](session& s) -> kj::Promise<expected<evidence_page>> {
+            if (!s.grant.may_jobs) return expected<evidence_page>(not_granted(s, "jobs"));
+            auto request = s.jobs.evidenceRequest();
+            write(request.initAfter(static_cast<unsigned>(after.sequences.size())), after);
+            request.setLimit(limit);
+            return request.send().then(
+                [](capnp::Response<api::JobService::EvidenceResults> r) -> expected<evidence_page> {
+                    if (auto ok = read(r.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
+                    return evidence_page{read_all<evidence>(r.getRows()), read(r.getLast()), read(r.getNewest())};
+                });
+        });
+}
+
 kj::Promise<expected<feed_place>> client::feed_position() {
     return link_->call<feed_place>(repeat::safe, no_wait, [](session& s) -> kj::Promise<expected<feed_place>> {
         if (!s.grant.may_jobs) return expected<feed_place>(not_granted(s, "jobs"));

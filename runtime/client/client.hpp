@@ -95,6 +95,9 @@ class client {
     // The place before the oldest event that is kept.
     kj::Promise<expected<feed_place>> feed_beginning();
 
+    // Evidence above `after`, at most `limit` rows, as api.capnp says; nothing waits.
+    kj::Promise<expected<evidence_page>> read_evidence(feed_place after, std::uint32_t limit);
+
     // Until every job has ended, one result each, in order; an id that is not a job of the token's gives
     // `not_found`. `since` is a feed_position() from before they were submitted: then no job is asked for one by
     // one, unless the feed no longer reaches back to it.

@@ -167,6 +167,37 @@ struct feed_place {
     bool operator==(const feed_place&) const = default;
 };
 
+struct evidence {
+    enum class what : std::uint8_t {
+        job_ended,
+        job_refused,
+        tenant_refused, // from then on: its queue was full
+        job_deleted,
+        job_edited,
+        repaired,
+        unknown, // of a newer node
+    };
+    std::uint16_t shard = 0;
+    std::uint64_t sequence = 0; // in its shard
+    instant at = never;
+    what kind = what::unknown;
+    std::string tenant; // empty: of none
+    job_id job;         // nil: of none
+    std::string type;
+    std::uint32_t type_version = 0;
+    job_state state = job_state::QUEUED;
+    std::uint32_t attempt = 0;
+    errc code = errc::ok;
+    std::string by;
+    std::string detail;
+};
+
+struct evidence_page {
+    std::vector<evidence> rows;
+    feed_place last;   // the next `after`
+    feed_place newest; // what there was when it was asked for
+};
+
 struct event_page {
     std::vector<event> events;
     feed_place last; // the next `after`

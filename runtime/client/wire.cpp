@@ -88,6 +88,24 @@ event read(api::Event::Reader e) {
             e.getAttempt(),  errc_from_number(e.getCode())};
 }
 
+evidence read(api::Evidence::Reader e) {
+    const auto kind = static_cast<std::uint16_t>(e.getKind());
+    const auto unknown = static_cast<std::uint16_t>(evidence::what::unknown);
+    return {.shard = e.getShard(),
+            .sequence = e.getSequence(),
+            .at = from_us(e.getAtUs()),
+            .kind = static_cast<evidence::what>(std::min(kind, unknown)),
+            .tenant = text_of(e.getTenant()),
+            .job = read(e.getJob()),
+            .type = text_of(e.getType()),
+            .type_version = e.getTypeVersion(),
+            .state = e.getState(),
+            .attempt = e.getAttempt(),
+            .code = errc_from_number(e.getCode()),
+            .by = text_of(e.getBy()),
+            .detail = text_of(e.getDetail())};
+}
+
 expected<submitted> read(api::Submitted::Reader s) {
     if (auto ok = read(s.getFailure()); !ok) return tl::unexpected(std::move(ok.error()));
     return submitted{read(s.getId()), s.getExisting()};

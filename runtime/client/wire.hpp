@@ -53,6 +53,7 @@ grant_view read(api::Grant::Reader g);
 job_view read(api::JobView::Reader j);
 log_view read(api::LogLine::Reader l);
 event read(api::Event::Reader e);
+evidence read(api::Evidence::Reader e);
 feed_place read(capnp::List<std::uint64_t>::Reader place);
 void write(capnp::List<std::uint64_t>::Builder to, const feed_place& place); // as long as `place`
 expected<submitted> read(api::Submitted::Reader s);

@@ -7,10 +7,6 @@
 namespace coppice {
 namespace {
 
-void write_place(const watch_hub::place& place, capnp::List<std::uint64_t>::Builder to) {
-    for (unsigned i = 0; i < to.size(); ++i) to.set(i, place[i]);
-}
-
 void write_events(const catalog& declared, const std::vector<std::pair<std::uint64_t, bytes>>& rows,
                   capnp::List<api::Event>::Builder to) {
     record_reader<rec::EventRow> reader;
@@ -28,9 +24,9 @@ void write_events(const catalog& declared, const std::vector<std::pair<std::uint
 
 } // namespace
 
-expected<std::optional<tenant_id>> job_service::feed_tenant() const {
+expected<std::optional<tenant_id>> job_service::feed_tenant(permission wanted) const {
     const std::string_view name = tenant_of(identity_);
-    if (const auto no = denied(identity_, permission::read_jobs, name, edge_.clock())) return tl::unexpected(*no);
+    if (const auto no = denied(identity_, wanted, name, edge_.clock())) return tl::unexpected(*no);
     if (name.empty()) return std::optional<tenant_id>{};
     const catalog_ptr declared = edge_.board->get();
     const declared_tenant* tenant = declared->tenant(name);
@@ -39,8 +35,7 @@ expected<std::optional<tenant_id>> job_service::feed_tenant() const {
 }
 
 // Where the caller is in the feed, with a sequence for each shard.
-expected<watch_hub::place> job_service::place_of(FollowParams::Reader params) const {
-    const auto given = params.getAfter();
+expected<watch_hub::place> job_service::place_of(capnp::List<std::uint64_t>::Reader given) const {
     if (given.size() > edge_.shards)
         return fail(errc::invalid_argument,
                     "a place in this feed has at most " + std::to_string(edge_.shards) + " sequences, one a shard");
@@ -60,7 +55,8 @@ bool job_service::answer_follow(FollowContext& context, const feed_question& ask
         const auto tables = edge_.data->begin_read();
         for (const shard_id shard : asked.shards) {
             if (found.size() == wanted) break;
-            event_rows page = read_events(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
+            sequence_rows page =
+                read_events(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
             if (page.expired) {
                 write_failure({errc::cursor_expired,
                                "events after " + std::to_string(last[shard.value]) + " of shard " +
@@ -95,13 +91,13 @@ void job_service::read_oldest(FollowContext& context) {
 }
 
 kj::Promise<void> job_service::follow(FollowContext context) {
-    const auto tenant = feed_tenant();
+    const auto tenant = feed_tenant(permission::read_jobs);
     return when_declared(edge_, timer_, tenant || !is_undeclared(tenant.error().code),
                          [this, context] { return follow_known(context); });
 }
 
 kj::Promise<void> job_service::follow_known(FollowContext context) {
-    const auto tenant = feed_tenant();
+    const auto tenant = feed_tenant(permission::read_jobs);
     if (!tenant) return refuse(context, tenant.error());
     if (context.getParams().getNewest()) {
         const auto newest = edge_.hub->newest();
@@ -112,7 +108,7 @@ kj::Promise<void> job_service::follow_known(FollowContext context) {
         return when_readable(
             edge_, shards_of(edge_, *tenant), false, [this, context]() mutable { read_oldest(context); },
             refusing(context));
-    auto after = place_of(context.getParams());
+    auto after = place_of(context.getParams().getAfter());
     if (!after) return refuse(context, after.error());
     const feed_question asked{*tenant, shards_of(edge_, *tenant), std::move(*after)};
     auto call = take_call(identity_.connection, call_kind::waits);

@@ -31,6 +31,7 @@ class job_service final : public api::JobService::Server {
     kj::Promise<void> redrive(RedriveContext context) override;
     kj::Promise<void> deleteJobs(DeleteJobsContext context) override;
     kj::Promise<void> edit(EditContext context) override;
+    kj::Promise<void> evidence(EvidenceContext context) override;
 
   private:
     // The same calls once what they name is declared here, or is not declared at all.
@@ -74,8 +75,8 @@ class job_service final : public api::JobService::Server {
     std::optional<failure> barred(const job_id& id, permission wanted) const;
     std::optional<failure> list_filter(ListParams::Reader params, const catalog& declared,
                                        struct job_filter& to) const;
-    // Whose events the caller sees; absent: everybody's.
-    expected<std::optional<tenant_id>> feed_tenant() const;
+    // Whose events, or evidence, the caller sees; absent: everybody's.
+    expected<std::optional<tenant_id>> feed_tenant(permission wanted) const;
     void read_list(ListContext& context, const struct job_filter& filter);
     void read_logs(LogsContext& context);
     using stored_place = std::pair<attempt_ref, stored_result>;
@@ -87,7 +88,9 @@ class job_service final : public api::JobService::Server {
         std::vector<shard_id> shards;
         watch_hub::place after;
     };
-    expected<watch_hub::place> place_of(FollowParams::Reader params) const;
+    expected<watch_hub::place> place_of(capnp::List<std::uint64_t>::Reader given) const;
+    kj::Promise<void> evidence_known(EvidenceContext context);
+    void read_evidence_page(EvidenceContext& context, const feed_question& asked);
     bool answer_follow(FollowContext& context, const feed_question& asked, bool whatever);
 
     edge_context& edge_;

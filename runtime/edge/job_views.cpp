@@ -200,15 +200,17 @@ std::uint64_t count_jobs(read_tables& t, std::size_t shards, const job_filter& f
     return count;
 }
 
-event_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
-                       std::size_t limit) {
-    event_rows page;
+namespace {
+
+template <class Row>
+sequence_rows read_sequence(read_tables& t, table from, shard_id shard, std::optional<tenant_id> tenant,
+                            std::uint64_t after, std::size_t limit) {
+    sequence_rows page;
     page.last = after;
     const row_key prefix = keys::shard(shard);
-    record_reader<rec::EventRow> reader;
+    record_reader<Row> reader;
     std::size_t looked = 0;
-    for (auto r = t.seek(table::events, keys::event(shard, after + 1)); r && has_prefix(r->key, prefix);
-         r = t.next(table::events)) {
+    for (auto r = t.seek(from, row_key{prefix}.u64(after + 1)); r && has_prefix(r->key, prefix); r = t.next(from)) {
         key_reader k{r->key};
         k.u16();
         const std::uint64_t sequence = k.u64();
@@ -223,6 +225,26 @@ event_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> 
         page.rows.emplace_back(sequence, bytes{r->value.begin(), r->value.end()});
     }
     return page;
+}
+
+} // namespace
+
+sequence_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+                          std::size_t limit) {
+    return read_sequence<rec::EventRow>(t, table::events, shard, tenant, after, limit);
+}
+
+sequence_rows read_evidence(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+                            std::size_t limit) {
+    return read_sequence<rec::EvidenceRow>(t, table::evidence, shard, tenant, after, limit);
+}
+
+std::uint64_t newest_evidence(read_tables& t, shard_id shard) {
+    const auto last = t.seek_before(table::evidence, row_key{}.u32((std::uint32_t{shard.value} + 1) << 16));
+    if (!last || !has_prefix(last->key, keys::shard(shard))) return 0;
+    key_reader k{last->key};
+    k.u16();
+    return k.u64();
 }
 
 } // namespace coppice

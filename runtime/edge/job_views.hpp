@@ -49,14 +49,23 @@ void cut_to_bytes(read_tables& t, job_page& page);
 // By the counters: of tenant, type and state alone.
 std::uint64_t count_jobs(read_tables& t, std::size_t shards, const job_filter& filter);
 
-struct event_rows {
-    std::vector<std::pair<std::uint64_t, bytes>> rows; // sequence, EventRow
-    std::uint64_t last = 0;                            // where to go on
-    bool expired = false;                              // what follows `after` was pruned
+// A sequence for each shard.
+inline void write_place(const std::vector<std::uint64_t>& place, capnp::List<std::uint64_t>::Builder to) {
+    for (unsigned i = 0; i < to.size(); ++i) to.set(i, place[i]);
+}
+
+// Rows of a shard that have sequences for keys: of events, or evidence.
+struct sequence_rows {
+    std::vector<std::pair<std::uint64_t, bytes>> rows;
+    std::uint64_t last = 0; // where to go on
+    bool expired = false;   // what follows `after` was pruned
 };
-// Events above `after` of `tenant` (absent: all), at most `limit`; looks at no more than limits::list_scan_max
-// rows.
-event_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
-                       std::size_t limit);
+// Those above `after` of `tenant` (absent: all), at most `limit`; looks at no more than limits::list_scan_max rows.
+sequence_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+                          std::size_t limit);
+sequence_rows read_evidence(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
+                            std::size_t limit);
+// 0: there is none.
+std::uint64_t newest_evidence(read_tables& t, shard_id shard);
 
 } // namespace coppice

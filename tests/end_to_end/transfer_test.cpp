@@ -159,6 +159,59 @@ BOOST_AUTO_TEST_CASE(large_payloads_come_in_pages_and_events_from_the_oldest) {
     BOOST_TEST(n.run({"export", "events", "--tenant", "default"}).status == 2);
 }
 
+BOOST_AUTO_TEST_CASE(evidence_says_who_did_what_and_why_and_whoever_may_not_read_it_gets_none) {
+    const node n;
+    const scratch_directory files;
+    declare(n, transfer_types);
+    BOOST_REQUIRE(n.run({"job", "submit", "-f", files.write("jobs", submit_lines(1500))}).status == 0);
+    const std::string edited = json_lines(n.run({"export", "jobs"}).out).front()["id"];
+    BOOST_REQUIRE(n.run({"job", "edit", edited, "--priority", "1", "--reason", "it is late"}).status == 0);
+    BOOST_REQUIRE(
+        n.run({"job", "cancel", "--tenant", "default", "--status", "queued", "--reason", "all of it"}).status == 0);
+    BOOST_REQUIRE(n.run({"job", "delete", edited, "--reason", "by mistake"}).status == 0);
+    const std::string whole = n.run({"export", "evidence"}).out;
+    const auto rows = json_lines(whole);
+    std::map<std::string, int> kinds;
+    std::map<std::string, json> of_edited;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        BOOST_REQUIRE(rows[i]["sequence"] == i + 1); // nothing is left out, over pages
+        ++kinds[rows[i]["kind"]];
+        if (rows[i]["job"] == edited) of_edited[rows[i]["kind"]] = rows[i];
+    }
+    BOOST_TEST(kinds["job_ended"] == 1500);
+    BOOST_TEST(kinds.size() == 3U);
+    BOOST_REQUIRE(of_edited.size() == 3U);
+    BOOST_TEST(of_edited["job_ended"]["code"] == "cancelled");
+    BOOST_TEST(of_edited["job_ended"]["status"] == "cancelled");
+    for (const auto& [kind, reason] : {std::pair{"job_edited", "it is late"}, {"job_deleted", "by mistake"}}) {
+        BOOST_TEST(contains(of_edited[kind]["detail"].get<std::string>(), reason), of_edited[kind].dump());
+        BOOST_TEST(of_edited[kind]["by"] == "operator", of_edited[kind].dump());
+        BOOST_TEST(of_edited[kind]["tenant"] == "default");
+        BOOST_TEST(of_edited[kind]["type"] == "held");
+    }
+    // As a job, it goes on where the attempt before it was cut off.
+    const std::string file = (files / "evidence.ndjson").string();
+    auto env = n.operator_env();
+    env.emplace_back("JOB_ID", "any");
+    const outcome first = n.run_as(env, {"export", "evidence", "--to", file});
+    const auto mark = first.err.find("::checkpoint ");
+    BOOST_REQUIRE_MESSAGE(mark != std::string::npos, first.err);
+    BOOST_TEST((read_file(file) == whole));
+    const std::string checkpoint = first.err.substr(mark + 13, first.err.find('\n', mark) - mark - 13);
+    std::filesystem::rename(file, file + ".part");
+    env.emplace_back("JOB_CHECKPOINT", files.write("checkpoint", checkpoint));
+    BOOST_TEST(n.run_as(env, {"export", "evidence", "--to", file}).status == 0);
+    BOOST_TEST((read_file(file) == whole));
+
+    const outcome issued = n.run(
+        {"token", "issue", "--role", "project-maintainer", "--tenant", "default", "--data", n.data().string()});
+    const outcome denied = n.run_as({{"COPPICE_SERVER", n.address()}, {"COPPICE_TOKEN", first_line(issued.out)}},
+                                    {"export", "evidence"});
+    BOOST_TEST(denied.status != 0);
+    BOOST_TEST(denied.out.empty());
+    BOOST_TEST(contains(denied.err, "permission_denied"), denied.err);
+}
+
 // Not under a sanitizer: a job's program may not have as much address space as that takes.
 BOOST_AUTO_TEST_CASE(an_export_runs_as_a_job, *boost::unit_test::enable_if<!sanitized>()) {
     const node n;
