@@ -18,6 +18,7 @@ $Cxx.namespace("coppice::api");
 using Records = import "records.capnp";
 using Id = Records.Id;
 using State = Records.State;
+using History = import "history.capnp";
 
 struct Failure {
   code @0 :UInt16;            # 0: none
@@ -117,33 +118,6 @@ struct LogLine {
   text @4 :Text;
 }
 
-struct Event {
-  sequence @0 :UInt64;
-  atUs @1 :Int64;
-  job @2 :Id;
-  type @3 :Text;
-  state @4 :State;
-  attempt @5 :UInt32;
-  code @6 :UInt16;
-}
-
-struct Evidence {
-  # Who did what, and what came of it; written in the commit that it speaks of, never changed.
-  shard @0 :UInt16;
-  sequence @1 :UInt64;        # in its shard, from 1, without gaps
-  atUs @2 :Int64;
-  kind @3 :Records.EvidenceRow.Kind;
-  tenant @4 :Text;            # empty: of none
-  job @5 :Id;                 # 0: of none
-  type @6 :Text;              # empty: of none, or one that is not declared any more
-  typeVersion @7 :UInt32;
-  state @8 :State;            # that the job is in, then
-  attempt @9 :UInt32;
-  code @10 :UInt16;           # why it failed, was cancelled or was refused
-  by @11 :Text;               # the subject of the token that did it, or that submitted the job
-  detail @12 :Text;           # what was changed, and the reason that was given
-}
-
 interface JobService {
   submit @0 (jobs :List(JobSpec)) -> (results :List(Submitted), failure :Failure);
   # One result a job, in order, after the commit of all. Each job stands for itself: one refused refuses no other.
@@ -188,7 +162,7 @@ interface JobService {
   # Answers as soon as the job's revision is above `revision`, or after the timeout (at most 30 s) with the job as it is.
 
   follow @7 (after :List(UInt64), limit :UInt32, timeoutMs :UInt32, newest :Bool, oldest :Bool)
-      -> (events :List(Event), last :List(UInt64), failure :Failure);
+      -> (events :List(History.Event), last :List(UInt64), failure :Failure);
   # The durable feed of what happened, in order for each tenant: events beyond `after`, as soon as there are any; `last`
   # is the next `after`. A place in the feed is a sequence for each shard of the cluster, by number; one that is not
   # there is 0, the beginning. `newest`: answer at once with the newest place and no events, to start from now; `oldest`: the
@@ -239,7 +213,7 @@ interface JobService {
   }
 
   evidence @16 (after :List(UInt64), limit :UInt32)
-      -> (rows :List(Evidence), last :List(UInt64), newest :List(UInt64), failure :Failure);
+      -> (rows :List(History.Evidence), last :List(UInt64), newest :List(UInt64), failure :Failure);
   # Evidence beyond `after`, as much as there is, in order within each shard. `after`, `last` and `newest` are places as
   # those of `follow`: a sequence for each shard; `last` is the next `after`, and when it has come to the `newest` of the
   # first answer, everything was read that was there then. A page may have fewer rows than asked for, or none, before

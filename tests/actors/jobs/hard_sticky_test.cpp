@@ -192,8 +192,8 @@ BOOST_AUTO_TEST_CASE(every_start_is_at_home_and_nothing_waits_that_could_start) 
             }
             for (const auto& [id, j] : jobs) {
                 if (j.at != worker_id{} || out.starts_left) continue;
-                const auto running = std::ranges::count_if(jobs, [&](const auto& other) {
-                    return other.second.customer == j.customer && other.second.at != worker_id{};
+                const auto running = std::ranges::count_if(jobs, [customer = j.customer](const auto& other) {
+                    return other.second.customer == customer && other.second.at != worker_id{};
                 });
                 if (running >= running_max) continue;
                 const bool could = home_holds(j.customer)
