@@ -79,7 +79,8 @@ using shard_handle =
                      // From job actors: passed on to whoever runs the attempt now.
                      caf::reacts_to<cancel_attempt>,
                      // To itself.
-                     caf::reacts_to<shard_wake>, caf::reacts_to<growth_due>, caf::reacts_to<start_completed>>;
+                     caf::reacts_to<shard_wake>, caf::reacts_to<growth_due>, caf::reacts_to<lines_were_stored>,
+                     caf::reacts_to<start_completed>>;
 
 } // namespace coppice
 

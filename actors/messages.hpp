@@ -75,6 +75,11 @@ struct deadline_wanted {
 };
 // The shard looks at its deadlines; sent to itself.
 struct shard_wake {};
+// What came of storing an attempt's lines. To itself.
+struct lines_were_stored {
+    attempt_ref ref;
+    expected<stored_lines> what;
+};
 // Attempts are old enough for their job actors; sent to itself.
 struct growth_due {};
 // The results of a start's parents are there now, or why they are not; the batch has that start alone. To itself.
@@ -148,6 +153,8 @@ template <>
 struct allowed_unsafe_message_type<coppice::shard_wake> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::growth_due> : std::true_type {};
+template <>
+struct allowed_unsafe_message_type<coppice::lines_were_stored> : std::true_type {};
 template <>
 struct allowed_unsafe_message_type<coppice::start_completed> : std::true_type {};
 template <>

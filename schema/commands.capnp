@@ -33,6 +33,7 @@ struct Command {
     sweep @16 :Sweep;
     editJob @17 :EditJob;
     repair @18 :Repair;
+    linesStored @19 :LinesStored;
   }
 }
 
@@ -172,6 +173,14 @@ struct LogLine {
   atUs @1 :Int64;
   stream @2 :UInt8;
   text @3 :Text;
+}
+
+struct LinesStored {
+  # The oldest lines of an attempt are in the result store now, and leave the tables. Errors: not_found.
+  job @0 :Id;
+  attempt @1 :UInt32;
+  below @2 :UInt64;            # sequence: those before it
+  bytes @3 :UInt64;            # that they take there
 }
 
 struct Adopt {

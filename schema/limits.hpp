@@ -27,8 +27,11 @@ inline constexpr std::size_t error_size_max = 4 * 1024;                // an err
 inline constexpr std::size_t progress_text_size_max = 256;             // one line on a terminal
 inline constexpr std::size_t log_line_size_max = 8 * 1024;             // cut beyond it, marked
 inline constexpr std::size_t log_lines_per_attempt_max = 1000;         // oldest dropped beyond it, marked
-inline constexpr std::size_t labels_max = 32;                          // of a worker; that a job type asks for
-inline constexpr std::size_t label_size_max = 127;                     // bytes
+inline constexpr std::uint32_t lines_to_store_max = 1000; // beyond those, before they are in the result store
+inline constexpr std::size_t stored_lines_object_size = 1024 * 1024; // about so many bytes of lines in an object
+inline constexpr std::uint64_t stored_lines_size_max = std::uint64_t{1} << 30; // of one attempt
+inline constexpr std::size_t labels_max = 32;      // of a worker; that a job type asks for
+inline constexpr std::size_t label_size_max = 127; // bytes
 inline constexpr std::size_t job_labels_max = 16;
 inline constexpr std::size_t label_value_size_max = 128;
 inline constexpr std::size_t traceparent_size = 55;    // its version 00: W3C Trace Context, section 3.2.2
@@ -150,21 +153,18 @@ inline constexpr std::size_t exec_arguments_max = 1024;
 inline constexpr std::size_t exec_environment_max = 256;
 inline constexpr auto exec_pipe_grace = 250ms;     // after the program ended, for what still holds its pipes
 inline constexpr auto exec_kill_patience = 5s;     // from SIGKILL to giving up on a process stuck in the kernel
-inline constexpr auto exec_timeout_grace_max = 2s; // from SIGTERM to SIGKILL at a timeout: the node already counts
-                                                   // the attempt as over, so its cancel_grace would be too long
-inline constexpr auto exec_log_flush_interval = 200ms;        // live enough for a reader, few enough commits
-inline constexpr std::size_t exec_log_flush_size = 32 * 1024; // earlier than the interval from here on ...
-inline constexpr std::size_t exec_log_flushes_per_interval =
-    4; // ... at most so often; then oldest lines drop, marked
-inline constexpr std::size_t exec_log_buffer_size_max = 128 * 1024;        // an attempt's lines not yet reported
+inline constexpr auto exec_timeout_grace_max = 2s; // from SIGTERM to SIGKILL at a timeout: the attempt is over then
+inline constexpr auto exec_log_flush_interval = 200ms;              // live enough for a reader, few enough commits
+inline constexpr std::size_t exec_log_flush_size = 32 * 1024;       // earlier than the interval from here on ...
+inline constexpr std::size_t exec_log_flushes_per_interval = 4;     // ... so often; then oldest lines drop, marked
+inline constexpr std::size_t exec_log_buffer_size_max = 128 * 1024; // an attempt's lines not yet reported
 inline constexpr std::size_t exec_log_read_size_per_interval = 256 * 1024; // one that writes faster waits in its
 inline constexpr std::size_t exec_log_read_lines_per_interval = 4096;      // write(): it may not starve the others
 inline constexpr std::size_t exec_last_line_size_max = 512; // of stderr, quoted in a failure's detail
 inline constexpr std::size_t exec_remove_step = 64; // files removed before the cleaning thread looks up again
 inline constexpr std::size_t exec_remove_backlog_max =
     16 * 1024;                                             // directories that wait for it; beyond, starts slow down
-inline constexpr std::size_t exec_remove_queue_max = 1024; // directories to remove known by name; the rest are
-                                                           // listed again later
+inline constexpr std::size_t exec_remove_queue_max = 1024; // known by name; the rest are listed again later
 inline constexpr std::size_t exec_remove_tries_max = 20; // a directory that cannot be emptied is left, for the next
                                                          // start
 inline constexpr std::size_t exec_warden_restarts_max = 5; // in the period; then `unavailable`

@@ -78,6 +78,8 @@ struct JobRow {
   slots @48 :UInt16;          # of its worker, that the newest attempt takes; 0: one
   resultDigest @49 :Data;     # SHA-256 of a result in the result store, under the job's id and `attempt`; empty: it is here
   logBytes @50 :UInt64;       # texts of the newest attempt's lines, where the type bounds them
+  linesStored @51 :UInt64;    # bytes of the newest attempt's lines that went to the result store
+  hasStoredLines @52 :Bool;   # lines of some attempt went there
 }
 
 struct AttemptEnd {
@@ -172,6 +174,7 @@ struct TypeRow {
   logLines @26 :UInt32;      # kept of an attempt, the newest; 0: as many as there may be
   logBytes @27 :UInt64;      # of their texts together; 0: no bound
   workersStickyHard @28 :Bool; # and none but that one, while it takes work
+  logStored @29 :UInt64;     # bytes of an attempt's older lines that may go to the result store; 0: none do
 }
 
 struct IdempotencyRow {

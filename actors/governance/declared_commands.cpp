@@ -69,6 +69,7 @@ void write_row(const job_type_spec& spec, std::uint64_t version, rec::TypeRow::B
     }
     if (spec.logs.lines != logs_spec{}.lines) row.setLogLines(spec.logs.lines);
     row.setLogBytes(spec.logs.bytes);
+    row.setLogStored(spec.logs.stored);
     if (spec.unique) write_unique(*spec.unique, row);
     if (!spec.workers.require.empty())
         write_texts(spec.workers.require,

@@ -68,6 +68,18 @@ struct change_effect {
     std::uint64_t revision = 0;
 };
 
+// The attempt's lines before `below` are more than the tables are to keep: the result store may have them.
+struct store_lines_effect {
+    attempt_ref ref;
+    std::uint64_t below = 0; // a sequence
+};
+
+// They are there now: those before `below`, which take so many bytes there.
+struct stored_lines {
+    std::uint64_t below = 0;
+    std::uint64_t bytes = 0;
+};
+
 // A job that had ended is there no longer.
 struct erase_effect {
     tenant_id tenant;
@@ -83,13 +95,16 @@ struct batch_output {
     std::vector<change_effect> changes;
     std::vector<erase_effect> erased;
     std::vector<attempt_ref> dropped_results; // in the result store; nothing names them any more
+    std::vector<store_lines_effect> lines_to_store;
+    std::vector<job_id> dropped_lines; // jobs whose lines there nothing names any more
     std::uint64_t stale_reports = 0;
     std::uint64_t newest_event = 0; // sequence of the newest row of the event feed, 0: none yet
     bool starts_left = false;       // planning stopped at its bound; plan again soon
 
     // Whether a shard's actor has something to carry out.
     bool asks_for_something() const {
-        return !(starts.empty() && ends.empty() && cancels.empty() && adopts.empty() && dropped_results.empty());
+        return !(starts.empty() && ends.empty() && cancels.empty() && adopts.empty() && dropped_results.empty() &&
+                 lines_to_store.empty() && dropped_lines.empty());
     }
     void clear() { *this = batch_output{}; }
 };

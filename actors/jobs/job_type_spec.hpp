@@ -67,10 +67,11 @@ struct workers_spec {
     bool operator==(const workers_spec&) const = default;
 };
 
-// What is kept of an attempt's log: the newest lines.
+// What is kept of an attempt's log: the newest lines, and where the node has a result store, older ones there.
 struct logs_spec {
     std::uint32_t lines = limits::log_lines_per_attempt_max;
-    std::uint64_t bytes = 0; // of their texts together; 0: no bound
+    std::uint64_t bytes = 0;  // of their texts together; 0: no bound
+    std::uint64_t stored = 0; // bytes of older ones that go to the result store; 0: they are dropped
     bool operator==(const logs_spec&) const = default;
 };
 

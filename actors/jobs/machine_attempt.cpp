@@ -35,6 +35,7 @@ expected<std::uint32_t> shard_machine::start(const job_id& id, worker_id worker)
     c.row.setWorker(worker.value);
     c.row.setProgress(0);
     c.row.setLogBytes(0);
+    c.row.setLinesStored(0);
     const std::uint32_t slots = c.type->spec.slots;
     c.row.setSlots(static_cast<std::uint16_t>(slots > 1 ? slots : 0));
     enter(c, job_state::RUNNING);
@@ -142,50 +143,6 @@ void shard_machine::report(cmd::Report::Reader r, command_result& result) {
         out_->changes.push_back({c.id, c.type->id, job_state::RUNNING, job_state::RUNNING, c.row.getRevision()});
     }
     save(c);
-}
-
-// The newest lines are kept, as a window over their sequence numbers; a gap in those marks what was dropped. Where
-// the type bounds their bytes, too, the oldest give way to the newest, of which one is always kept.
-void shard_machine::write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines) {
-    if (lines.size() == 0) return;
-    const row_key prefix = keys::logs_of(c.id, c.row.getAttempt());
-    const auto sequence_of = [&](const row& r) { return key_reader{r.key.subspan(prefix.view().size())}.u64(); };
-    const logs_spec& bounds = c.type->spec.logs;
-    const row_key end = keys::logs_of(c.id, c.row.getAttempt() + 1);
-    std::optional<std::uint64_t> seen; // the newest that is there
-    if (const auto last = t_->seek_before(table::logs, end); last && has_prefix(last->key, prefix))
-        seen = sequence_of(*last);
-    std::uint64_t newest = seen.value_or(0);
-    for (const auto line : lines) newest = std::max(newest, line.getSequence());
-    const auto too_old = [&](std::uint64_t sequence) { return newest - sequence >= bounds.lines; };
-    std::uint64_t bytes = c.row.getLogBytes();
-    const auto size_of = [&](const row& r) { return read_log_.read(r.value).getText().size(); };
-    for (const auto line : lines) {
-        if (too_old(line.getSequence())) continue;
-        auto r = log_row_.init();
-        r.setAtUs(line.getAtUs());
-        r.setStream(line.getStream());
-        r.setText(bounded_text(view(line.getText()), limits::log_line_size_max).c_str());
-        const auto key = keys::log(c.id, c.row.getAttempt(), line.getSequence());
-        if (bounds.bytes > 0) {
-            const bool may_be_there = seen && line.getSequence() <= *seen; // reported once more
-            if (const auto there = may_be_there ? t_->get(table::logs, key) : std::nullopt)
-                bytes -= std::min<std::uint64_t>(bytes, read_log_.read(*there).getText().size());
-            bytes += r.getText().size();
-            seen = std::max(seen.value_or(0), line.getSequence());
-        }
-        log_row_.put(*t_, table::logs, key);
-    }
-    for (;;) {
-        const auto first = t_->seek(table::logs, prefix);
-        if (!first || !has_prefix(first->key, prefix)) break;
-        const std::uint64_t sequence = sequence_of(*first);
-        const bool too_much = bounds.bytes > 0 && bytes > bounds.bytes && sequence < newest;
-        if (!too_old(sequence) && !too_much) break;
-        if (bounds.bytes > 0) bytes -= std::min<std::uint64_t>(bytes, size_of(*first));
-        t_->erase(table::logs, keys::log(c.id, c.row.getAttempt(), sequence));
-    }
-    c.row.setLogBytes(bounds.bytes > 0 ? bytes : 0);
 }
 
 // What the next attempt goes on from; it outlives failures and lost workers, and ends with the job.

@@ -48,6 +48,7 @@ void shard_machine::erase_job(cell& c) {
     if (row.getPayloadApart()) t_->erase(table::payloads, keys::job(c.id));
     if (row.getResultApart()) t_->erase(table::results, keys::job(c.id));
     if (row.getResultDigest().size() > 0) out_->dropped_results.push_back({c.id, row.getAttempt()});
+    if (row.getHasStoredLines()) out_->dropped_lines.push_back(c.id);
     if (read_id(row.getGraph()) == c.id) t_->erase(table::graphs, keys::job(c.id));
     if (const auto expires = key_expires(c.id, row)) {
         t_->erase(table::idempotency, keys::idempotency(shard_, c.id.tenant(), view(row.getIdempotencyKey())));

@@ -4,7 +4,7 @@
 #include <caf/send.hpp>
 #include <unordered_set>
 
-#include "actors/jobs/job_growth.hpp"
+#include "actors/jobs/shard_actor_growth.hpp"
 #include "actors/jobs/running_attempts.hpp"
 #include "actors/journal/entry_builder.hpp"
 
@@ -180,6 +180,42 @@ void adopt_attempts(shard_pointer self, const batch_output& batch) {
     }
 }
 
+// ---- the result store
+// ---------------------------------------------------------------------------------------------------
+
+// One object an attempt at a time. Where that fails the lines wait in the tables, and its next lines ask again.
+void tell_result_store(shard_pointer self, const shard_options& options, const batch_output& batch) {
+    const result_port& port = options.results;
+    if (port.drop && !batch.dropped_results.empty()) port.drop(batch.dropped_results);
+    if (port.drop_lines && !batch.dropped_lines.empty()) port.drop_lines(batch.dropped_lines);
+    if (!port.store_lines) return;
+    for (const store_lines_effect& each : batch.lines_to_store) {
+        if (!self->state.storing.insert(each.ref).second) continue;
+        port.store_lines(each.ref, each.below,
+                         [me = caf::weak_actor_ptr{self->ctrl()}, ref = each.ref](expected<stored_lines> what) {
+                             if (const auto shard = caf::actor_cast<shard_handle>(me.lock()))
+                                 caf::anon_send(shard, lines_were_stored{ref, std::move(what)});
+                         });
+    }
+}
+
+void propose_stored(shard_pointer self, const shard_options& options, const lines_were_stored& stored) {
+    const attempt_ref ref = stored.ref;
+    self->state.storing.erase(ref);
+    if (!stored.what) return;
+    // A job that was erased meanwhile leaves nothing there.
+    const auto done = [ref, drop = options.results.drop_lines](std::span<command_result> results) {
+        if (results.front().code == errc::not_found) drop({&ref.job, 1});
+    };
+    options.journal.propose(make_proposal(options.shard, 1, false, done, [&](auto commands) {
+        auto told = commands[0].initLinesStored();
+        write_id(ref.job, told.initJob());
+        told.setAttempt(ref.attempt);
+        told.setBelow(stored.what->below);
+        told.setBytes(stored.what->bytes);
+    }));
+}
+
 // ---- workers that are gone
 // ----------------------------------------------------------------------------------------
 
@@ -302,8 +338,7 @@ shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, sh
             end_attempts(self, *message.what);
             cancel_attempts(self, options, *message.what);
             start_attempts(self, options, message.what);
-            if (options->results.drop && !message.what->dropped_results.empty())
-                options->results.drop(message.what->dropped_results);
+            tell_result_store(self, *options, *message.what);
         },
         [self, options](const executor_up& message) { meet_executor(self, *options, message); },
         [self](const executor_down& message) {
@@ -334,6 +369,7 @@ shard_handle::behavior_type shard_actor(shard_pointer self, tree_handle card, sh
         },
         [self, options](shard_wake) { wake_overdue(self, options); },
         [self, options](growth_due) { grow_due(self, options); },
+        [self, options](const lines_were_stored& message) { propose_stored(self, *options, message); },
         [self, options](const start_completed& message) { start_complete(self, *options, message); },
     };
 }

@@ -1,5 +1,5 @@
 // The shard's scheduler as an actor: carries out what commits ask for. It hands started attempts to their
-// executors, grows a job actor for each that lasts under its tenant's supervisor (job_growth.hpp), wakes them at
+// executors, grows a job actor for each that lasts under its tenant's supervisor (shard_actor_growth.hpp), wakes them at
 // their deadlines, and passes on ends and cancels. All of it is rebuilt from the running rows when it starts.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "actors/jobs/job_actor.hpp"
 #include "actors/jobs/start_completion.hpp"
@@ -53,7 +54,8 @@ struct shard_state {
     };
     std::unordered_map<worker_id, executor_handle> executors;
     std::unordered_map<tenant_id, tenant_subtree> tenants;
-    std::deque<young_attempts> young; // in order of `due`
+    std::deque<young_attempts> young;        // in order of `due`
+    std::unordered_set<attempt_ref> storing; // whose lines are on their way to the result store
     std::unordered_map<attempt_ref, live_attempt> live;
     std::set<std::pair<instant, attempt_ref>> deadlines;
     instant wake_at = never;

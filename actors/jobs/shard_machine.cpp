@@ -133,6 +133,8 @@ void shard_machine::apply_one(cmd::Command::Reader command, command_result& resu
         return edit_job(command.getEditJob(), result);
     case cmd::Command::REPAIR:
         return repair(command.getRepair(), result);
+    case cmd::Command::LINES_STORED:
+        return lines_stored(command.getLinesStored(), result);
     case cmd::Command::SWEEP:
         return sweep(command.getSweep());
     case cmd::Command::DECLARE: // the control store's

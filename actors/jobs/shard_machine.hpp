@@ -13,9 +13,10 @@
 //  - a terminal row, its evidence and its event are written in one commit.
 //
 // The parts, by noun: machine_submit.cpp, machine_graph.cpp, machine_unique.cpp, machine_attempt.cpp,
-// machine_children.cpp, machine_batch.cpp, machine_timers.cpp, machine_schedules.cpp, machine_edit.cpp,
-// machine_redrive.cpp, machine_retention.cpp, machine_repair.cpp, machine_restore.cpp, machine_plan.cpp,
-// machine_gates.cpp; `enter` in shard_machine.cpp is the one place that moves a job between states.
+// machine_logs.cpp, machine_children.cpp, machine_batch.cpp, machine_timers.cpp, machine_schedules.cpp,
+// machine_edit.cpp, machine_redrive.cpp, machine_retention.cpp, machine_repair.cpp, machine_restore.cpp,
+// machine_plan.cpp, machine_gates.cpp; `enter` in shard_machine.cpp is the one place that moves a job between
+// states.
 #pragma once
 
 #include <deque>
@@ -178,7 +179,6 @@ class shard_machine {
     std::vector<parent_result> results_of_parents(rec::JobRow::Reader row);
     std::string bytes_of(table apart, const job_id& id, bool is_apart, capnp::Data::Reader inline_bytes);
     void report(cmd::Report::Reader r, command_result& result);
-    void write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines);
     void write_checkpoint(cell& c, capnp::Data::Reader checkpoint);
     void forget_checkpoint(cell& c);
     void end_attempt(cell& c, cmd::Report::Reader r);
@@ -192,6 +192,10 @@ class shard_machine {
     void end_effect_of(cell& c, worker_id worker, std::uint32_t attempt, errc code, bool revoke);
     void cancel(cmd::Cancel::Reader c, command_result& result);
     void adopt(cmd::Adopt::Reader a, command_result& result);
+
+    // ---- machine_logs.cpp
+    void write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines);
+    void lines_stored(cmd::LinesStored::Reader l, command_result& result);
 
     // ---- machine_children.cpp
     void resolve_children();

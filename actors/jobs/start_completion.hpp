@@ -1,4 +1,5 @@
-// What a start lacks before its executor can have it: results of parents that are in the result store.
+// What a shard needs of the result store; and what a start lacks before its executor can have it: results of
+// parents that are there.
 #pragma once
 
 #include <functional>
@@ -9,12 +10,15 @@
 
 namespace coppice {
 
-// Results in the result store, as a shard needs them. `then` is called once, on any thread, or never when the node
-// stops.
+// The result store. `then` is called once, on any thread, or never when the node stops.
 struct result_port {
     std::function<void(const attempt_ref&, const stored_result&, std::function<void(expected<std::string>)> then)>
         get;
     std::function<void(std::span<const attempt_ref>)> drop;
+    // Of an attempt's lines in the tables the oldest, as many as go into one object, but none from `below` on.
+    std::function<void(const attempt_ref&, std::uint64_t below, std::function<void(expected<stored_lines>)> then)>
+        store_lines;
+    std::function<void(std::span<const job_id>)> drop_lines;
 };
 
 bool is_complete(const start_effect& start);

@@ -211,7 +211,7 @@ void store_checker::logs() {
             if (!k.ok() || (!row && !is_erased) || of == 0 || (row && of > row->getAttempt()))
                 find(id, "log lines of attempt " + number(of) + ", which it never had");
         }
-        if (++lines == limits::log_lines_per_attempt_max + 1)
+        if (++lines == limits::log_lines_per_attempt_max + limits::lines_to_store_max + 1)
             find(id, "more log lines of attempt " + number(of) + " than are kept");
     });
 }
@@ -293,12 +293,13 @@ void store_checker::evidence_rows() {
             return;
         const job_id id = read_id(e.getJob());
         const auto row = job(id);
-        // None: its record is over, which the counters know. Refused, or earlier: an id that was submitted once
-        // more.
+        // None: its record is over, which the counters know. Refused, or earlier, perhaps in the same microsecond: an
+        // id that was submitted once more.
         if (!row || e.getKind() == rec::EvidenceRow::Kind::JOB_REFUSED || e.getAtUs() < row->getSubmittedUs())
             return;
         const bool may_be_earlier =
-            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED || !is_terminal(row->getState());
+            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED || row->getEvidence() > sequence ||
+            !is_terminal(row->getState());
         if (e.getAtUs() == row->getSubmittedUs() && may_be_earlier) return;
         if (e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
             find(id, "evidence " + number(sequence) + " says that it was deleted, but it is there");

@@ -189,6 +189,7 @@ void tenant_book::read_type(type_id id, rec::TypeRow::Reader row) {
     y.spec.logs = {};
     if (row.getLogLines() > 0) y.spec.logs.lines = std::min(row.getLogLines(), logs_spec{}.lines);
     y.spec.logs.bytes = row.getLogBytes();
+    y.spec.logs.stored = row.getLogStored();
     y.key_since = row.getKeySince();
     y.unique_states = row.getUniqueStates();
     y.spec.unique.reset();

@@ -10,9 +10,9 @@ namespace {
 // What this version can do that an older one cannot, and that all must be able to before any does it; is_name,
 // sorted. A feature that was once here stays, so that a version without it is known as older.
 constexpr std::array own_features{
-    feature::batches,   feature::checkpoints, feature::graphs,         feature::hard_sticky, feature::http,
-    feature::job_slots, feature::labels,      feature::limits,         feature::log_bounds,  feature::repairs,
-    feature::retention, feature::schedules,   feature::stored_results, feature::unique};
+    feature::batches,   feature::checkpoints, feature::graphs,       feature::hard_sticky,    feature::http,
+    feature::job_slots, feature::labels,      feature::limits,       feature::log_bounds,     feature::repairs,
+    feature::retention, feature::schedules,   feature::stored_lines, feature::stored_results, feature::unique};
 
 } // namespace
 

@@ -19,6 +19,7 @@ inline constexpr std::string_view log_bounds = "log-bounds";   // of a job type
 inline constexpr std::string_view repairs = "repairs";         // of rows; labels of jobs, sticky keys
 inline constexpr std::string_view retention = "retention";     // and redrives, and jobs that are deleted
 inline constexpr std::string_view schedules = "schedules";
+inline constexpr std::string_view stored_lines = "stored-lines";     // of logs, in a result store
 inline constexpr std::string_view stored_results = "stored-results"; // in a result store
 inline constexpr std::string_view unique = "unique";
 } // namespace feature

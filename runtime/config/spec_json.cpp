@@ -109,6 +109,7 @@ ordered_json to_object(const job_type_spec& spec) {
     if (spec.workers.sticky == stickiness::hard) object["workers"]["sticky"] = "hard";
     if (spec.logs.lines != logs_spec{}.lines) object["logs"]["lines"] = spec.logs.lines;
     if (spec.logs.bytes > 0) object["logs"]["bytes"] = spec.logs.bytes;
+    if (spec.logs.stored > 0) object["logs"]["stored"] = spec.logs.stored;
     if (spec.unique) object["unique"] = to_object(*spec.unique);
     if (spec.paused) object["paused"] = true;
     return object;

@@ -278,6 +278,9 @@ void read_spec(field_reader& fields, job_type_spec& spec, spec_origin origin) {
         logs.integer("lines", spec.logs.lines, 1, static_cast<std::uint32_t>(limits::log_lines_per_attempt_max));
         logs.size("bytes", spec.logs.bytes, limits::log_line_size_max,
                   limits::log_line_size_max * limits::log_lines_per_attempt_max);
+        logs.size("stored", spec.logs.stored, limits::stored_lines_object_size, limits::stored_lines_size_max);
+        if (spec.logs.stored > 0 && spec.logs.bytes > 0)
+            logs.error("bytes", "does not go with stored: what the tables keep is bounded by lines then");
     });
     fields.mapping("unique", [&](field_reader& unique) { read_unique(unique, spec.unique.emplace()); });
     fields.boolean("paused", spec.paused);

@@ -227,44 +227,6 @@ kj::Promise<void> job_service::cancel(CancelContext context) {
     });
 }
 
-kj::Promise<void> job_service::logs(LogsContext context) {
-    const job_id id = read_id(context.getParams().getId());
-    return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {
-        return when_readable(
-            edge_, {id.shard()}, context.getParams().getStaleOk(),
-            [this, context]() mutable { read_logs(context); }, refusing(context));
-    });
-}
-
-void job_service::read_logs(LogsContext& context) {
-    const auto params = context.getParams();
-    const job_id id = read_id(params.getId());
-    auto answer = context.getResults();
-    const auto tables = edge_.data->begin_read();
-    const auto stored = tables->get(table::jobs, keys::job(id));
-    if (!stored) return write_failure(no_such_job(id), answer.initFailure());
-    record_reader<rec::JobRow> job;
-    const std::uint32_t attempt = params.getAttempt() == 0 ? job.read(*stored).getAttempt() : params.getAttempt();
-    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
-    std::vector<std::pair<std::uint64_t, bytes>> lines;
-    const row_key prefix = keys::logs_of(id, attempt);
-    for (auto r = tables->seek(table::logs, keys::log(id, attempt, params.getFromSequence()));
-         r && has_prefix(r->key, prefix) && lines.size() < std::min(wanted, limits::page_size_max);
-         r = tables->next(table::logs))
-        lines.emplace_back(key_reader{r->key.subspan(prefix.view().size())}.u64(),
-                           bytes{r->value.begin(), r->value.end()});
-    auto rows = answer.initLines(static_cast<unsigned>(lines.size()));
-    record_reader<rec::LogRow> reader;
-    for (unsigned i = 0; i < rows.size(); ++i) {
-        const auto line = reader.read(lines[i].second);
-        rows[i].setAttempt(attempt);
-        rows[i].setSequence(lines[i].first);
-        rows[i].setAtUs(line.getAtUs());
-        rows[i].setStream(line.getStream());
-        rows[i].setText(line.getText());
-    }
-}
-
 kj::Promise<void> job_service::result(ResultContext context) {
     const job_id id = read_id(context.getParams().getId());
     return with_job(context, id, permission::read_jobs, [this, context, id]() mutable {

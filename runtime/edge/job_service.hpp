@@ -78,7 +78,9 @@ class job_service final : public api::JobService::Server {
     // Whose events, or evidence, the caller sees; absent: everybody's.
     expected<std::optional<tenant_id>> feed_tenant(permission wanted) const;
     void read_list(ListContext& context, const struct job_filter& filter);
-    void read_logs(LogsContext& context);
+    struct found_lines;
+    void read_lines(LogsContext& context, found_lines& found);
+    kj::Promise<void> answer_stored_lines(LogsContext context, std::shared_ptr<found_lines> found);
     using stored_place = std::pair<attempt_ref, stored_result>;
     std::optional<stored_place> read_result(ResultContext& context);
     bool answer_watch(WatchContext& context, const job_id& id, bool whatever);

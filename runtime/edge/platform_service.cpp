@@ -131,6 +131,7 @@ std::vector<std::string_view> features_of(const declared_document& d) {
     if (y != nullptr && y->workers != workers_spec{}) used.push_back(feature::labels);
     if (y != nullptr && y->slots > 1) used.push_back(feature::job_slots);
     if (y != nullptr && y->logs != logs_spec{}) used.push_back(feature::log_bounds);
+    if (y != nullptr && y->logs.stored > 0) used.push_back(feature::stored_lines);
     if (y != nullptr && y->workers.sticky == stickiness::soft) used.push_back(feature::repairs);
     if (y != nullptr && y->workers.sticky == stickiness::hard) used.push_back(feature::hard_sticky);
     if (y != nullptr && y->executor == executor_kind::http) used.push_back(feature::http);

@@ -2,16 +2,20 @@
 
 #include "cluster/routing/remote_executor_actor.hpp"
 #include "runtime/edge/worker_service.hpp"
+#include "runtime/results/stored_log.hpp"
 
 namespace coppice {
 
 namespace {
 
-result_port port_of(const std::shared_ptr<result_desk>& desk) {
+result_port port_of(const std::shared_ptr<result_desk>& desk, store& data) {
     if (!desk) return {};
     return {.get = [desk](const attempt_ref& ref, const stored_result& what,
                           auto then) { desk->get(ref, what, std::move(then)); },
-            .drop = [desk](std::span<const attempt_ref> refs) { desk->drop(refs); }};
+            .drop = [desk](std::span<const attempt_ref> refs) { desk->drop(refs); },
+            .store_lines = [desk, &data](const attempt_ref& ref, std::uint64_t below,
+                                         auto then) { store_lines(data, desk, ref, below, std::move(then)); },
+            .drop_lines = [desk](std::span<const job_id> jobs) { drop_lines(desk, jobs); }};
 }
 
 supervisor_spec tree_of_shard(const node_addresses& addresses, const node_tree_options& options, shard_id shard,
@@ -22,7 +26,7 @@ supervisor_spec tree_of_shard(const node_addresses& addresses, const node_tree_o
                                   .journal = journal,
                                   .tenants = here.tenants,
                                   .local_grace = local_grace,
-                                  .results = port_of(options.exec.results)};
+                                  .results = port_of(options.exec.results, *options.data)};
     const auto jobs = std::make_shared<const job_actor_options>(job_actor_options{
         journal, here.scheduler.as<shard_handle>(), options.data, wall_clock_now, options.development});
     return shard_tree(scheduler, jobs, here.scheduler);

@@ -50,6 +50,11 @@ failure result_desk::failed(failure why) {
     return why;
 }
 
+void result_desk::works_again() {
+    const std::lock_guard guard{mutex_};
+    if (std::exchange(in_trouble_, false)) log_.info("the result store works again", {});
+}
+
 void result_desk::put(const attempt_ref& ref, std::shared_ptr<const std::string> bytes, stored then) {
     const std::size_t size = bytes->size();
     failure no;
@@ -59,8 +64,7 @@ void result_desk::put(const attempt_ref& ref, std::shared_ptr<const std::string>
         if (done) {
             totals_.stored.fetch_add(1, std::memory_order_relaxed);
             totals_.stored_bytes.fetch_add(size, std::memory_order_relaxed);
-            const std::lock_guard guard{mutex_};
-            if (std::exchange(in_trouble_, false)) log_.info("the result store works again", {});
+            works_again();
         }
         // The digest is made here, on the store's thread, which has time for it.
         then(done ? expected<stored_result>{stored_result{size, sha256(*bytes)}}
@@ -91,11 +95,43 @@ void result_desk::get(const attempt_ref& ref, const stored_result& what, got the
         });
 }
 
+void result_desk::put_named(std::string name, std::string bytes, object_store::done then) {
+    const std::size_t size = bytes.size();
+    failure no;
+    const auto objects = begin(size, no);
+    if (!objects) return then(tl::unexpected(std::move(no)));
+    objects->put(std::move(name), std::move(bytes), [this, size, then = std::move(then)](expected<void> done) {
+        if (done)
+            works_again();
+        else
+            failed(done.error());
+        then(std::move(done));
+        end(size);
+    });
+}
+
+void result_desk::get_named(std::string name, std::size_t size_max, object_store::got then) {
+    failure no;
+    const auto objects = begin(size_max, no);
+    if (!objects) return then(tl::unexpected(std::move(no)));
+    objects->get(std::move(name), size_max, [this, size_max, then = std::move(then)](expected<std::string> bytes) {
+        if (!bytes) failed(bytes.error());
+        then(std::move(bytes));
+        end(size_max);
+    });
+}
+
 void result_desk::drop(std::span<const attempt_ref> refs) {
+    std::vector<std::string> names;
+    for (const attempt_ref& ref : refs) names.push_back(result_name(ref));
+    drop_named(names);
+}
+
+void result_desk::drop_named(const std::vector<std::string>& names) {
     const auto to = objects();
     if (!to) return;
-    for (const attempt_ref& ref : refs)
-        to->remove(result_name(ref), [this](const expected<void>& done) {
+    for (const std::string& name : names)
+        to->remove(name, [this](const expected<void>& done) {
             if (done)
                 totals_.dropped.fetch_add(1, std::memory_order_relaxed);
             else

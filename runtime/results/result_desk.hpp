@@ -56,6 +56,10 @@ class result_desk {
     // Errors: as put; store_damaged, when they are not there or not those that were stored.
     void get(const attempt_ref& ref, const stored_result& what, got then);
     void drop(std::span<const attempt_ref> refs);
+    // Bytes under other names, such as lines of logs. Errors: as put; and of get those of object_store.
+    void put_named(std::string name, std::string bytes, object_store::done then);
+    void get_named(std::string name, std::size_t size_max, object_store::got then);
+    void drop_named(const std::vector<std::string>& names);
     // Waits until nothing is on its way, at most so long.
     void settle(milliseconds patience);
     // Drops what is on its way, without callbacks; every call from here on is `unavailable`. Not from a callback.
@@ -69,6 +73,7 @@ class result_desk {
     std::shared_ptr<object_store> begin(std::size_t bytes, failure& no);
     void end(std::size_t bytes);
     failure failed(failure why);
+    void works_again();
 
     const settings settings_;
     logger log_;

@@ -63,6 +63,22 @@ bool result_sweep::is_named(const attempt_ref& ref) {
     return row.getAttempt() == ref.attempt && (holds || row.getState() == rec::State::RUNNING);
 }
 
+// Those that were stored a moment ago are told of later: the job is there.
+bool result_sweep::has_lines(const attempt_ref& ref) {
+    return data_.begin_read()->get(table::jobs, keys::job(ref.job)).has_value();
+}
+
+std::optional<job_id> result_sweep::left_over(const object_store::entry& each) {
+    const auto result = read_result_name(each.name);
+    const auto lines = result ? std::nullopt : read_lines_name(each.name);
+    if (!result && !lines) return std::nullopt; // not ours to judge
+    const attempt_ref& ref = result ? *result : lines->ref;
+    if (ref.job.shard().value >= settings_.shards || (settings_.leads && !settings_.leads(ref.job.shard())))
+        return std::nullopt;
+    if (wall_clock_now() - each.written < settings_.min_age) return std::nullopt;
+    return (result ? is_named(ref) : has_lines(ref)) ? std::nullopt : std::optional{ref.job};
+}
+
 expected<std::size_t> result_sweep::sweep(const std::atomic<bool>* stop) {
     const auto objects = desk_->objects();
     if (!objects) return 0;
@@ -72,19 +88,15 @@ expected<std::size_t> result_sweep::sweep(const std::atomic<bool>* stop) {
     for (bool more = true; more;) {
         const auto page = answer_of<object_store::page>([&](auto then) { objects->list(after, std::move(then)); });
         if (!page) return tl::unexpected(page.error());
-        std::vector<attempt_ref> unnamed;
-        for (const auto& each : page->entries) {
-            const auto ref = read_result_name(each.name);
-            if (!ref || ref->job.shard().value >= settings_.shards) continue; // no result: not ours to judge
-            if (settings_.leads && !settings_.leads(ref->job.shard())) continue;
-            if (wall_clock_now() - each.written < settings_.min_age || is_named(*ref)) continue;
-            unnamed.push_back(*ref);
-        }
+        std::vector<std::pair<shard_id, std::string>> unnamed;
+        for (const auto& each : page->entries)
+            if (const auto job = left_over(each)) unnamed.emplace_back(job->shard(), each.name);
         // Leadership may have gone while the rows were read: what it wrote since is not here.
-        std::erase_if(unnamed,
-                      [&](const attempt_ref& ref) { return settings_.leads && !settings_.leads(ref.job.shard()); });
-        desk_->drop(unnamed);
-        dropped += unnamed.size();
+        std::vector<std::string> names;
+        for (auto& [shard, name] : unnamed)
+            if (!settings_.leads || settings_.leads(shard)) names.push_back(std::move(name));
+        desk_->drop_named(names);
+        dropped += names.size();
         more = page->more && !page->entries.empty() && (stop == nullptr || !*stop);
         if (more) after = page->entries.back().name;
     }

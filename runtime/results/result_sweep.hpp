@@ -1,6 +1,6 @@
-// Drops what is in the result store and no job's row names: results of attempts whose end was never written, and of
-// jobs that were deleted while the store was away. Goes through the store in pages, every six hours and some
-// minutes after the node's start; each node cares for the shards that it leads.
+// Drops what is in the result store and no job's row names: results of attempts whose end was never written, and
+// results and lines of jobs that were deleted while the store was away. Goes through the store in pages, every six
+// hours and some minutes after the node's start; each node cares for the shards that it leads.
 //
 // What is younger than an hour is left: it may be on its way. Nothing is dropped from a store that is another
 // system's: the first node to sweep leaves its system's name there under "owner", and others keep off.
@@ -31,6 +31,9 @@ class result_sweep {
   private:
     expected<void> claim(object_store& objects);
     bool is_named(const attempt_ref& ref);
+    bool has_lines(const attempt_ref& ref);
+    // Whether it is of a job of ours, old, and nothing names it.
+    std::optional<job_id> left_over(const object_store::entry& each);
     void not_swept(std::string_view why);
 
     store& data_;

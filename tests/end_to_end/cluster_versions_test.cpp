@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(what_an_older_node_does_not_know_is_refused_until_it_is_upg
     c.kill(2, SIGKILL);
     make_older(c, 3,
                {std::string{feature::job_slots}, std::string{feature::log_bounds}, std::string{feature::repairs},
-                std::string{feature::hard_sticky}});
+                std::string{feature::hard_sticky}, std::string{feature::stored_lines}});
     const auto apply = [&](const std::string& spec) {
         return c.run(0, {"apply", "-f",
                          c.files().write("type.yaml", "kind: JobType\nmetadata: {name: new}\nspec: {executor: "
@@ -58,6 +58,7 @@ BOOST_AUTO_TEST_CASE(what_an_older_node_does_not_know_is_refused_until_it_is_upg
     };
     BOOST_TEST(eventually([&] { return refuses(apply("slots: 2"), feature::job_slots); }), apply("slots: 2").err);
     BOOST_TEST(refuses(apply("logs: {lines: 10}"), feature::log_bounds));
+    BOOST_TEST(refuses(apply("logs: {stored: 10MiB}"), feature::log_bounds)); // the first that is missing
     BOOST_TEST(refuses(apply("concurrency: {by: k, running_max: 1}, workers: {sticky: true}"), feature::repairs));
     BOOST_TEST(
         refuses(apply("concurrency: {by: k, running_max: 1}, workers: {sticky: hard}"), feature::hard_sticky));

@@ -22,6 +22,22 @@ const std::string result_types =
     "kind: JobType\nmetadata: {name: echo}\nspec: {executor: worker, result_max_bytes: 8MiB}\n---\n"
     "kind: JobType\nmetadata: {name: giant}\nspec: {executor: worker, result_max_bytes: 8MiB, attempts_max: 1}\n";
 
+// Three thousand lines, five hundred at a time, so that none is dropped on the way.
+const std::string talk_type =
+    "kind: JobType\nmetadata: {name: talk}\nspec:\n  executor: exec\n  attempts_max: 1\n"
+    "  logs: {lines: 100, stored: 10MiB}\n"
+    "  argv: [sh, -c, 'for i in 0 1 2 3 4 5; do seq -f \"line %.0f\" $((i * 500)) $((i * 500 + 499)) >&2; "
+    "sleep 0.3; done']\n";
+
+void require_all_lines(const outcome& log) {
+    BOOST_TEST(!contains(log.err, "dropped"), log.err);
+    std::istringstream all{log.out};
+    int count = 0;
+    for (std::string line; std::getline(all, line); ++count)
+        BOOST_REQUIRE_MESSAGE(line.ends_with(" err line " + std::to_string(count)), line);
+    BOOST_TEST(count == 3000);
+}
+
 const std::string acme_too = "---\nkind: Tenant\nmetadata: {name: acme}\nspec: {types: ['*']}\n";
 
 std::string add_bytes(const node& n, std::size_t count) {
@@ -41,6 +57,28 @@ std::size_t files_in(const std::filesystem::path& root) {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(results_suite)
+
+BOOST_AUTO_TEST_CASE(lines_that_the_tables_do_not_keep_go_to_the_result_store) {
+    const scratch_directory files;
+    const std::filesystem::path results = files / "results";
+    node n({.flags = {"--config", files.write("node.yaml", "results: {directory: '" + results.string() + "'}\n")}});
+    declare(n, talk_type);
+    const std::string id = first_line(n.run({"job", "submit", "--tenant", "default", "--type", "talk"}).out);
+    BOOST_REQUIRE(reaches(n, id, "succeeded"));
+    const outcome log = n.run({"job", "logs", id});
+    require_all_lines(log);
+    BOOST_TEST(files_in(results) > 1U);
+    // They are still there after a restart, and no more when their job is not.
+    BOOST_REQUIRE(n.stop() == 0);
+    n.start_again();
+    BOOST_TEST(n.run({"job", "logs", id}).out == log.out);
+    BOOST_REQUIRE(n.run({"job", "delete", id}).status == 0);
+    BOOST_TEST(eventually([&] { return files_in(results) == 0U; }));
+    const outcome wrong =
+        n.run({"apply", "-f", "-"}, "kind: JobType\nmetadata: {name: x}\nspec: {executor: worker, "
+                                    "logs: {bytes: 1MiB, stored: 10MiB}}\n");
+    BOOST_TEST(contains(wrong.err + wrong.out, "does not go with stored"), wrong.err + wrong.out);
+}
 
 BOOST_AUTO_TEST_CASE(large_results_are_kept_in_a_directory_and_go_with_their_jobs) {
     const scratch_directory files;
@@ -158,7 +196,8 @@ BOOST_AUTO_TEST_CASE(any_node_gives_and_takes_what_all_share_and_a_takeover_chan
                        "results: {above_bytes: 10KiB, directory: '" + results.string() + "'}\ncluster:\n");
         BOOST_REQUIRE(c.all_in_sync(3));
     }
-    const outcome applied = c.run(0, {"apply", "-f", c.files().write("types.yaml", result_types + acme_too)});
+    const outcome applied =
+        c.run(0, {"apply", "-f", c.files().write("types.yaml", result_types + "---\n" + talk_type + acme_too)});
     BOOST_REQUIRE_MESSAGE(applied.status == 0, applied.err);
     const auto add = [&](std::size_t at, std::vector<std::string> more) {
         std::vector<std::string> line{"job", "submit", "--tenant", "acme", "--wait"};
@@ -170,6 +209,8 @@ BOOST_AUTO_TEST_CASE(any_node_gives_and_takes_what_all_share_and_a_takeover_chan
     const std::string large = add(0, {"--type", "bytes", "--payload", R"({"count":"2000000"})"});
     const std::string parent = add(1, {"--type", "bytes", "--payload", R"({"count":"100000"})"});
     BOOST_TEST(files_in(results) == 2U);
+    const std::string talked = add(2, {"--type", "talk"});
+    for (const std::size_t at : {0, 1, 2}) require_all_lines(c.run(at, {"job", "logs", talked}));
     const std::size_t before = c.primary();
     c.kill(before, SIGKILL);
     const std::size_t now = c.primary(before);
@@ -177,7 +218,8 @@ BOOST_AUTO_TEST_CASE(any_node_gives_and_takes_what_all_share_and_a_takeover_chan
         BOOST_TEST((c.run(at, {"job", "result", large}).out == std::string(2'000'000, 'x')));
     const std::string child = add(now, {"--type", "sizes", "--after", parent});
     BOOST_TEST(std::stoul(c.run(now, {"job", "result", child}).out) > 100'000U);
-    BOOST_TEST(c.run(3 - before - now, {"job", "delete", large}).status == 0);
+    require_all_lines(c.run(now, {"job", "logs", talked}));
+    BOOST_TEST(c.run(3 - before - now, {"job", "delete", large, talked}).status == 0);
     BOOST_TEST(eventually([&] { return files_in(results) == 1U; }));
 }
 

@@ -1,6 +1,7 @@
-// What comes back from outside: exported jobs as NDJSON and CSV, the lists and names of a result store.
+// What comes back from outside: exported jobs as NDJSON and CSV, the lists, names and lines of a result store.
 #include "runtime/cli/csv_line.hpp"
 #include "runtime/cli/exported.hpp"
+#include "runtime/results/line_json.hpp"
 #include "runtime/results/result_name.hpp"
 #include "runtime/results/s3_list.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
@@ -18,5 +19,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         must(page->entries.size() <= size, "a list has no more than it names");
     if (const auto ref = coppice::read_result_name(text))
         must(coppice::result_name(*ref) == text, "a name is an attempt's, and the attempt's is the name");
+    if (const auto place = coppice::read_lines_name(text))
+        must(coppice::lines_name(place->ref, place->last) == text, "so it is with lines");
+    if (const auto line = coppice::log_line_from(text)) {
+        const auto again = coppice::log_line_from(coppice::to_ndjson(*line));
+        must(again && again->sequence == line->sequence && again->text == line->text, "a line comes back");
+    }
     return 0;
 }

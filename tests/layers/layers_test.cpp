@@ -54,7 +54,7 @@ std::vector<std::string> includes(const source_file& file) {
 }
 
 bool is_actor_file(const std::string& path) {
-    return path.find("_actor.") != std::string::npos || path == "actors/messages.hpp" ||
+    return path.find("_actor.") != std::string::npos || path.find("_actor_") != std::string::npos || path == "actors/messages.hpp" ||
            path == "actors/interfaces.hpp";
 }
 

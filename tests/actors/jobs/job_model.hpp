@@ -139,6 +139,9 @@ class job_model {
     answer on(const tenant_op& o);
     answer on(const type_op& o);
     answer on(const prune_op&) { return {}; }
+    answer on(const lines_stored_op& o) {
+        return {find(o.job) != nullptr ? errc::ok : errc::not_found, false, o.job};
+    }
     // Not in its histories: machine_schedules_test.cpp.
     answer on(const schedule_op&) { return {}; }
     answer on(const run_schedule_op&) { return {}; }

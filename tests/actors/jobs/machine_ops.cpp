@@ -64,6 +64,14 @@ void build_one(const delete_op& o, cmd::Command::Builder to) {
     d.setReason(o.reason.c_str());
 }
 
+void build_one(const lines_stored_op& o, cmd::Command::Builder to) {
+    auto l = to.initLinesStored();
+    write_id(o.job, l.initJob());
+    l.setAttempt(o.attempt);
+    l.setBelow(o.below);
+    l.setBytes(o.bytes);
+}
+
 void build_one(const edit_op& o, cmd::Command::Builder to) {
     auto e = to.initEditJob();
     write_id(o.job, e.initJob());

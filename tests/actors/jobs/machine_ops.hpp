@@ -132,8 +132,15 @@ struct run_schedule_op {
     job_id job;
     std::string by = "someone";
 };
+struct lines_stored_op {
+    job_id job;
+    std::uint32_t attempt = 1;
+    std::uint64_t below = 0;
+    std::uint64_t bytes = 0;
+};
 using op = std::variant<submit_op, refuse_op, cancel_op, start_op, report_op, adopt_op, tick_op, tenant_op, type_op,
-                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op, edit_op, repair_op>;
+                        prune_op, graph_op, schedule_op, run_schedule_op, delete_op, sweep_op, edit_op, repair_op,
+                        lines_stored_op>;
 
 void build(const op& what, cmd::Command::Builder to);
 kj::Array<capnp::word> entry_of(std::span<const op> ops);

@@ -1,4 +1,4 @@
-// Results whose bytes are in the result store: what the machine keeps of them, and when it lets go.
+// Results and lines that are in the result store: what the machine keeps of them, and when it lets go.
 #include "actors/jobs/start_completion.hpp"
 #include "tests/actors/jobs/machine_world.hpp"
 
@@ -143,6 +143,82 @@ BOOST_AUTO_TEST_CASE(a_start_is_whole_when_all_its_parents_have_answered) {
     BOOST_TEST((why.has_value() && why->code == errc::unavailable));
     complete_start({}, start, then); // no store
     BOOST_TEST((why.has_value() && why->code == errc::unavailable));
+}
+
+// Ten lines are to stay in the tables, and older ones wait there for the store.
+struct talkative_world : world {
+    static constexpr std::uint64_t kept = 10, waits = limits::lines_to_store_max;
+    talkative_world() {
+        declare_usual();
+        job_type_spec spec;
+        spec.name = "build";
+        spec.retry = {milliseconds{0}, milliseconds{0}};
+        spec.logs = {.lines = kept, .stored = limits::stored_lines_object_size};
+        run({type_op{.version = 2, .spec = spec}});
+        attach(worker_id{1}, {"build"}, 10);
+        id = submit({.job = new_id(), .version = 2});
+    }
+    void say(std::uint64_t count) {
+        report_op r;
+        for (; count > 0; --count) r.lines.push_back(said++);
+        report(id, outcome::NONE, r);
+    }
+    std::uint64_t lines(std::uint32_t attempt = 1) { return rows(table::logs, keys::logs_of(id, attempt)); }
+
+    job_id id;
+    std::uint64_t said = 0;
+};
+
+BOOST_AUTO_TEST_CASE(older_lines_wait_for_the_result_store_and_leave_when_they_are_there) {
+    talkative_world w;
+    w.say(w.kept + w.waits / 2 - 1);
+    BOOST_TEST(w.out().lines_to_store.empty());
+    w.say(2);
+    BOOST_REQUIRE(w.out().lines_to_store.size() == 1U);
+    BOOST_TEST((w.out().lines_to_store[0].ref == attempt_ref{w.id, 1}));
+    BOOST_TEST(w.out().lines_to_store[0].below == w.said - w.kept);
+    BOOST_TEST(w.lines() == w.said);
+    w.say(3); // meanwhile
+    BOOST_TEST((w.one(lines_stored_op{w.id, 1, w.said - 3 - w.kept, 5000}).code == errc::ok));
+    BOOST_TEST(w.lines() == w.kept + 3);
+    BOOST_TEST(w.rows(table::logs, keys::log(w.id, 1, w.said - 3 - w.kept)) == 1U);
+    w.say(1);
+    BOOST_TEST(w.out().lines_to_store.empty());
+    BOOST_TEST((w.one(lines_stored_op{w.new_id(), 1, 5, 5}).code == errc::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(a_store_that_is_away_costs_the_oldest_lines_and_no_room) {
+    talkative_world w;
+    for (int i = 0; i < 30; ++i) w.say(100);
+    BOOST_TEST(w.lines() == w.kept + w.waits);
+    BOOST_TEST(w.out().lines_to_store.size() == 1U); // it is asked every time
+    // It has as many bytes as the type lets it have: from now on only the newest are kept.
+    w.one(lines_stored_op{w.id, 1, w.said - w.kept, limits::stored_lines_object_size});
+    w.say(700);
+    BOOST_TEST(w.lines() == w.kept);
+    BOOST_TEST(w.out().lines_to_store.empty());
+    // The next attempt may store as much again.
+    w.report(w.id, outcome::FAILED);
+    w.said = 0;
+    w.report(w.id, outcome::NONE, {.attempt = 2, .lines = {0}});
+    report_op many{.attempt = 2};
+    for (std::uint64_t n = 1; n < w.kept + w.waits; ++n) many.lines.push_back(n);
+    w.report(w.id, outcome::NONE, many);
+    BOOST_TEST(w.lines(2) == w.kept + w.waits);
+    BOOST_TEST(w.out().lines_to_store.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(lines_there_go_with_their_job) {
+    talkative_world w;
+    w.say(700);
+    w.one(lines_stored_op{w.id, 1, 600, 5000});
+    w.report(w.id, outcome::SUCCEEDED);
+    BOOST_TEST((w.one(delete_op{w.id, {}}).code == errc::ok));
+    BOOST_TEST((w.out().dropped_lines == std::vector{w.id}));
+    const job_id quiet = w.submit({.job = w.new_id(), .version = 2});
+    w.report(quiet, outcome::SUCCEEDED);
+    w.one(delete_op{quiet, {}});
+    BOOST_TEST(w.out().dropped_lines.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -188,7 +188,10 @@ class spec_maker {
         }
         if (below(2) == 0) {
             spec.logs.lines = static_cast<std::uint32_t>(1 + below(limits::log_lines_per_attempt_max));
-            spec.logs.bytes = limits::log_line_size_max + below(1'000'000);
+            if (below(2) == 0)
+                spec.logs.bytes = limits::log_line_size_max + below(1'000'000);
+            else
+                spec.logs.stored = limits::stored_lines_object_size + below(1'000'000);
         }
         spec.paused = below(4) == 0;
         return {declared_kind::job_type, spec.name, spec, "f", 1};

@@ -142,6 +142,13 @@ BOOST_AUTO_TEST_CASE(a_sweep_drops_what_no_row_names_when_it_is_old_enough) {
     w.report(inside, outcome::SUCCEEDED, {.result = "in the tables"});
     put(some_attempt().job);
     std::ofstream{d.files.path() / "results" / "note"} << "somebody's";
+    // Lines go with their job's row, whatever it has come to.
+    const auto lines_of = [&](const job_id& id) { return d.files.path() / "results" / lines_name({id, 1}, 5); };
+    const job_id gone_too = job_id::make(1'800'000'000'000, test_shard, tenant_id{3}, 99);
+    for (const job_id& id : {inside, gone_too}) {
+        std::filesystem::create_directories(lines_of(id).parent_path());
+        std::ofstream{lines_of(id)} << "lines";
+    }
 
     result_sweep::settings settings{.owner = "us", .every = milliseconds{0}, .shards = 9};
     result_sweep young{w.data(), d.desk, settings, quiet()};
@@ -152,13 +159,15 @@ BOOST_AUTO_TEST_CASE(a_sweep_drops_what_no_row_names_when_it_is_old_enough) {
     BOOST_TEST((elsewhere.sweep() == expected<std::size_t>{0}));
     settings.leads = nullptr;
     result_sweep all{w.data(), d.desk, settings, quiet()};
-    BOOST_TEST((all.sweep() == expected<std::size_t>{3}));
+    BOOST_TEST((all.sweep() == expected<std::size_t>{4}));
     BOOST_TEST((all.sweep() == expected<std::size_t>{0}));
     for (const attempt_ref& kept : {attempt_ref{named, 1}, attempt_ref{runs, 1}})
         BOOST_TEST(std::filesystem::exists(d.file(kept)));
     for (const attempt_ref& gone : {attempt_ref{named, 2}, attempt_ref{inside, 1}, some_attempt()})
         BOOST_TEST(!std::filesystem::exists(d.file(gone)));
     BOOST_TEST(std::filesystem::exists(d.files.path() / "results" / "note"));
+    BOOST_TEST(std::filesystem::exists(lines_of(inside)));
+    BOOST_TEST(!std::filesystem::exists(lines_of(gone_too)));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_swept_from_another_system_s_store) {

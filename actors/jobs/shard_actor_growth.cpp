@@ -1,4 +1,4 @@
-#include "actors/jobs/job_growth.hpp"
+#include "actors/jobs/shard_actor_growth.hpp"
 
 #include <algorithm>
 #include <caf/send.hpp>
