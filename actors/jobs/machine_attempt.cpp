@@ -201,7 +201,7 @@ void shard_machine::end_attempt(cell& c, cmd::Report::Reader r) {
 
 void shard_machine::succeed(cell& c, cmd::Report::Reader r) {
     const auto result = r.getResult();
-    const bool is_stored = r.getResultDigest().size() > 0;
+    const bool is_stored = r.getResultDigest().size() == stored_result::digest_size;
     // One that no table takes came without its bytes.
     const std::uint64_t size = std::max<std::uint64_t>(result.size(), r.getResultSize());
     if (size > c.type->spec.result_bytes_max || (!is_stored && size > limits::result_size_max)) {
@@ -213,7 +213,7 @@ void shard_machine::succeed(cell& c, cmd::Report::Reader r) {
                  : "without a result store at most " + std::to_string(limits::result_size_max));
         return fail_attempt(c, r, {errc::result_too_large, detail}, true);
     }
-    c.row.setResultSize(size);
+    c.row.setResultSize(is_stored ? r.getResultSize() : result.size());
     if (is_stored) {
         c.grown = true;
         c.row.setResultDigest(r.getResultDigest());

@@ -4,8 +4,8 @@
 #include <caf/send.hpp>
 #include <unordered_set>
 
-#include "actors/jobs/shard_actor_growth.hpp"
 #include "actors/jobs/running_attempts.hpp"
+#include "actors/jobs/shard_actor_growth.hpp"
 #include "actors/journal/entry_builder.hpp"
 
 namespace coppice {

@@ -130,9 +130,12 @@ void store_checker::graphs() {
         const auto jobs = reader.read(r.value).getJobs();
         if (!k.ok() || jobs.size() == 0 || read_id(jobs[0]) != graph)
             return find(graph, "a graph that does not begin with it");
+        const auto first = job(graph); // its graph's row goes when it does
+        const std::int64_t submitted = first ? first->getSubmittedUs() : 0;
         for (const auto each : jobs) {
             const auto row = job(read_id(each)); // none: its time was over before the first one's
-            if (row && read_id(row->getGraph()) != graph)
+            const bool is_later = row && row->getSubmittedUs() > submitted; // an id that was submitted once more
+            if (row && !is_later && read_id(row->getGraph()) != graph)
                 find(read_id(each), "job " + to_string(graph) + "'s graph names it, but it is not of it");
         }
     });
@@ -293,13 +296,12 @@ void store_checker::evidence_rows() {
             return;
         const job_id id = read_id(e.getJob());
         const auto row = job(id);
-        // None: its record is over, which the counters know. Refused, or earlier, perhaps in the same microsecond: an
-        // id that was submitted once more.
+        // None: its record is over, which the counters know. Refused, or earlier, perhaps in the same microsecond:
+        // an id that was submitted once more.
         if (!row || e.getKind() == rec::EvidenceRow::Kind::JOB_REFUSED || e.getAtUs() < row->getSubmittedUs())
             return;
-        const bool may_be_earlier =
-            e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED || row->getEvidence() > sequence ||
-            !is_terminal(row->getState());
+        const bool may_be_earlier = e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED ||
+                                    row->getEvidence() > sequence || !is_terminal(row->getState());
         if (e.getAtUs() == row->getSubmittedUs() && may_be_earlier) return;
         if (e.getKind() == rec::EvidenceRow::Kind::JOB_DELETED)
             find(id, "evidence " + number(sequence) + " says that it was deleted, but it is there");

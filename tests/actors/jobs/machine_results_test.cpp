@@ -145,6 +145,15 @@ BOOST_AUTO_TEST_CASE(a_start_is_whole_when_all_its_parents_have_answered) {
     BOOST_TEST((why.has_value() && why->code == errc::unavailable));
 }
 
+BOOST_AUTO_TEST_CASE(a_size_that_is_not_that_of_its_bytes_is_not_believed) {
+    result_world w; // is checked after every batch
+    const job_id with = w.add(), without = w.add();
+    w.report(with, outcome::SUCCEEDED, {.result = "r", .result_size = 48'640});
+    w.report(without, outcome::SUCCEEDED, {.result_size = 10});
+    BOOST_TEST(w.job(with).result_size == 1U);
+    BOOST_TEST(w.job(without).result_size == 0U);
+}
+
 // Ten lines are to stay in the tables, and older ones wait there for the store.
 struct talkative_world : world {
     static constexpr std::uint64_t kept = 10, waits = limits::lines_to_store_max;

@@ -229,6 +229,24 @@ BOOST_AUTO_TEST_CASE(only_what_failed_or_was_cancelled_is_redriven) {
     BOOST_TEST((redrive(cancelled).code == errc::ok));
 }
 
+// Nobody mints an id twice, but whoever does harms nothing, and the check does not take it for damage.
+BOOST_AUTO_TEST_CASE(an_id_that_comes_again_after_its_job_was_deleted_is_a_new_job) {
+    world w;
+    w.declare_usual();
+    const submit_op first = w.spec(), second = w.spec();
+    w.run({graph_op{.jobs = {first, second}}});
+    w.one(cancel_op{second.job, {}});
+    BOOST_TEST((w.one(delete_op{second.job, {}}).code == errc::ok));
+    w.pass(microseconds{1});
+    w.run({second}); // its graph names it yet
+    BOOST_TEST((w.job(second.job).state == job_state::QUEUED));
+    w.one(cancel_op{second.job, {}});
+    w.one(delete_op{second.job, {}});
+    w.run({second}); // in the same microsecond as its end before
+    w.one(cancel_op{second.job, {}});
+    BOOST_TEST((w.job(second.job).state == job_state::CANCELLED));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace coppice::testing
