@@ -43,7 +43,7 @@ expected<std::uint32_t> shard_machine::start(const job_id& id, worker_id worker)
     save(c);
     write_running(c, key);
     gates_started(c, key);
-    note_home(*c.type, key, worker);
+    note_home(c.tenant->id, *c.type, key, worker);
     share_.started(c.tenant->id, slots);
     out_->starts.push_back({worker, c.type->spec.executor, ready, now_, assignment_of(c)});
     return slots;
@@ -314,7 +314,7 @@ void shard_machine::adopt(cmd::Adopt::Reader a, command_result& result) {
     out_->adopts.push_back({{c.id, a.getAttempt()}, worker_id{a.getWorker()}});
     const key_lanes::key key = key_of(c);
     write_running(c, key);
-    note_home(*c.type, key, worker_id{a.getWorker()});
+    note_home(c.tenant->id, *c.type, key, worker_id{a.getWorker()});
 }
 
 } // namespace coppice

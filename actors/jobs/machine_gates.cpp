@@ -57,7 +57,7 @@ void shard_machine::count_keys(read_tables& from, std::optional<type_id> only) {
         const type_entry* y = book_.type(type_id{row.getType()});
         if (y == nullptr || !y->keyed() || y->id != only.value_or(y->id)) continue;
         lanes_of(t, *y).runs(row.getLimitKey());
-        note_home(*y, row.getLimitKey(), worker_id{row.getWorker()});
+        note_home(t, *y, row.getLimitKey(), worker_id{row.getWorker()});
     }
 }
 
@@ -82,15 +82,15 @@ void shard_machine::key_running_anew(const type_entry& y) {
     count_keys(*t_, y.id);
 }
 
-void shard_machine::note_home(const type_entry& y, key_lanes::key key, worker_id worker) {
-    if (y.spec.workers.sticky != stickiness::none) homes_.started(y.id, key, worker);
+void shard_machine::note_home(tenant_id t, const type_entry& y, key_lanes::key key, worker_id worker) {
+    if (y.spec.workers.sticky != stickiness::none) homes_.started(t, y.id, key, worker);
 }
 
 // Whether its key may start nowhere but at a worker that has no slot for it; then it is set aside.
 bool shard_machine::waits_for_home(const key_lanes::waiting& job, const tenant_entry& t, const type_entry& y) {
     if (y.spec.workers.sticky != stickiness::hard) return false;
     key_lanes& lanes = lanes_of(t.id, y);
-    const worker_id home = homes_.find(y.id, job.of);
+    const worker_id home = homes_.find(t.id, y.id, job.of);
     const auto room = pool_.room_at(home, {y.id, t.id, y.spec.slots});
     if (room == slot_pool::room::never) lanes.wait_for_any(job.of, now_);
     if (room != slot_pool::room::later) return false;

@@ -60,7 +60,7 @@ worker_id shard_machine::home_of(type_id type, const job_id& job) {
     const type_entry& y = *book_.type(type);
     const auto stored =
         y.spec.workers.sticky != stickiness::none ? t_->get(table::jobs, keys::job(job)) : std::nullopt;
-    return stored ? homes_.find(type, key_of(job, y, read_job_.read(*stored))) : worker_id{};
+    return stored ? homes_.find(job.tenant(), type, key_of(job, y, read_job_.read(*stored))) : worker_id{};
 }
 
 // The tenant's first waiting job among the types that some worker could run now and whose own bound allows one

@@ -1,6 +1,7 @@
 // The shard's scheduler as an actor: carries out what commits ask for. It hands started attempts to their
-// executors, grows a job actor for each that lasts under its tenant's supervisor (shard_actor_growth.hpp), wakes them at
-// their deadlines, and passes on ends and cancels. All of it is rebuilt from the running rows when it starts.
+// executors, grows a job actor for each that lasts under its tenant's supervisor (shard_actor_growth.hpp), wakes
+// them at their deadlines, and passes on ends and cancels. All of it is rebuilt from the running rows when it
+// starts.
 #pragma once
 
 #include <deque>

@@ -83,7 +83,10 @@ class shard_machine {
     // A worker with a `tenant` is given attempts of that tenant alone. `labels`: job_type_spec::workers.
     void attach_worker(worker_id id, std::set<std::string> types, std::uint32_t slots, tenant_id tenant = {},
                        std::set<std::string> labels = {}, std::uint32_t total = 0);
-    void detach_worker(worker_id id) { pool_.detach(id); }
+    void detach_worker(worker_id id) {
+        pool_.detach(id);
+        gates_.look_again_at(id);
+    }
     void drain_worker(worker_id id) { pool_.drain(id); }
     // What else may hold starts back; outlives the machine. Null: nothing.
     void start_through(start_valve* valve) { valve_ = valve; }
@@ -293,7 +296,7 @@ class shard_machine {
     void key_running_anew(const type_entry& y);
     bool rate_allows(const tenant_entry& t);
     void gates_started(cell& c, key_lanes::key key);
-    void note_home(const type_entry& y, key_lanes::key key, worker_id worker);
+    void note_home(tenant_id t, const type_entry& y, key_lanes::key key, worker_id worker);
     bool waits_for_home(const key_lanes::waiting& job, const tenant_entry& t, const type_entry& y);
     std::optional<key_lanes::place> first_with_room(const tenant_entry& t, const type_entry& y);
     std::optional<queued> next_unread(const row_key& prefix, const key_lanes::place& read_to);

@@ -71,7 +71,7 @@ void slot_pool::detach(worker_id id) {
     free_ -= found->second.free();
     for (auto& [type, of] : by_type_) std::erase_if(of.members, [&](const member& m) { return m.id == id; });
     if (found->second.used > 0) absent_[id] = found->second.used;
-    note_changed(id, found->second);
+    if (found->second.changed) std::erase(changed_, id);
     workers_.erase(found);
 }
 

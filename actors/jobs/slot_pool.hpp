@@ -93,8 +93,8 @@ class slot_pool {
     // Whether this very worker has the slots now, may have them later, or takes no such work any more.
     enum class room : std::uint8_t { now, later, never };
     room room_at(worker_id id, const wish& w) const;
-    // Of which worker room_at may say something else than before, since the last call: slots came free, it came,
-    // went or was kept no longer.
+    // Of which workers that are attached room_at may say something else than before, since the last call: slots
+    // came free, it drains, was kept no longer.
     std::vector<worker_id> take_changed();
     // Keeps the worker that lacks fewest for it: nothing else takes of it, so that its slots come free one by one
     // for this wish, which jobs of one slot would otherwise keep from it for ever. Not when none has that many, nor

@@ -75,6 +75,23 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_gone_or_takes_no_work_holds_its_keys_no_lo
     }
 }
 
+BOOST_AUTO_TEST_CASE(tenants_whose_keys_have_the_same_value_do_not_share_a_home) {
+    hard_world w(2, {});
+    w.run({tenant_op{.tenant = tenant_id{2}, .spec = {.name = "bolt", .types = {"*"}}}});
+    w.attach(worker_id{1}, {"build"}, 1, tenant_id{1});
+    w.attach(worker_id{2}, {"build"}, 1, tenant_id{2});
+    const job_id first = w.add(1);
+    auto of_other = w.job_of(1);
+    of_other.job = w.new_id(tenant_id{2});
+    w.run({of_other});
+    BOOST_TEST((w.worker_of(of_other.job) == worker_id{2}));
+    w.attach(worker_id{3}, {"build"}, 1, tenant_id{1});
+    const job_id second = w.add(1);
+    BOOST_TEST(!w.runs(second)); // its home is still the first, which is busy
+    w.report(first, outcome::SUCCEEDED);
+    BOOST_TEST((w.worker_of(second) == worker_id{1}));
+}
+
 BOOST_AUTO_TEST_CASE(what_runs_says_where_its_key_lives_after_a_restart_and_an_adoption) {
     hard_world w;
     const job_id first = w.add(1);

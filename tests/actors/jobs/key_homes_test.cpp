@@ -74,15 +74,16 @@ BOOST_AUTO_TEST_CASE(the_homes_of_the_keys_that_started_longest_ago_are_forgotte
     key_homes homes;
     constexpr std::uint64_t most = limits::key_homes_max, known = most / 2;
     for (std::uint64_t key = 0; key < 3 * most; ++key) {
-        homes.started(type_id{1}, key, worker_id{key + 1});
-        homes.started(type_id{1}, most * 10, worker_id{7}); // one that is used all the time
+        homes.started(tenant_id{1}, type_id{1}, key, worker_id{key + 1});
+        homes.started(tenant_id{1}, type_id{1}, most * 10, worker_id{7}); // one that is used all the time
     }
     BOOST_TEST(homes.size() <= most);
     for (std::uint64_t key = 3 * most - known + 1; key < 3 * most; ++key)
-        if (homes.find(type_id{1}, key) != worker_id{key + 1}) BOOST_FAIL("not known: " << key);
-    BOOST_TEST((homes.find(type_id{1}, most * 10) == worker_id{7}));
-    BOOST_TEST((homes.find(type_id{1}, 1) == worker_id{}));
-    BOOST_TEST((homes.find(type_id{2}, 3 * most - 1) == worker_id{}));
+        if (homes.find(tenant_id{1}, type_id{1}, key) != worker_id{key + 1}) BOOST_FAIL("not known: " << key);
+    BOOST_TEST((homes.find(tenant_id{1}, type_id{1}, most * 10) == worker_id{7}));
+    BOOST_TEST((homes.find(tenant_id{1}, type_id{1}, 1) == worker_id{}));
+    BOOST_TEST((homes.find(tenant_id{1}, type_id{2}, 3 * most - 1) == worker_id{}));
+    BOOST_TEST((homes.find(tenant_id{2}, type_id{1}, 3 * most - 1) == worker_id{}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
