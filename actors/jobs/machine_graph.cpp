@@ -120,8 +120,24 @@ bool shard_machine::admit_member(cmd::Submit::Reader s, tenant_entry& t, const i
     return is_sound(s, before, result);
 }
 
+// How many jobs of the graph wait for each of them; nothing when any waits for a job that was there before. Where
+// none does, no parent has ended yet, and each row is written once, with its children counted.
+std::optional<std::unordered_map<job_id, std::uint32_t>> shard_machine::inner_children(cmd::SubmitGraph::Reader g) {
+    std::unordered_map<job_id, std::uint32_t> children;
+    for (const auto job : g.getJobs()) {
+        for (const job_id& parent : distinct_parents(job)) {
+            const auto found = children.find(parent);
+            if (found == children.end()) return std::nullopt;
+            ++found->second;
+        }
+        children.emplace(read_id(job.getJob()), 0);
+    }
+    return children;
+}
+
 void shard_machine::write_graph(cmd::SubmitGraph::Reader g, tenant_entry& t) {
     const auto jobs = g.getJobs();
+    const auto children = inner_children(g);
     const job_id graph = read_id(jobs[0].getJob());
     auto all = graph_row_.init().initJobs(jobs.size());
     for (unsigned i = 0; i < jobs.size(); ++i) write_id(read_id(jobs[i].getJob()), all[i]);
@@ -132,7 +148,8 @@ void shard_machine::write_graph(cmd::SubmitGraph::Reader g, tenant_entry& t) {
         const auto part = counted == 0   ? graph_part::job
                           : i == counted ? graph_part::callback
                                          : graph_part::counted_job;
-        write_job(jobs[i], t, *book_.type(type_id{jobs[i].getType()}), graph, part);
+        write_job(jobs[i], t, *book_.type(type_id{jobs[i].getType()}), graph, part,
+                  children ? std::optional{children->at(read_id(jobs[i].getJob()))} : std::nullopt);
     }
 }
 

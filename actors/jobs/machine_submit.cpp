@@ -227,7 +227,7 @@ void shard_machine::store_payload(cell& c, capnp::Data::Reader payload) {
 }
 
 void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph,
-                              graph_part part) {
+                              graph_part part, std::optional<std::uint32_t> children) {
     cell c{read_id(s.getJob()), &t, &y, new_job_.init()};
     c.row.setType(y.id.value);
     c.row.setTypeVersion(s.getTypeVersion());
@@ -254,7 +254,12 @@ void shard_machine::write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry
         t_->put(table::timers, keys::timer(due, keys::timer_kind::job_timeout, c.id), {});
     }
     remember_likeness(c);
-    const auto ended_parent = link_parents(s, c);
+    c.row.setChildren(children.value_or(0));
+    std::optional<std::pair<job_id, job_state>> ended_parent;
+    if (children)
+        link_new_parents(s, c);
+    else
+        ended_parent = link_parents(s, c);
     if (part == graph_part::callback) c.row.setParentsPending(1); // its batch, as if that were a job
     const auto furthest = to_us(now_ + std::chrono::duration_cast<microseconds>(limits::delay_max));
     const std::int64_t due = std::min(s.getNotBeforeUs(), furthest);
@@ -299,6 +304,24 @@ std::optional<std::pair<job_id, job_state>> shard_machine::link_parents(cmd::Sub
     }
     c.row.setParentsPending(pending);
     return ended_otherwise;
+}
+
+// The same where all of them are new, like the job, and know of it already.
+void shard_machine::link_new_parents(cmd::Submit::Reader s, cell& c) {
+    const auto parents = distinct_parents(s);
+    if (parents.empty()) return;
+    c.row.setAfter(s.getAfter());
+    for (const job_id& parent : parents) t_->put(table::dependents, keys::dependent(parent, c.id), {});
+    c.row.setParentsPending(static_cast<std::uint32_t>(parents.size()));
+}
+
+std::vector<job_id> shard_machine::distinct_parents(cmd::Submit::Reader s) {
+    std::vector<job_id> parents;
+    for (const auto each : s.getAfter()) parents.push_back(read_id(each));
+    if (parents.size() < 2) return parents;
+    std::ranges::sort(parents);
+    parents.erase(std::unique(parents.begin(), parents.end()), parents.end());
+    return parents;
 }
 
 void shard_machine::remember_key(cmd::Submit::Reader s, tenant_id tenant) {

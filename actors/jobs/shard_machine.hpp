@@ -20,6 +20,7 @@
 #pragma once
 
 #include <deque>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "actors/jobs/batch_output.hpp"
@@ -152,9 +153,11 @@ class shard_machine {
                         const ending& why, command_result& result);
     enum class graph_part : std::uint8_t { none, job, counted_job, callback };
     void write_job(cmd::Submit::Reader s, tenant_entry& t, type_entry& y, const job_id& graph = {},
-                   graph_part part = graph_part::none);
+                   graph_part part = graph_part::none, std::optional<std::uint32_t> children = std::nullopt);
     void store_payload(cell& c, capnp::Data::Reader payload);
     std::optional<std::pair<job_id, job_state>> link_parents(cmd::Submit::Reader s, cell& c);
+    void link_new_parents(cmd::Submit::Reader s, cell& c);
+    static std::vector<job_id> distinct_parents(cmd::Submit::Reader s);
     void remember_key(cmd::Submit::Reader s, tenant_id tenant);
     void refuse(cmd::Refuse::Reader r, command_result& result);
 
@@ -164,6 +167,7 @@ class shard_machine {
     bool answer_taken(const job_id& id, command_result& result);
     bool admit_graph(cmd::SubmitGraph::Reader g, tenant_entry& t, command_result& result);
     bool admit_member(cmd::Submit::Reader s, tenant_entry& t, const ids& before, command_result& result);
+    std::optional<std::unordered_map<job_id, std::uint32_t>> inner_children(cmd::SubmitGraph::Reader g);
     void write_graph(cmd::SubmitGraph::Reader g, tenant_entry& t);
 
     // ---- machine_unique.cpp

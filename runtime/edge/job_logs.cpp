@@ -65,16 +65,20 @@ void job_service::read_lines(LogsContext& context, found_lines& found) {
 
 // A store that is away hides what it has, and not what is here.
 kj::Promise<void> job_service::answer_stored_lines(LogsContext context, std::shared_ptr<found_lines> found) {
+    auto call = take_call(identity_.connection);
+    if (!call) return refuse(context, call.error());
     auto [promise, answer] = make_loop_answer<expected<std::vector<log_line>>>(edge_.inbox);
     fetch_lines(edge_.results, found->ref, found->from,
                 [answer = std::move(answer)](expected<std::vector<log_line>> r) { answer->give(std::move(r)); });
-    return promise.then([this, context, found](expected<std::vector<log_line>> older) mutable {
-        if (!older)
-            edge_.log.warn("lines of a log that are stored cannot be got",
-                           {{"job", to_string(found->ref.job)}, {"why", older.error().detail}});
-        write_lines(found->ref.attempt, older && !older->empty() ? *older : found->lines, context.getParams(),
-                    context.getResults());
-    });
+    return promise
+        .then([this, context, found](expected<std::vector<log_line>> older) mutable {
+            if (!older)
+                edge_.log.warn("lines of a log that are stored cannot be got",
+                               {{"job", to_string(found->ref.job)}, {"why", older.error().detail}});
+            write_lines(found->ref.attempt, older && !older->empty() ? *older : found->lines, context.getParams(),
+                        context.getResults());
+        })
+        .attach(kj::mv(call));
 }
 
 kj::Promise<void> job_service::logs(LogsContext context) {

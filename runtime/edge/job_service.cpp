@@ -236,13 +236,17 @@ kj::Promise<void> job_service::result(ResultContext context) {
                    [this, context, elsewhere]() mutable { *elsewhere = read_result(context); }, refusing(context))
             .then([this, context, elsewhere]() mutable -> kj::Promise<void> {
                 if (!*elsewhere || context.getResults().hasFailure()) return kj::READY_NOW;
+                auto call = take_call(identity_.connection);
+                if (!call) return refuse(context, call.error());
                 const auto& [attempt, what] = **elsewhere;
-                return fetch_result(edge_, attempt, what).then([context](expected<std::string> bytes) mutable {
-                    if (bytes)
-                        context.getResults().setResult(data_of(*bytes));
-                    else
-                        write_failure(bytes.error(), context.getResults().initFailure());
-                });
+                return fetch_result(edge_, attempt, what)
+                    .then([context](expected<std::string> bytes) mutable {
+                        if (bytes)
+                            context.getResults().setResult(data_of(*bytes));
+                        else
+                            write_failure(bytes.error(), context.getResults().initFailure());
+                    })
+                    .attach(kj::mv(call));
             });
     });
 }
