@@ -54,8 +54,8 @@ std::vector<std::string> includes(const source_file& file) {
 }
 
 bool is_actor_file(const std::string& path) {
-    return path.find("_actor.") != std::string::npos || path.find("_actor_") != std::string::npos || path == "actors/messages.hpp" ||
-           path == "actors/interfaces.hpp";
+    return path.find("_actor.") != std::string::npos || path.find("_actor_") != std::string::npos ||
+           path == "actors/messages.hpp" || path == "actors/interfaces.hpp";
 }
 
 } // namespace
