@@ -4,6 +4,7 @@
 
 #include "actors/governance/bounded_json.hpp"
 #include "actors/governance/sha256.hpp"
+#include "schema/big_endian.hpp"
 
 namespace coppice {
 namespace {
@@ -18,12 +19,7 @@ std::string field_text(const nlohmann::json& payload, const std::string& field) 
 
 hash128 sha256_head(std::string_view bytes) {
     const sha256_digest digest = sha256(bytes);
-    const auto number = [&](std::size_t at) {
-        std::uint64_t value = 0;
-        for (std::size_t i = at; i < at + 8; ++i) value = value << 8 | std::to_integer<std::uint64_t>(digest[i]);
-        return value;
-    };
-    return {number(0), number(8)};
+    return {load_big_endian<std::uint64_t>(digest.data()), load_big_endian<std::uint64_t>(digest.data() + 8)};
 }
 
 std::uint64_t payload_key(const nlohmann::json& payload, const std::string& field) {

@@ -9,6 +9,8 @@
 namespace coppice::keys {
 
 inline row_key shard(shard_id s) { return row_key{}.u16(s.value); }
+// The first key after everything of the shard.
+inline row_key end_of_shard(shard_id s) { return row_key{}.u32((std::uint32_t{s.value} + 1) << 16); }
 inline row_key tenant(shard_id s, tenant_id t) { return row_key{}.u16(s.value).u32(t.value); }
 inline row_key type(shard_id s, type_id t) { return row_key{}.u16(s.value).u32(t.value); }
 inline row_key counters(shard_id s, tenant_id t, type_id y) { return tenant(s, t).u32(y.value); }
@@ -61,5 +63,14 @@ inline row_key log(const job_id& id, std::uint32_t attempt, std::uint64_t sequen
 
 inline row_key evidence(shard_id s, std::uint64_t sequence) { return shard(s).u64(sequence); }
 inline row_key event(shard_id s, std::uint64_t sequence) { return shard(s).u64(sequence); }
+
+// The sequence of the newest row of a table whose keys are as those two; 0: there is none.
+inline std::uint64_t last_sequence(read_tables& from, table t, shard_id s) {
+    const auto last = from.seek_before(t, end_of_shard(s));
+    if (!last || !has_prefix(last->key, shard(s))) return 0;
+    key_reader k{last->key};
+    k.u16();
+    return k.u64();
+}
 
 } // namespace coppice::keys

@@ -9,12 +9,13 @@ void key_lanes::set_bounds(const concurrency_spec& bounds, instant now) {
     bounds_ = bounds;
     std::vector<key> all;
     for (const auto& [of, l] : lanes_) all.push_back(of);
-    for (const key of : all) {
-        lane& l = lanes_.at(of);
-        leave_open(of, l);
-        l.home = worker_id{};
-        settle(of, l, now);
-    }
+    for (const key of : all) rehome(of, lanes_.at(of), {}, now);
+}
+
+void key_lanes::rehome(key of, lane& l, worker_id home, instant now) {
+    leave_open(of, l);
+    l.home = home;
+    settle(of, l, now);
 }
 
 // Of a home that no lane was at nobody knows yet whether it has slots.
@@ -113,20 +114,13 @@ void key_lanes::set_aside(const waiting& job, instant now) {
 void key_lanes::wait_for(const waiting& job, worker_id home, instant now) {
     set_aside(job, now);
     lane& l = lanes_.at(job.of);
-    if (l.home != home) {
-        leave_open(job.of, l);
-        l.home = home;
-        settle(job.of, l, now);
-    }
+    if (l.home != home) rehome(job.of, l, home, now);
     roomy_.erase(home);
 }
 
 void key_lanes::wait_for_any(key of, instant now) {
     const auto found = lanes_.find(of);
-    if (found == lanes_.end() || found->second.home == worker_id{}) return;
-    leave_open(of, found->second);
-    found->second.home = worker_id{};
-    settle(of, found->second, now);
+    if (found != lanes_.end() && found->second.home != worker_id{}) rehome(of, found->second, {}, now);
 }
 
 void key_lanes::look_again_at(worker_id home) {

@@ -87,6 +87,7 @@ class key_lanes {
     bool has_room(const lane& l) const { return bounds_.running_max == 0 || l.running < bounds_.running_max; }
     void enter_open(key of, lane& l);
     void leave_open(key of, lane& l);
+    void rehome(key of, lane& l, worker_id home, instant now);
     // Puts the lane where it belongs after a change of it; forgets one of which nothing is to be known.
     void settle(key of, lane& l, instant now);
     void open_due(std::set<std::pair<instant, key>>& held, instant now);

@@ -43,18 +43,20 @@ void shard_machine::write_logs(cell& c, capnp::List<cmd::LogLine>::Reader lines)
         }
         log_row_.put(*t_, table::logs, key);
     }
+    std::optional<std::uint64_t> oldest; // that stays
     for (;;) {
         const auto first = t_->seek(table::logs, prefix);
         if (!first || !has_prefix(first->key, prefix)) break;
         const std::uint64_t sequence = sequence_of(*first);
         const bool too_much = bounds.bytes > 0 && bytes > bounds.bytes && sequence < newest;
-        if (!too_old(sequence) && !too_much) break;
+        if (!too_old(sequence) && !too_much) {
+            oldest = sequence;
+            break;
+        }
         if (bounds.bytes > 0) bytes -= std::min<std::uint64_t>(bytes, size_of(*first));
         t_->erase(table::logs, keys::log(c.id, c.row.getAttempt(), sequence));
     }
-    if (const auto first = stores ? t_->seek(table::logs, prefix) : std::nullopt;
-        first && has_prefix(first->key, prefix) &&
-        newest - sequence_of(*first) >= bounds.lines + limits::lines_to_store_max / 2)
+    if (stores && oldest && newest - *oldest >= bounds.lines + limits::lines_to_store_max / 2)
         out_->lines_to_store.push_back({{c.id, c.row.getAttempt()}, newest - bounds.lines + 1});
     c.row.setLogBytes(bounds.bytes > 0 ? bytes : 0);
 }

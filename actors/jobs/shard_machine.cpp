@@ -10,15 +10,6 @@ namespace {
 
 bool is_name(capnp::Text::Reader text) { return text.size() > 0 && text.size() <= limits::name_size_max; }
 
-std::uint64_t next_sequence(read_tables& from, table t, shard_id shard) {
-    const row_key end = row_key{}.u32((std::uint32_t{shard.value} + 1) << 16);
-    const auto last = from.seek_before(t, end);
-    if (!last || !has_prefix(last->key, keys::shard(shard))) return 1;
-    key_reader k{last->key};
-    k.u16();
-    return k.u64() + 1;
-}
-
 std::uint64_t first_sequence(read_tables& from, table t, shard_id shard, std::uint64_t otherwise) {
     const auto first = from.seek(t, keys::shard(shard));
     if (!first || !has_prefix(first->key, keys::shard(shard))) return otherwise;
@@ -31,8 +22,8 @@ std::uint64_t first_sequence(read_tables& from, table t, shard_id shard, std::ui
 
 void shard_machine::load(read_tables& from) {
     book_.load(from);
-    evidence_next_ = next_sequence(from, table::evidence, shard_);
-    event_next_ = next_sequence(from, table::events, shard_);
+    evidence_next_ = keys::last_sequence(from, table::evidence, shard_) + 1;
+    event_next_ = keys::last_sequence(from, table::events, shard_) + 1;
     event_first_ = first_sequence(from, table::events, shard_, event_next_);
     ended_parents_.clear();
     ended_members_.clear();

@@ -47,10 +47,7 @@ expected<void> wait_succeeded(client::blocking_client& at, std::vector<job_id> i
 // Microseconds from the first byte of the submission to the last end.
 template <class Submit>
 expected<double> timed(const node_under_test& node, std::uint32_t slots, const Submit& submit) {
-    client::bench_options load;
-    load.where = node.connect();
-    load.tenant = tenant_name;
-    load.type = noop_type;
+    auto load = load_on(node);
     load.slots = slots;
     client::bench_worker worker(load, false);
     if (auto ok = worker.wait_attached(); !ok) return tl::unexpected(ok.error());

@@ -35,14 +35,6 @@ expected<void> declare_more(const node_under_test& node, const std::string& docu
     return {};
 }
 
-client::bench_options load_on(const node_under_test& node, const std::string& tenant, const std::string& type) {
-    client::bench_options load;
-    load.where = node.connect();
-    load.tenant = tenant;
-    load.type = type;
-    return load;
-}
-
 } // namespace
 
 jobs_settings small(jobs_settings s) {
@@ -64,7 +56,7 @@ expected<report> row_limits(const jobs_settings& s) {
     if (auto ok = declare_more(node, limited_documents); !ok) return tl::unexpected(ok.error());
     figure ratio{1, "throughput with every limit declared and none binding", "x", {}, better::more, 0.9, 0.97};
     figure plain{1, "  no limit declared, in the same run", "jobs/s"};
-    auto with = load_on(node, "limited", "limited"), without = load_on(node, tenant_name, noop_type);
+    auto with = load_on(node, "limited", "limited"), without = load_on(node);
     with.payload = without.payload = R"({"key":"a customer"})";
     with.jobs = without.jobs = s.jobs;
     for (int i = 0; i < s.repetitions; ++i) {
@@ -84,7 +76,7 @@ expected<report> row_schedules(const jobs_settings& s) {
     figure ratio{2,  "schedules due in one second: another tenant's p99, against without", "x", {}, better::less, 2,
                  1.2};
     figure normal{2, "  its p99 without, in the same run", "ms"};
-    auto load = load_on(node, tenant_name, noop_type);
+    auto load = load_on(node);
     load.rate = s.rate;
     load.seconds = s.seconds;
     std::string documents =
@@ -134,7 +126,7 @@ expected<report> row_shares(const jobs_settings& s) {
                 if (!sent) return tl::unexpected(sent.error());
             left -= count;
         }
-    auto load = load_on(node, "three", idle_type);
+    auto load = load_on(node, idle_type, "three");
     load.slots = 64;
     client::bench_worker worker(load, true);
     if (auto ok = worker.wait_attached(); !ok) return tl::unexpected(ok.error());

@@ -65,10 +65,7 @@ double settled_mib(const node_under_test& node) {
 
 // Jobs a second beside the backlog, as often as there are repetitions; after each, the node's memory.
 expected<void> run_jobs(const settings& s, const node_under_test& node, figure& rates, figure& memory) {
-    client::bench_options load;
-    load.where = node.connect();
-    load.tenant = tenant_name;
-    load.type = noop_type;
+    auto load = load_on(node);
     load.jobs = s.jobs;
     for (int i = 0; i < s.repetitions; ++i) {
         const auto got = client::bench_jobs(load);

@@ -5,17 +5,6 @@
 #include "runtime/client/bench_driver.hpp"
 
 namespace coppice::bench {
-namespace {
-
-client::bench_options load_on(const node_under_test& node, const char* type) {
-    client::bench_options load;
-    load.where = node.connect();
-    load.tenant = tenant_name;
-    load.type = type;
-    return load;
-}
-
-} // namespace
 
 expected<report> row_batches(const settings& s) {
     node_under_test node(s.binary, s.where);

@@ -91,6 +91,14 @@ expected<void> node_under_test::wait_listening() {
     return fail(errc::unavailable, "the node does not listen: " + log());
 }
 
+client::bench_options load_on(const node_under_test& node, std::string type, std::string tenant) {
+    client::bench_options load;
+    load.where = node.connect();
+    load.tenant = std::move(tenant);
+    load.type = std::move(type);
+    return load;
+}
+
 void node_under_test::kill() { end_process(pid_, SIGKILL); }
 
 client::options node_under_test::connect() const {

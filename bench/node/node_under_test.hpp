@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bench/child_process.hpp"
+#include "runtime/client/bench_driver.hpp"
 #include "runtime/client/options.hpp"
 #include "schema/errc.hpp"
 
@@ -57,5 +58,9 @@ class node_under_test {
     std::string address_;
     pid_t pid_ = -1;
 };
+
+// What `coppice bench` would put on it, but for the numbers.
+client::bench_options load_on(const node_under_test& node, std::string type = noop_type,
+                              std::string tenant = tenant_name);
 
 } // namespace coppice::bench

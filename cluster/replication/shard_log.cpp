@@ -52,9 +52,8 @@ log_positions shard_log::load(shard_id shard, log_position applied) {
 
 void shard_log::truncate_after(shard_id shard, std::uint64_t index) {
     tables& t = writing();
-    const row_key end = row_key{}.u32((std::uint32_t{shard.value} + 1) << 16);
     for (;;) {
-        const auto last = t.seek_before(table::shard_log, end);
+        const auto last = t.seek_before(table::shard_log, keys::end_of_shard(shard));
         if (!last || !has_prefix(last->key, rows_of(shard)) || index_of(last->key) <= index) return;
         t.erase(table::shard_log, row_of(shard, index_of(last->key)));
     }

@@ -62,6 +62,11 @@ inline std::string_view tenant_of(const session_identity& identity) {
     return identity.who.tenant ? std::string_view{*identity.who.tenant} : std::string_view{};
 }
 
+// How many rows a page has at most, where a caller asks for so many; 0: says nothing.
+inline std::size_t rows_of_page(std::uint32_t asked) {
+    return asked == 0 ? limits::page_size_default : std::min<std::size_t>(asked, limits::page_size_max);
+}
+
 // How long a call that waits for something may be kept.
 inline kj::Duration bounded_wait(std::uint32_t timeout_ms) {
     const auto most = std::chrono::duration_cast<milliseconds>(limits::long_poll_max).count();

@@ -40,14 +40,12 @@ void write_evidence(const catalog& declared, const std::vector<found_evidence>& 
 } // namespace
 
 void job_service::read_evidence_page(EvidenceContext& context, const feed_question& asked) {
-    const auto params = context.getParams();
-    const std::size_t wanted = std::min<std::size_t>(
-        params.getLimit() == 0 ? limits::page_size_default : params.getLimit(), limits::page_size_max);
+    const std::size_t wanted = rows_of_page(context.getParams().getLimit());
     watch_hub::place last = asked.after, newest(edge_.shards);
     std::vector<found_evidence> found;
     const auto tables = edge_.data->begin_read();
     for (const shard_id shard : asked.shards) {
-        newest[shard.value] = newest_evidence(*tables, shard);
+        newest[shard.value] = keys::last_sequence(*tables, table::evidence, shard);
         if (found.size() == wanted) continue;
         auto page = read_evidence(*tables, shard, asked.tenant, last[shard.value], wanted - found.size());
         last[shard.value] = page.last;

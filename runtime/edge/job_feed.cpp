@@ -45,9 +45,7 @@ expected<watch_hub::place> job_service::place_of(capnp::List<std::uint64_t>::Rea
 }
 
 bool job_service::answer_follow(FollowContext& context, const feed_question& asked, bool whatever) {
-    const auto params = context.getParams();
-    const std::size_t wanted = std::min<std::size_t>(
-        params.getLimit() == 0 ? limits::page_size_default : params.getLimit(), limits::page_size_max);
+    const std::size_t wanted = rows_of_page(context.getParams().getLimit());
     auto answer = context.getResults();
     watch_hub::place last = asked.after;
     std::vector<std::pair<std::uint64_t, bytes>> found;

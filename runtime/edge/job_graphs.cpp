@@ -125,8 +125,7 @@ void job_service::read_graph(GraphContext& context) {
     for (unsigned i = 0; i < counts.size(); ++i) by_state.set(i, counts[i]);
     context.getResults().setSize(static_cast<std::uint32_t>(all.size()));
     all.erase(all.begin(), all.begin() + std::min<std::ptrdiff_t>(params.getFrom(), std::ssize(all)));
-    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
-    all.resize(std::min({all.size(), wanted, limits::page_size_max}));
+    all.resize(std::min(all.size(), rows_of_page(params.getLimit())));
     auto rows = context.getResults().initJobs(static_cast<unsigned>(all.size()));
     const catalog_ptr declared = edge_.board->get();
     for (unsigned i = 0; i < rows.size(); ++i)

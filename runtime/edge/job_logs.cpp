@@ -19,15 +19,10 @@ struct job_service::found_lines {
 
 namespace {
 
-std::size_t wanted_lines(api::JobService::LogsParams::Reader params) {
-    return std::min<std::size_t>(params.getLimit() == 0 ? limits::page_size_default : params.getLimit(),
-                                 limits::page_size_max);
-}
-
 // As many as were asked for.
 void write_lines(std::uint32_t attempt, const std::vector<log_line>& lines,
                  api::JobService::LogsParams::Reader asked, api::JobService::LogsResults::Builder to) {
-    auto rows = to.initLines(static_cast<unsigned>(std::min(lines.size(), wanted_lines(asked))));
+    auto rows = to.initLines(static_cast<unsigned>(std::min(lines.size(), rows_of_page(asked.getLimit()))));
     for (unsigned i = 0; i < rows.size(); ++i) {
         rows[i].setAttempt(attempt);
         rows[i].setSequence(lines[i].sequence);
@@ -49,11 +44,11 @@ void job_service::read_lines(LogsContext& context, found_lines& found) {
     const auto row = job.read(*stored);
     found.ref = {id, params.getAttempt() == 0 ? row.getAttempt() : params.getAttempt()};
     found.from = params.getFromSequence();
+    const std::size_t wanted = rows_of_page(params.getLimit());
     const row_key prefix = keys::logs_of(id, found.ref.attempt);
     record_reader<rec::LogRow> reader;
     for (auto r = tables->seek(table::logs, keys::log(id, found.ref.attempt, found.from));
-         r && has_prefix(r->key, prefix) && found.lines.size() < wanted_lines(params);
-         r = tables->next(table::logs)) {
+         r && has_prefix(r->key, prefix) && found.lines.size() < wanted; r = tables->next(table::logs)) {
         const auto line = reader.read(r->value);
         found.lines.push_back({key_reader{r->key.subspan(prefix.view().size())}.u64(), from_us(line.getAtUs()),
                                static_cast<log_stream>(line.getStream()), std::string{view(line.getText())}});

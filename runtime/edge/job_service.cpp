@@ -193,11 +193,10 @@ kj::Promise<void> job_service::list_known(ListContext context) {
 void job_service::read_list(ListContext& context, const job_filter& filter) {
     const auto params = context.getParams();
     const catalog_ptr declared = edge_.board->get();
-    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
     const auto cursor = params.getCursor();
     const auto tables = edge_.data->begin_read();
     job_page page =
-        list_jobs(*tables, edge_.shards, filter, std::min(wanted, limits::page_size_max),
+        list_jobs(*tables, edge_.shards, filter, rows_of_page(params.getLimit()),
                   {reinterpret_cast<const char*>(cursor.begin()), std::min(cursor.size(), limits::name_size_max)});
     if (params.getWhole()) cut_to_bytes(*tables, page);
     auto rows = context.getResults().initJobs(static_cast<unsigned>(page.ids.size()));

@@ -80,7 +80,7 @@ bool is_too_old(const job_filter& filter, const job_id& id) {
 
 // The first key after everything that begins with (shard[, tenant]).
 row_key end_of(shard_id shard, const std::optional<tenant_id>& tenant) {
-    if (!tenant) return row_key{}.u32((std::uint32_t{shard.value} + 1) << 16);
+    if (!tenant) return keys::end_of_shard(shard);
     return keys::shard(shard).u64((std::uint64_t{tenant->value} + 1) << 32);
 }
 
@@ -237,14 +237,6 @@ sequence_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_i
 sequence_rows read_evidence(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
                             std::size_t limit) {
     return read_sequence<rec::EvidenceRow>(t, table::evidence, shard, tenant, after, limit);
-}
-
-std::uint64_t newest_evidence(read_tables& t, shard_id shard) {
-    const auto last = t.seek_before(table::evidence, row_key{}.u32((std::uint32_t{shard.value} + 1) << 16));
-    if (!last || !has_prefix(last->key, keys::shard(shard))) return 0;
-    key_reader k{last->key};
-    k.u16();
-    return k.u64();
 }
 
 } // namespace coppice

@@ -65,7 +65,5 @@ sequence_rows read_events(read_tables& t, shard_id shard, std::optional<tenant_i
                           std::size_t limit);
 sequence_rows read_evidence(read_tables& t, shard_id shard, std::optional<tenant_id> tenant, std::uint64_t after,
                             std::size_t limit);
-// 0: there is none.
-std::uint64_t newest_evidence(read_tables& t, shard_id shard);
 
 } // namespace coppice

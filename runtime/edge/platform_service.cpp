@@ -262,8 +262,7 @@ kj::Promise<void> platform_service::tree(TreeContext context) {
     const auto params = context.getParams();
     auto answer = context.getResults();
     if (const auto no = denied(identity_, permission::read_tree, "", edge_.clock())) return refuse(context, *no);
-    const std::size_t wanted = params.getLimit() == 0 ? limits::page_size_default : params.getLimit();
-    auto rows = edge_.tree->snapshot(view_of(params.getPath()), std::min(wanted, limits::page_size_max));
+    auto rows = edge_.tree->snapshot(view_of(params.getPath()), rows_of_page(params.getLimit()));
     if (!rows.empty() && rows.back().cut) {
         answer.setCut(true);
         rows.pop_back();

@@ -172,20 +172,12 @@ read_rules cluster_reads(const node_addresses& addresses, const cluster_side& si
         }};
 }
 
-// What a shard's event feed holds already, so that followers who start now start at its end.
-std::uint64_t newest_event(read_tables& from, shard_id shard) {
-    const row_key prefix = keys::shard(shard);
-    const auto last = from.seek_before(table::events, row_key{}.u32((std::uint32_t{shard.value} + 1) << 16));
-    if (!last || !has_prefix(last->key, prefix)) return 0;
-    key_reader k{last->key};
-    k.u16();
-    return k.u64();
-}
-
+// What a shard's event feed holds already is known, so that followers who start now start at its end.
 std::shared_ptr<watch_hub> make_hub(const std::shared_ptr<kj_inbox>& inbox, store& data, std::size_t shards) {
     auto hub = std::make_shared<watch_hub>(inbox, shards);
     const auto tables = data.begin_read();
-    for (const shard_id shard : all_shards(shards)) hub->start_at(shard, newest_event(*tables, shard));
+    for (const shard_id shard : all_shards(shards))
+        hub->start_at(shard, keys::last_sequence(*tables, table::events, shard));
     return hub;
 }
 

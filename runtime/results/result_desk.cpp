@@ -56,43 +56,41 @@ void result_desk::works_again() {
 }
 
 void result_desk::put(const attempt_ref& ref, std::shared_ptr<const std::string> bytes, stored then) {
-    const std::size_t size = bytes->size();
-    failure no;
-    const auto objects = begin(size, no);
-    if (!objects) return then(tl::unexpected(std::move(no)));
-    objects->put(result_name(ref), *bytes, [this, bytes, size, then = std::move(then)](const expected<void>& done) {
-        if (done) {
-            totals_.stored.fetch_add(1, std::memory_order_relaxed);
-            totals_.stored_bytes.fetch_add(size, std::memory_order_relaxed);
-            works_again();
-        }
+    put_named(result_name(ref), *bytes, [this, bytes, then = std::move(then)](expected<void> done) {
+        if (!done) return then(tl::unexpected(std::move(done.error())));
+        totals_.stored.fetch_add(1, std::memory_order_relaxed);
+        totals_.stored_bytes.fetch_add(bytes->size(), std::memory_order_relaxed);
         // The digest is made here, on the store's thread, which has time for it.
-        then(done ? expected<stored_result>{stored_result{size, sha256(*bytes)}}
-                  : tl::unexpected(failed(done.error())));
-        end(size); // last: whoever settles waits for what `then` does, too
+        then(stored_result{bytes->size(), sha256(*bytes)});
     });
 }
 
-void result_desk::get(const attempt_ref& ref, const stored_result& what, got then) {
+// `judge`: what the store's answer comes to; a call that never got there is answered without it.
+template <class Judge>
+void result_desk::fetch(std::string name, std::size_t size_max, Judge judge, object_store::got then) {
     failure no;
-    const auto objects = begin(what.size, no);
+    const auto objects = begin(size_max, no);
     if (!objects) return then(tl::unexpected(std::move(no)));
-    objects->get(
-        result_name(ref), what.size, [this, ref, what, then = std::move(then)](expected<std::string> bytes) {
-            const std::string name = "the result of job " + to_string(ref.job);
-            if (!bytes && bytes.error().code == errc::not_found)
-                bytes =
-                    tl::unexpected(failed({errc::store_damaged, name + " is not in the result store any more", 0}));
-            else if (!bytes && bytes.error().code != errc::result_too_large)
-                bytes = tl::unexpected(failed(bytes.error()));
-            else if (!bytes || bytes->size() != what.size || sha256(*bytes) != what.digest)
-                bytes = tl::unexpected(
-                    failed({errc::store_damaged, name + " in the result store is not the one that was stored", 0}));
-            else
-                totals_.fetched.fetch_add(1, std::memory_order_relaxed);
-            then(std::move(bytes));
-            end(what.size);
-        });
+    objects->get(std::move(name), size_max,
+                 [this, size_max, judge, then = std::move(then)](expected<std::string> bytes) {
+                     then(judge(std::move(bytes)));
+                     end(size_max); // last: whoever settles waits for what `then` does, too
+                 });
+}
+
+void result_desk::get(const attempt_ref& ref, const stored_result& what, got then) {
+    const auto judge = [this, ref, what](expected<std::string> bytes) -> expected<std::string> {
+        const std::string name = "the result of job " + to_string(ref.job);
+        if (!bytes && bytes.error().code == errc::not_found)
+            return tl::unexpected(failed({errc::store_damaged, name + " is not in the result store any more", 0}));
+        if (!bytes && bytes.error().code != errc::result_too_large) return tl::unexpected(failed(bytes.error()));
+        if (!bytes || bytes->size() != what.size || sha256(*bytes) != what.digest)
+            return tl::unexpected(
+                failed({errc::store_damaged, name + " in the result store is not the one that was stored", 0}));
+        totals_.fetched.fetch_add(1, std::memory_order_relaxed);
+        return bytes;
+    };
+    fetch(result_name(ref), what.size, judge, std::move(then));
 }
 
 void result_desk::put_named(std::string name, std::string bytes, object_store::done then) {
@@ -106,19 +104,16 @@ void result_desk::put_named(std::string name, std::string bytes, object_store::d
         else
             failed(done.error());
         then(std::move(done));
-        end(size);
+        end(size); // last: whoever settles waits for what `then` does, too
     });
 }
 
 void result_desk::get_named(std::string name, std::size_t size_max, object_store::got then) {
-    failure no;
-    const auto objects = begin(size_max, no);
-    if (!objects) return then(tl::unexpected(std::move(no)));
-    objects->get(std::move(name), size_max, [this, size_max, then = std::move(then)](expected<std::string> bytes) {
+    const auto judge = [this](expected<std::string> bytes) {
         if (!bytes) failed(bytes.error());
-        then(std::move(bytes));
-        end(size_max);
-    });
+        return bytes;
+    };
+    fetch(std::move(name), size_max, judge, std::move(then));
 }
 
 void result_desk::drop(std::span<const attempt_ref> refs) {

@@ -72,6 +72,8 @@ class result_desk {
     // Null: too much is on its way, or nothing goes any more; `no` says which.
     std::shared_ptr<object_store> begin(std::size_t bytes, failure& no);
     void end(std::size_t bytes);
+    template <class Judge>
+    void fetch(std::string name, std::size_t size_max, Judge judge, object_store::got then);
     failure failed(failure why);
     void works_again();
 

@@ -45,6 +45,15 @@ json imported(const outcome& o) {
     return json::parse(o.out);
 }
 
+// Of those that a job says it leaves.
+std::string first_checkpoint(const std::string& said) {
+    constexpr std::string_view word = "::checkpoint ";
+    const auto mark = said.find(word);
+    BOOST_REQUIRE_MESSAGE(mark != std::string::npos, said);
+    const auto begin = mark + word.size();
+    return said.substr(begin, said.find('\n', begin) - begin);
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(transfer_suite)
@@ -194,10 +203,8 @@ BOOST_AUTO_TEST_CASE(evidence_says_who_did_what_and_why_and_whoever_may_not_read
     auto env = n.operator_env();
     env.emplace_back("JOB_ID", "any");
     const outcome first = n.run_as(env, {"export", "evidence", "--to", file});
-    const auto mark = first.err.find("::checkpoint ");
-    BOOST_REQUIRE_MESSAGE(mark != std::string::npos, first.err);
+    const std::string checkpoint = first_checkpoint(first.err);
     BOOST_TEST((read_file(file) == whole));
-    const std::string checkpoint = first.err.substr(mark + 13, first.err.find('\n', mark) - mark - 13);
     std::filesystem::rename(file, file + ".part");
     env.emplace_back("JOB_CHECKPOINT", files.write("checkpoint", checkpoint));
     BOOST_TEST(n.run_as(env, {"export", "evidence", "--to", file}).status == 0);
@@ -246,9 +253,7 @@ BOOST_AUTO_TEST_CASE(an_export_goes_on_where_an_attempt_before_it_was_cut_off) {
     auto env = n.operator_env();
     env.emplace_back("JOB_ID", "any");
     const outcome first = n.run_as(env, {"export", "jobs", "--type", "held", "--to", second});
-    const auto mark = first.err.find("::checkpoint ");
-    BOOST_REQUIRE_MESSAGE(mark != std::string::npos, first.err);
-    const std::string checkpoint = first.err.substr(mark + 13, first.err.find('\n', mark) - mark - 13);
+    const std::string checkpoint = first_checkpoint(first.err);
     const std::size_t bytes = std::stoul(checkpoint);
     BOOST_REQUIRE((bytes > 0 && bytes < whole.size()));
     std::filesystem::remove(second);
