@@ -120,10 +120,11 @@ class fake_endpoint {
     std::vector<std::string> requests_;
 };
 
-// A whole answer; `more`: lines of its head, each with its end.
+// A whole answer; `more`: lines of its head, each with its end. That the connection ends with it is said: a client
+// that kept it would send its next request into a connection that this side closes meanwhile.
 inline std::string whole(const std::string& body, const std::string& status = "200 OK",
                          const std::string& more = {}) {
-    return "HTTP/1.1 " + status + "\r\nContent-Type: application/json\r\n" + more +
+    return "HTTP/1.1 " + status + "\r\nConnection: close\r\nContent-Type: application/json\r\n" + more +
            "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 

@@ -169,7 +169,7 @@ std::string s3_server::serve(const std::string& method, const std::string& name,
     }
     if (method == "DELETE") {
         objects_.erase(name);
-        return "HTTP/1.1 204 No Content\r\n\r\n";
+        return "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
     }
     const auto found = objects_.find(name);
     if (method != "GET" || found == objects_.end()) return error("404 Not Found", "NoSuchKey", name);
