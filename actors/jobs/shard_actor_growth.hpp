@@ -2,7 +2,7 @@
 //
 // An attempt gets its actor when it is `shard_options::grow_after` old, or when there is something to guard: a
 // cancel, a deadline. One that ends before needs none, and actors that come and go for jobs quicker than they cost
-// a third of a shard's throughput. What happens meanwhile the shard notes (`live_attempt`) and tells the actor when
+// half of a shard's throughput. What happens meanwhile the shard notes (`live_attempt`) and tells the actor when
 // it is there.
 //
 // All of it runs in the shard's actor.
