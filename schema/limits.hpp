@@ -85,12 +85,12 @@ inline constexpr auto clock_hold_max =
 // ---- schedules
 inline constexpr auto schedule_every_min = 1s;
 inline constexpr auto schedule_catch_up_default = 24h;
-inline constexpr auto schedule_catch_up_max = 7 * 24h; // of an expression that fires each second, 604,800 times
-inline constexpr auto schedule_late_max = 10s;         // later than that, a time was missed
-inline constexpr std::size_t schedule_runs_max = 100;  // of one schedule in one batch; the rest in the next
-inline constexpr std::size_t schedules_per_batch =
-    64; // planned in one batch, which others wait for; the rest in the next
-inline constexpr std::size_t cron_size_max = 256; // bytes of an expression
+inline constexpr auto schedule_catch_up_max = 7 * 24h;     // of an expression that fires each second, 604,800 times
+inline constexpr auto schedule_late_max = 10s;             // later than that, a time was missed
+inline constexpr std::size_t schedule_runs_max = 100;      // of one schedule in one batch; the rest in the next
+inline constexpr std::size_t schedules_per_batch_min = 8;  // planned in one; more, the slower a commit is
+inline constexpr std::size_t schedules_per_batch_max = 64; // each may bring schedule_runs_max jobs
+inline constexpr std::size_t cron_size_max = 256;          // bytes of an expression
 inline constexpr std::size_t schedule_times_shown = 5;
 inline constexpr std::size_t schedules_listed_max = 10'000;
 

@@ -167,7 +167,7 @@ void shard_machine::declare(cmd::DeclareType::Reader d, command_result& result) 
     gates_.set_bounds(id, y.spec.concurrency, now_);
 }
 
-std::optional<instant> shard_machine::next_due(read_tables& from, bool room) const {
+std::optional<instant> shard_machine::next_due(read_tables& from, bool room, instant schedules_not_before) const {
     const row_key prefix = keys::shard(shard_);
     const auto first = from.seek(table::timers, prefix);
     std::optional<instant> timer;
@@ -176,9 +176,11 @@ std::optional<instant> shard_machine::next_due(read_tables& from, bool room) con
         k.u16();
         timer = from_us(static_cast<std::int64_t>(k.u64()));
     }
+    auto schedule = schedules_.next_due();
+    if (schedule) schedule = std::max(*schedule, schedules_not_before);
     std::optional<instant> soonest;
-    for (const auto& each : {timer, sweep_.next_due(), room ? gates_.opens() : std::nullopt,
-                             room ? schedules_.next_due() : std::nullopt})
+    for (const auto& each :
+         {timer, sweep_.next_due(), room ? gates_.opens() : std::nullopt, room ? schedule : std::nullopt})
         if (each && (!soonest || *each < *soonest)) soonest = each;
     return soonest;
 }

@@ -77,7 +77,8 @@ class shard_machine {
     std::uint64_t next_event() const { return event_next_; }
     // When the next timer, sweep or schedule is due, or something that only a rate holds may start, if any.
     // `room`: whether new work may be made; where it may not, timers and sweeps alone count.
-    std::optional<instant> next_due(read_tables& from, bool room = true) const;
+    std::optional<instant> next_due(read_tables& from, bool room = true,
+                                    instant schedules_not_before = instant::min()) const;
 
     // Workers come and go; not durable. A worker that is detached still owns its running rows until they are
     // adopted or reported lost.

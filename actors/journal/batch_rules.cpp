@@ -4,12 +4,16 @@
 #include <capnp/serialize.h>
 #include <kj/exception.h>
 
+#include <algorithm>
+
 #include "schema/wire_ids.hpp"
 
 namespace coppice {
 namespace {
 
 constexpr std::uint32_t storage_full_retry_ms = 1000;
+constexpr microseconds time_of_a_schedule{10}; // to plan it, and to write its job
+constexpr std::size_t alone_times = 4;         // as many go into a batch of schedules alone
 
 failure no_room() {
     return {errc::storage_full, "new work is refused until there is space again", storage_full_retry_ms};
@@ -66,12 +70,12 @@ void refuse_for_room(std::vector<proposal_ptr>& proposals) {
 }
 
 std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<instant> due, instant now,
-                                    std::uint64_t events_kept, bool room) {
+                                    std::uint64_t events_kept, std::size_t schedules_most) {
     std::vector<proposal_ptr> wanted;
     if (due && *due <= now)
         wanted.push_back(own_proposal(
             machine.shard(), [](cmd::Command::Builder c) { c.initTick().setMost(limits::timers_per_tick_max); }));
-    const auto schedules = machine.schedules().due(now, room ? limits::schedules_per_batch : 0);
+    const auto schedules = machine.schedules().due(now, schedules_most);
     if (!schedules.empty()) wanted.push_back(runs_of_schedules(machine.shard(), schedules, now));
     if (const auto sweep = machine.sweeps().due(now))
         wanted.push_back(own_proposal(machine.shard(), [&](cmd::Command::Builder c) {
@@ -87,6 +91,24 @@ std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<
             prune.setMost(limits::events_per_prune_max);
         }));
     return wanted;
+}
+
+std::size_t schedule_turns::next(std::size_t waiting, instant now, std::optional<instant> first_due) {
+    if (waiting > 0) called_at_ = now;
+    if (!first_due || *first_due > now || (waiting == 0 && now < not_before(first_due))) return 0;
+    turn_at_ = now;
+    if (now - *first_due >= late) return limits::schedules_per_batch_max;
+    return waiting > 0 ? fit_ : fit_ * alone_times;
+}
+
+instant schedule_turns::not_before(std::optional<instant> first_due) const {
+    if (!first_due) return never;
+    return std::min({called_at_ + quiet, turn_at_ + patience, *first_due + late});
+}
+
+void schedule_turns::commit_took(microseconds time) {
+    fit_ = std::clamp(static_cast<std::size_t>(time / 5 / time_of_a_schedule), limits::schedules_per_batch_min,
+                      limits::schedules_per_batch_max / alone_times);
 }
 
 bool apply_entry(kj::ArrayPtr<const capnp::word> entry, shard_machine& machine) {

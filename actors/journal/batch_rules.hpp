@@ -15,10 +15,32 @@ void refuse_growing(std::vector<proposal_ptr>& proposals);
 // Refuses with storage_full, and takes out, everything.
 void refuse_for_room(std::vector<proposal_ptr>& proposals);
 
-// What a shard's journal itself has to propose at `now`: timers that are due, schedules whose time has come (where
-// there is `room` for new work), events of the feed beyond `events_kept`.
+// What a shard's journal itself has to propose at `now`: timers that are due, `schedules_most` of the schedules
+// whose time has come (0 where there is no room for new work), events of the feed beyond `events_kept`.
 std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<instant> due, instant now,
-                                    std::uint64_t events_kept, bool room = true);
+                                    std::uint64_t events_kept,
+                                    std::size_t schedules_most = limits::schedules_per_batch_max);
+
+// How many schedules may run in a batch, so that thousands that are due at once hold nobody up. Batches that
+// somebody waits for take some along, as many as make them a fifth longer; a batch of schedules alone, whose commit
+// the next caller would have to wait for, is for times when nobody calls, or when others have left them no turn for
+// a while. Schedules that are late by `late` are no longer polite.
+class schedule_turns {
+  public:
+    static constexpr milliseconds quiet{20};   // nobody has called for so long: nobody is in the way
+    static constexpr milliseconds patience{5}; // since the last turn, when somebody has
+    static constexpr milliseconds late{1'000};
+
+    // For the next batch, for which `waiting` proposals of others wait; `first_due`: when the first schedule is.
+    std::size_t next(std::size_t waiting, instant now, std::optional<instant> first_due);
+    // When a batch of schedules alone may run.
+    instant not_before(std::optional<instant> first_due) const;
+    void commit_took(microseconds time);
+
+  private:
+    std::size_t fit_ = limits::schedules_per_batch_min;
+    instant called_at_{}, turn_at_{};
+};
 
 // Applies a proposal's entry within the machine's batch. False: no sound message, or another number of commands
 // than the proposal says; what was applied of it must not be committed.

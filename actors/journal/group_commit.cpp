@@ -4,8 +4,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "actors/journal/batch_rules.hpp"
-
 namespace coppice {
 namespace {
 
@@ -23,13 +21,14 @@ group_commit::group_commit(journal_options options) : options_(std::move(options
 void group_commit::roll_back() {
     const auto tables = options_.data->begin_read();
     machine_.load(*tables);
-    due_ = machine_.next_due(*tables, !held_back_);
+    due_ = machine_.next_due(*tables, !held_back_, turns_.not_before(machine_.schedules().next_due()));
 }
 
 std::optional<instant> group_commit::next_due() { return due_; }
 
-std::vector<proposal_ptr> group_commit::upkeep(instant now) const {
-    return upkeep_of(machine_, due_, now, options_.events_kept, !held_back_);
+std::vector<proposal_ptr> group_commit::upkeep(instant now, std::size_t waiting) {
+    const std::size_t schedules = turns_.next(waiting, now, machine_.schedules().next_due());
+    return upkeep_of(machine_, due_, now, options_.events_kept, held_back_ ? 0 : schedules);
 }
 
 std::shared_ptr<const batch_output> group_commit::run(std::vector<proposal_ptr> proposals) {
@@ -77,7 +76,7 @@ errc group_commit::apply_all(const std::vector<proposal_ptr>& proposals, bool pl
     if (plan) machine_.plan(options_.starts_per_batch);
     const bool idle = proposals.empty() && out.starts.empty();
     machine_.finish();
-    const auto due = machine_.next_due(*transaction, plan);
+    const auto due = machine_.next_due(*transaction, plan, turns_.not_before(machine_.schedules().next_due()));
     apply_time_ = since(started);
     if (idle) {
         transaction->abort();
@@ -87,6 +86,7 @@ errc group_commit::apply_all(const std::vector<proposal_ptr>& proposals, bool pl
     const auto commit_started = std::chrono::steady_clock::now();
     const auto committed = transaction->commit();
     commit_time_ = since(commit_started);
+    turns_.commit_took(commit_time_);
     if (!committed) {
         roll_back();
         return committed.error().code;

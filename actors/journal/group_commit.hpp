@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "actors/jobs/shard_machine.hpp"
+#include "actors/journal/batch_rules.hpp"
 #include "actors/journal/proposal.hpp"
 #include "persistence/tables.hpp"
 
@@ -52,8 +53,9 @@ class group_commit {
     // committed. With no proposals it only plans starts.
     std::shared_ptr<const batch_output> run(std::vector<proposal_ptr> proposals);
 
-    // What the journal itself has to propose at `now`: timers that are due, events beyond those that are kept.
-    std::vector<proposal_ptr> upkeep(instant now) const;
+    // What the journal itself has to propose at `now`, in a batch for which `waiting` proposals of others wait:
+    // timers and schedules that are due, events beyond those that are kept.
+    std::vector<proposal_ptr> upkeep(instant now, std::size_t waiting = 0);
 
     // When `run` should be called next though nobody proposed anything.
     std::optional<instant> next_due();
@@ -70,6 +72,7 @@ class group_commit {
     journal_options options_;
     shard_machine machine_;
     std::optional<instant> due_;
+    schedule_turns turns_;
     bool held_back_ = false;
     std::size_t invalid_ = 0; // index of the proposal that could not be read, when apply_all says message_invalid
     microseconds apply_time_{};

@@ -29,7 +29,7 @@ void arrange_wake(pointer self, instant now, const batch_output* output) {
 void run_batch(pointer self, const journal_options& options, const shard_handle& shard) {
     journal_state& s = self->state;
     const instant now = options.clock();
-    std::ranges::move(s.commits->upkeep(now), std::back_inserter(s.waiting));
+    std::ranges::move(s.commits->upkeep(now, s.waiting.size()), std::back_inserter(s.waiting));
     auto batch = std::move(s.waiting);
     s.waiting = {};
     s.waiting_commands = s.waiting_bytes = 0;

@@ -4,8 +4,7 @@
 
 #include <deque>
 
-#include "actors/jobs/shard_machine.hpp"
-#include "actors/journal/proposal.hpp"
+#include "actors/journal/batch_rules.hpp"
 #include "cluster/replication/replica_machine.hpp"
 
 namespace coppice {
@@ -59,8 +58,9 @@ struct replica_slot {
     // While this holds, no entry is begun, so that there comes a moment when a hand-over is possible.
     std::optional<node_id> hand_over_to;
     instant hand_over_until = never;
-    bool plan_wanted = false;       // slots came free, or starts were left over
-    bool held_back = false;         // there was no room for new work: neither starts nor schedules were looked at
+    bool plan_wanted = false; // slots came free, or starts were left over
+    bool held_back = false;   // there was no room for new work: neither starts nor schedules were looked at
+    schedule_turns turns;
     std::optional<instant> due;     // the shard's next timer
     std::deque<log_entry> unlogged; // made here: under way, or committed and not yet written to the log
     std::size_t unlogged_bytes = 0;

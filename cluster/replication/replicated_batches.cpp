@@ -59,6 +59,10 @@ std::vector<proposal_ptr> take_waiting(std::vector<proposal_ptr>& waiting) {
     return taken;
 }
 
+std::optional<instant> due_of(const replica_slot& s, read_tables& from, bool room) {
+    return s.machine.next_due(from, room, s.turns.not_before(s.machine.schedules().next_due()));
+}
+
 microseconds since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
 }
@@ -70,7 +74,7 @@ void replicated_journal::reload(replica_slot& s) {
     const auto tables = options_.data->begin_read();
     s.machine.load(*tables);
     s.machine.resume_at(s.place.time);
-    s.due = s.machine.next_due(*tables, !s.held_back);
+    s.due = due_of(s, *tables, !s.held_back);
     s.next.reset();
     s.applied.clear();
     if (s.under_way) s.under_way->out = nullptr;
@@ -163,7 +167,7 @@ void replicated_journal::apply_committed(replica_slot& s) {
         }
     }
     if (!s.next) throw std::runtime_error("a committed entry is not in the log");
-    s.due = s.machine.next_due(*open_, !s.held_back);
+    s.due = due_of(s, *open_, !s.held_back);
     write_place(*open_, s.id, *s.next);
 }
 
@@ -171,7 +175,9 @@ bool replicated_journal::make_entry(replica_slot& s) {
     const bool room = options_.data->has_room();
     auto proposals = take_waiting(s.waiting);
     if (!room) refuse_growing(proposals);
-    std::ranges::move(upkeep_of(s.machine, s.due, options_.clock(), options_.events_kept, room),
+    const std::size_t schedules =
+        s.turns.next(proposals.size(), options_.clock(), s.machine.schedules().next_due());
+    std::ranges::move(upkeep_of(s.machine, s.due, options_.clock(), options_.events_kept, room ? schedules : 0),
                       std::back_inserter(proposals));
     s.plan_wanted = false;
     s.held_back = !room;
@@ -189,7 +195,7 @@ bool replicated_journal::make_entry(replica_slot& s) {
     if (room) s.machine.plan(options_.starts_per_batch);
     const bool idle = proposals.empty() && out->starts.empty();
     s.machine.finish();
-    s.due = s.machine.next_due(*open_, room);
+    s.due = due_of(s, *open_, room);
     if (!idle) ship(s, std::move(proposals), out, tables.digest());
     return true;
 }
@@ -224,6 +230,7 @@ void replicated_journal::finish_transaction() {
         if (!s.under_way || !s.under_way->out || s.under_way->entry.at.index > s.place.at.index) continue;
         const entry_under_way over = *std::exchange(s.under_way, std::nullopt);
         s.plan_wanted = s.plan_wanted || over.out->starts_left;
+        s.turns.commit_took(now() - over.since);
         if (options_.on_commit)
             options_.on_commit(s.id, {*over.out, over.proposals.size(), over.out->results.size(), apply_time_,
                                       commit_time_, s.machine});

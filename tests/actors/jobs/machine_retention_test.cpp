@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_sweep_goes_on_without_room) {
     w.ended(outcome::SUCCEEDED);
     w.pass(seconds{70});
     BOOST_TEST((w.machine().next_due(*w.data().begin_read(), false) <= w.now()));
-    const auto proposals = upkeep_of(w.machine(), std::nullopt, w.now(), 1000, false);
+    const auto proposals = upkeep_of(w.machine(), std::nullopt, w.now(), 1000, 0);
     BOOST_REQUIRE(proposals.size() == 1U);
     BOOST_TEST(!proposals.front()->grows());
 }

@@ -208,8 +208,8 @@ BOOST_AUTO_TEST_CASE(where_there_is_no_room_a_time_waits_and_wakes_nobody) {
     const auto tables = w.data().begin_read();
     BOOST_TEST((w.machine().next_due(*tables) <= w.now()));
     BOOST_TEST(!w.machine().next_due(*tables, false).has_value());
-    BOOST_TEST(upkeep_of(w.machine(), std::nullopt, w.now(), 1000, false).empty());
-    BOOST_TEST(upkeep_of(w.machine(), std::nullopt, w.now(), 1000, true).size() == 1U);
+    BOOST_TEST(upkeep_of(w.machine(), std::nullopt, w.now(), 1000, 0).empty());
+    BOOST_TEST(upkeep_of(w.machine(), std::nullopt, w.now(), 1000, 1).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(ten_thousand_that_are_due_in_one_second_are_all_made) {
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(ten_thousand_that_are_due_in_one_second_are_all_made) {
         }
         return batches;
     };
-    constexpr int batches = (10'000 + limits::schedules_per_batch - 1) / limits::schedules_per_batch;
+    constexpr int batches = (10'000 + limits::schedules_per_batch_max - 1) / limits::schedules_per_batch_max;
     BOOST_TEST(batches_until_nothing_is_due() == batches); // their first times are found
     BOOST_TEST(w.rows(table::jobs) == 0U);
     w.pass(seconds{31}); // beyond the jitter of all
