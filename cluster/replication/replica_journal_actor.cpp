@@ -41,7 +41,7 @@ std::uint32_t needed_of(const shard_machine::waiting_work& work, worker_id id, c
 // What became of the slots that this node's shards were granted, and who is short of some. One word in a while, for
 // all that happened since.
 void tell_slots(replica_journal_state& s, const replica_journal_options& options) {
-    const instant now = steady_now();
+    const instant now = options.journal.steady();
     s.slots_due = now - s.slots_told_at < limits::slots_said_every;
     if (s.slots_due) return;
     s.slots_told_at = now;
@@ -65,9 +65,8 @@ void tell_slots(replica_journal_state& s, const replica_journal_options& options
     }
 }
 
-void arrange_beat(pointer self, bool outbox_waits) {
+void arrange_beat(pointer self, instant now, bool outbox_waits) {
     replica_journal_state& s = self->state;
-    const instant now = steady_now();
     instant next = s.journal->next_wake();
     if (s.slots_due) next = std::min(next, s.slots_told_at + limits::slots_said_every);
     if (outbox_waits) next = std::min(next, now + limits::outbox_pause);
@@ -85,12 +84,12 @@ void pump_when_ready(pointer self, const replica_journal_options& options) {
     s.journal->pump();
     if (options.board)
         for (const auto& [id, slot] : s.journal->slots()) {
-            options.board->publish(id, *slot.replica, steady_now());
+            options.board->publish(id, *slot.replica, options.journal.steady());
             options.board->publish_snapshots(id, slot.snapshots_sent, slot.snapshots_installed);
         }
     if (!s.readers.empty()) answer_readers(s);
     if (options.on_slots) tell_slots(s, options);
-    arrange_beat(self, options.flush_outbox && options.flush_outbox());
+    arrange_beat(self, options.journal.steady(), options.flush_outbox && options.flush_outbox());
 }
 
 template <class Change>
@@ -121,14 +120,14 @@ replicated_journal_options with_delivery(pointer self, const replica_journal_opt
         if (found != shards.end() && out->asks_for_something()) self->send(found->second, committed{out});
     };
     // Before anybody is answered: a read that asks afterwards, at any node, must find it.
-    made.on_commit = [self, board = options.board, on_commit = options.journal.on_commit](shard_id shard,
-                                                                                          const commit_report& r) {
-        if (board) board->publish(shard, *self->state.journal->slots().at(shard).replica, steady_now());
+    made.on_commit = [self, board = options.board, steady = options.journal.steady,
+                      on_commit = options.journal.on_commit](shard_id shard, const commit_report& r) {
+        if (board) board->publish(shard, *self->state.journal->slots().at(shard).replica, steady());
         if (on_commit) on_commit(shard, r);
     };
-    made.on_role = [board = options.board, on_role = options.on_role](shard_id shard,
-                                                                      const replica_machine& replica) {
-        if (board) board->publish(shard, replica, steady_now());
+    made.on_role = [board = options.board, steady = options.journal.steady,
+                    on_role = options.on_role](shard_id shard, const replica_machine& replica) {
+        if (board) board->publish(shard, replica, steady());
         if (on_role) on_role({shard, replica.role(), replica.epoch(), replica.leader()});
     };
     return made;

@@ -44,16 +44,15 @@ void executor_desk::went(const executor_down& m) {
 void executor_desk::answered(shard_id shard, const seen_slots& seen) {
     const auto found = executors_.find(seen.worker);
     if (found == executors_.end() || shards_.size() == 1) return;
-    carry_out(seen.worker,
-              found->second.slots.answered(shard.value, {seen.grant, seen.may_use, seen.needs, seen.large_starts},
-                                           steady_now()));
+    carry_out(seen.worker, found->second.slots.answered(
+                               shard.value, {seen.grant, seen.may_use, seen.needs, seen.large_starts}, steady_()));
 }
 
 void executor_desk::look_again() {
     if (shards_.size() == 1) return;
     for (auto& [worker, e] : executors_) {
         carry_out(worker, e.slots.unanswered());
-        carry_out(worker, e.slots.rest(steady_now()));
+        carry_out(worker, e.slots.rest(steady_()));
     }
 }
 

@@ -9,7 +9,8 @@ namespace coppice {
 
 class executor_desk {
   public:
-    explicit executor_desk(std::vector<std::shared_ptr<shard_router>> shards) : shards_(std::move(shards)) {}
+    executor_desk(std::vector<std::shared_ptr<shard_router>> shards, std::function<instant()> steady)
+        : shards_(std::move(shards)), steady_(std::move(steady)) {}
 
     void came(const executor_up& m);
     void offered(const worker_attached& m);
@@ -29,6 +30,7 @@ class executor_desk {
     void carry_out(worker_id worker, const std::vector<slot_exchange::grant>& grants);
 
     std::vector<std::shared_ptr<shard_router>> shards_;
+    std::function<instant()> steady_;
     std::map<worker_id, entry> executors_;
 };
 

@@ -1,6 +1,7 @@
 #include "cluster/routing/router_actor.hpp"
 
 #include <caf/send.hpp>
+#include <random>
 
 #include "cluster/routing/executor_desk.hpp"
 
@@ -62,15 +63,21 @@ void tell_state(router_state& s) {
 
 } // namespace
 
+std::uint64_t random_number() {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+}
+
 router_handle::behavior_type router_actor(router_pointer self, tree_handle card,
                                           std::shared_ptr<const router_options> options) {
     router_state& s = self->state;
     s.card = std::move(card);
+    s.next_id = options->first_call();
     if (options->links)
         for (const node_id node : options->links()) s.linked.insert(node);
     const auto shards = all_shards(options->schedulers.size());
     for (const shard_id shard : shards) s.shards.push_back(std::make_shared<shard_router>(self, options, shard));
-    s.desk = std::make_shared<executor_desk>(s.shards);
+    s.desk = std::make_shared<executor_desk>(s.shards, options->steady);
     self->set_down_handler([self](const caf::down_msg& down) {
         for (const auto& shard : self->state.shards) shard->tree_down(down);
     });

@@ -67,6 +67,8 @@ using router_handle =
                            caf::reacts_to<executor_lost>, caf::reacts_to<serving_again>,
                            caf::reacts_to<router_tick>>;
 
+std::uint64_t random_number();
+
 struct router_options {
     // Each shard's own scheduler, when it runs here; their relays. One a shard of the cluster, by number from 0.
     std::vector<shard_handle> schedulers;
@@ -76,7 +78,11 @@ struct router_options {
     std::shared_ptr<peer_outbox> outbox;
     std::shared_ptr<replica_board> board;
     std::shared_ptr<inflight_gate> gate;
-    std::function<std::vector<node_id>()> links; // that are up when it starts
+    std::function<std::vector<node_id>()> links;  // that are up when it starts
+    std::function<instant()> steady = steady_now; // as the journal's
+    // Where the numbers of its calls begin: elsewhere in every life, since what the last one asked may be answered
+    // yet.
+    std::function<std::uint64_t()> first_call = random_number;
 };
 
 class shard_router;
@@ -86,7 +92,7 @@ struct router_state {
     std::vector<std::shared_ptr<shard_router>> shards; // by number
     std::shared_ptr<executor_desk> desk;
     std::set<node_id> linked;
-    std::uint64_t next_id = 1;
+    std::uint64_t next_id = 0;
     bool ticking = false;
     tree_handle card;
 };

@@ -112,7 +112,7 @@ void shard_router::propose_for(node_id from, std::uint64_t id, route::Propose::R
 
 void shard_router::answer_read_point(node_id from, std::uint64_t id) {
     const replica_face* face = options_->board->face(shard_);
-    const bool may_read = to_us(steady_now()) < face->lease_until_us.load(std::memory_order_acquire);
+    const bool may_read = to_us(now()) < face->lease_until_us.load(std::memory_order_acquire);
     send(from, peer_channel::control, id, [&](route::Message::Builder m) {
         auto point = m.initReadPointIs();
         point.setCode(static_cast<std::uint16_t>(may_read ? errc::ok : errc::not_primary));

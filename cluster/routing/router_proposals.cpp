@@ -23,7 +23,7 @@ bool shard_router::send(node_id to, peer_channel channel, std::uint64_t id,
 }
 
 void shard_router::propose(const proposal_ptr& p) {
-    const instant until = steady_now() + limits::route_patience;
+    const instant until = now() + limits::route_patience;
     if (serving_) return pass_here(p, until);
     if (routing_.size() >= limits::routed_proposals_max) return turn_away(p);
     const std::uint64_t id = s().next_id++;
@@ -46,8 +46,8 @@ void shard_router::pass_here(const proposal_ptr& p, instant until) {
 
 void shard_router::rescue(const proposal_rescued& m) {
     const bool maybe = m.why.code == errc::unknown_outcome;
-    routed r{m.what, m.until, steady_now() + limits::route_retry_pause, {}, maybe, m.why.detail};
-    if (steady_now() >= m.until) return give_up(r);
+    routed r{m.what, m.until, now() + limits::route_retry_pause, {}, maybe, m.why.detail};
+    if (now() >= m.until) return give_up(r);
     // What may have been done is not sent away: its caller could not tell what to do.
     if (routing_.size() >= limits::routed_proposals_max && !maybe) return turn_away(m.what);
     routing_.emplace(s().next_id++, std::move(r));
@@ -63,7 +63,7 @@ bool shard_router::try_again(std::uint64_t id, routed& r) {
         pass_here(p, until);
         return true;
     }
-    r.again_at = steady_now() + limits::route_retry_pause;
+    r.again_at = now() + limits::route_retry_pause;
     if (!has_leader()) return false;
     const bool sent = send(there_.node, peer_channel::bulk, id, [&](route::Message::Builder m) {
         const auto raw = r.what->entry().asBytes();
@@ -93,7 +93,7 @@ void shard_router::results(node_id from, std::uint64_t id, capnp::List<route::Re
     r.maybe = r.maybe || all.front().code == errc::unknown_outcome;
     r.why = all.front().detail;
     r.sent_to = {};
-    r.again_at = steady_now() + limits::route_retry_pause;
+    r.again_at = now() + limits::route_retry_pause;
     keep_ticking();
 }
 
@@ -105,13 +105,13 @@ void shard_router::give_up(const routed& r) {
 
 void shard_router::read(const read_wanted& m) {
     const replica_face* face = options_->board->face(shard_);
-    if (to_us(steady_now()) < face->lease_until_us.load(std::memory_order_acquire)) return m.done({});
+    if (to_us(now()) < face->lease_until_us.load(std::memory_order_acquire)) return m.done({});
     if (face->role.load() == replica_role::out)
         return m.done(fail(errc::unavailable, "this node holds no replica of the shard; ask another", 100));
     if (reads_.size() >= limits::routed_reads_max)
         return m.done(fail(errc::overloaded, "too many reads wait for the shard's primary", overloaded_retry_ms));
     const std::uint64_t id = s().next_id++;
-    auto& r = reads_[id] = {m.done, steady_now() + limits::read_patience, false};
+    auto& r = reads_[id] = {m.done, now() + limits::read_patience, false};
     ask_read_point(id, r);
     keep_ticking();
 }
@@ -148,7 +148,7 @@ void shard_router::keep_ticking() {
 }
 
 void shard_router::tick() {
-    const instant now = steady_now();
+    const instant now = this->now();
     for (auto at = routing_.begin(); at != routing_.end();) {
         auto& [id, r] = *at++;
         if (now >= r.until) {

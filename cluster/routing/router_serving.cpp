@@ -123,7 +123,7 @@ void shard_router::link_changed(const peer_linked& m) {
         for (auto& [id, r] : routing_) { // what became of it is not known
             r.maybe = r.maybe || r.sent_to == m.node;
             r.sent_to = {};
-            r.again_at = steady_now() + limits::route_retry_pause;
+            r.again_at = now() + limits::route_retry_pause;
         }
         if (!routing_.empty()) keep_ticking();
     }

@@ -82,6 +82,7 @@ class shard_router {
     };
 
     router_state& s() const { return self_->state; }
+    instant now() const { return options_->steady(); }
     const shard_handle& scheduler() const { return options_->schedulers[shard_.value]; }
     bool has_leader() const { return there_.node != node_id{} && s().linked.contains(there_.node); }
     bool send(node_id to, peer_channel channel, std::uint64_t id,

@@ -24,11 +24,12 @@ supervisor_spec tree_of_shard(const node_addresses& addresses, const node_tree_o
     const shard_options scheduler{.data = options.data,
                                   .shard = shard,
                                   .journal = journal,
+                                  .clock = options.clock,
                                   .tenants = here.tenants,
                                   .local_grace = local_grace,
                                   .results = port_of(options.exec.results, *options.data)};
     const auto jobs = std::make_shared<const job_actor_options>(job_actor_options{
-        journal, here.scheduler.as<shard_handle>(), options.data, wall_clock_now, options.development});
+        journal, here.scheduler.as<shard_handle>(), options.data, options.clock, options.development});
     return shard_tree(scheduler, jobs, here.scheduler);
 }
 
@@ -59,6 +60,7 @@ supervisor_spec node_tree(const node_addresses& addresses, const node_tree_optio
     const auto shard = addresses.shard.front().scheduler.as<shard_handle>();
     const journal_options data{
         .data = options.data,
+        .clock = options.clock,
         .on_commit = [on_commit = options.on_commit](const commit_report& r) { on_commit(only, r); },
         .on_workers = [on_workers = options.on_workers](const slot_pool& pool) { on_workers(only, pool); },
         .valve = options.valve};

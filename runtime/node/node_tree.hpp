@@ -37,6 +37,7 @@ struct node_tree_options {
     std::shared_ptr<start_valve> valve;
     exec_actor_options exec; // its journal and shard are set here
     bool development = false;
+    std::function<instant()> clock = wall_clock_now;
 };
 
 journal_port port_of(const node_addresses& addresses, const std::shared_ptr<inflight_gate>& gate);

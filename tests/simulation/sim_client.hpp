@@ -5,11 +5,9 @@
 
 #include "tests/actors/jobs/machine_ops.hpp"
 #include "tests/actors/jobs/machine_world.hpp"
-#include "tests/simulation/sim_cluster.hpp"
+#include "tests/simulation/faulty_world.hpp"
 
 namespace coppice::testing {
-
-inline constexpr std::int64_t second_us = 1'000'000;
 
 // A client of one shard: it submits, and remembers what was acknowledged.
 struct sim_client {

@@ -83,18 +83,18 @@ instant sim_cluster::steady_of(const node& n) const {
 // ---- processes
 // ------------------------------------------------------------------------------------------------------
 
-// Does it in the node's process, as soon as that is not frozen; not at all when it ended meanwhile.
-void sim_cluster::in_node(node_id id, std::uint64_t life, std::function<void(replicated_journal&)> what) {
+void sim_cluster::in_node(node_id id, std::uint64_t life, std::function<void(sim_process&)> what) {
     node& n = at(id);
-    if (!n.journal || n.life != life) return;
+    if (!n.process || n.life != life) return;
     if (n.frozen) {
         n.held.emplace_back([this, id, life, what = std::move(what)] { in_node(id, life, what); });
         return;
     }
     try {
-        what(*n.journal);
-        if (!n.journal || n.life != life) return;
-        n.journal->pump();
+        what(*n.process);
+        if (!n.process || n.life != life) return;
+        n.process->run();
+        n.journal = n.process->journal();
     } catch (const process_killed&) {
         crash(id);
         if (on_killed) on_killed(id);
@@ -106,20 +106,20 @@ void sim_cluster::in_node(node_id id, std::uint64_t life, std::function<void(rep
 // The earliest time that was asked for counts, however often the node is called meanwhile.
 void sim_cluster::wake(node_id id) {
     node& n = at(id);
-    const auto wait = std::max<std::int64_t>(100, (n.journal->next_wake() - steady_of(n)).count());
+    const auto wait = std::max<std::int64_t>(100, (n.process->next_wake() - steady_of(n)).count());
     const instant then = now_ + microseconds{wait};
     if (n.wake_at > now_ && n.wake_at <= then) return;
     n.wake_at = then;
     after(wait, [this, id, life = n.life, then] {
         if (at(id).life != life || at(id).wake_at != then) return;
         at(id).wake_at = never;
-        in_node(id, life, [](replicated_journal& j) { j.tick(); });
+        in_node(id, life, [](sim_process& p) { p.tick(); });
     });
 }
 
 void sim_cluster::start(node_id id) {
     node& n = at(id);
-    if (n.journal) return;
+    if (n.process) return;
     if (!n.data) make_disks(n);
     const std::uint64_t life = ++n.life;
     n.wake_at = never;
@@ -131,14 +131,16 @@ void sim_cluster::start(node_id id) {
     options.shards = shards_;
     options.clock = [this, id] { return now_ + microseconds{at(id).clock_offset_us % 1000}; };
     options.steady = [this, id] { return steady_of(at(id)); };
-    options.send = [this, id](node_id to, replicated_journal_options::channel, bytes frame) {
-        return transmit(id, to, std::move(frame));
+    options.send = [this, id](node_id to, sim_process::channel on, bytes frame) {
+        return transmit(id, to, on, std::move(frame));
     };
     options.propose_config = [this, id](shard_id shard, const shard_config& c) { propose_config(id, shard, c); };
     options.on_fault = [id](const std::string& what) { BOOST_TEST_MESSAGE("node " << id.value << ": " << what); };
     if (on_start) on_start(options);
     try {
-        n.journal = std::make_unique<replicated_journal>(std::move(options));
+        n.process =
+            make_process ? make_process(std::move(options)) : std::make_unique<bare_process>(std::move(options));
+        n.journal = n.process->journal();
     } catch (const process_killed&) {
         if (on_killed) on_killed(id);
         return;
@@ -146,26 +148,27 @@ void sim_cluster::start(node_id id) {
     for (const shard_id shard : shards_) {
         if (const auto known = n.copy.find(shard); known != n.copy.end())
             after(0, [this, id, life, shard, config = known->second] {
-                in_node(id, life, [shard, config](replicated_journal& j) { j.configured(shard, config); });
+                in_node(id, life, [shard, config](sim_process& p) { p.configured(shard, config); });
             });
         tell_watcher(id, shard);
     }
     for (auto& [other, o] : nodes_)
-        if (other != id && o.journal) connect(id, other);
+        if (other != id && o.process) connect(id, other);
     wake(id);
 }
 
 void sim_cluster::crash(node_id id) {
     node& n = at(id);
-    if (!n.journal) return;
+    if (!n.process) return;
     for (auto& [other, o] : nodes_)
         if (other != id) disconnect(id, other);
-    n.journal.reset();
+    ++n.life; // what is left of the process, and its callbacks, must see that it is over
+    n.journal = nullptr;
+    n.process.reset();
     n.data->crash();
     n.log->crash();
     n.frozen = false;
     n.held.clear();
-    ++n.life;
 }
 
 void sim_cluster::wipe(node_id id) {
@@ -174,12 +177,19 @@ void sim_cluster::wipe(node_id id) {
     at(id).copy.clear();
 }
 
-void sim_cluster::freeze(node_id id) { at(id).frozen = true; }
+void sim_cluster::freeze(node_id id) {
+    at(id).frozen = true;
+    for (auto& each : nodes_)
+        if (each.first != id) break_when_silent(id, each.first);
+}
 
 void sim_cluster::thaw(node_id id) {
     node& n = at(id);
     n.frozen = false;
     for (auto& what : std::exchange(n.held, {})) what();
+    if (links == sim_links::lossy || !n.process) return;
+    for (auto& [other, o] : nodes_)
+        if (other != id && o.process) connect(id, other);
 }
 
 // ---- network
@@ -192,38 +202,74 @@ void sim_cluster::connect(node_id a, node_id b) {
     const std::uint64_t number = ++links_;
     link_[ordered(a, b)] = number;
     for (const auto& way : {std::pair{a, b}, std::pair{b, a}})
-        after(between(faults.delay), [this, from = way.first, to = way.second, number, life = at(way.first).life] {
+        tell_of_link(way.first, way.second, [this, from = way.first, to = way.second, number](sim_process& p) {
             const auto found = link_.find(ordered(from, to));
-            if (found == link_.end() || found->second != number) return;
-            in_node(from, life, [to](replicated_journal& j) { j.link_up(to); });
+            if (links == sim_links::reliable || (found != link_.end() && found->second == number)) p.link_up(to);
         });
+}
+
+// A reliable link's end is told before its next beginning, and that before what comes over it.
+void sim_cluster::tell_of_link(node_id to, node_id of, std::function<void(sim_process&)> what) {
+    instant then = now_ + microseconds{between(faults.delay)};
+    if (links == sim_links::reliable) {
+        instant& last = last_arrival_[{of, to}];
+        last = then = std::max(then, last);
+    }
+    queue_.push(
+        {then, ++events_, [this, to, life = at(to).life, what = std::move(what)] { in_node(to, life, what); }});
 }
 
 void sim_cluster::disconnect(node_id a, node_id b) {
     if (link_.erase(ordered(a, b)) == 0) return;
+    held_.erase({a, b});
+    held_.erase({b, a});
     for (const auto& way : {std::pair{a, b}, std::pair{b, a}})
-        after(between(faults.delay), [this, from = way.first, to = way.second, life = at(way.first).life] {
-            in_node(from, life, [this, from, to](replicated_journal& j) {
-                if (!link_.contains(ordered(from, to))) j.link_down(to);
-            });
+        tell_of_link(way.first, way.second, [this, from = way.first, to = way.second](sim_process& p) {
+            if (links == sim_links::reliable || !link_.contains(ordered(from, to))) p.link_down(to);
         });
 }
 
-void sim_cluster::cut(node_id from, node_id to) { cut_.insert({from, to}); }
+void sim_cluster::cut(node_id from, node_id to) {
+    cut_.insert({from, to});
+    break_when_silent(from, to);
+}
 
-void sim_cluster::heal(node_id from, node_id to) { cut_.erase({from, to}); }
+void sim_cluster::heal(node_id from, node_id to) {
+    cut_.erase({from, to});
+    if (links == sim_links::lossy) return;
+    flush_held(from, to);
+    if (at(from).process && at(to).process) connect(from, to);
+}
 
 void sim_cluster::heal_all() {
     cut_.clear();
     for (auto& [a, x] : nodes_)
-        for (auto& [b, y] : nodes_)
-            if (a < b && x.journal && y.journal) connect(a, b);
+        for (auto& [b, y] : nodes_) {
+            if (a != b) flush_held(a, b);
+            if (a < b && x.process && y.process) connect(a, b);
+        }
 }
 
-bool sim_cluster::transmit(node_id from, node_id to, bytes frame) {
-    const auto link = link_.find(ordered(from, to));
-    if (link == link_.end()) return false;
+// A reliable link of which one end hears nothing for so long is none any more, for both.
+void sim_cluster::break_when_silent(node_id a, node_id b) {
+    const auto link = link_.find(ordered(a, b));
+    if (links == sim_links::lossy || link == link_.end()) return;
+    after(between({1'500'000, 2'000'000}), [this, a, b, number = link->second] {
+        const auto found = link_.find(ordered(a, b));
+        if (found == link_.end() || found->second != number) return;
+        if (!reachable(a, b) || at(a).frozen || at(b).frozen) disconnect(a, b);
+    });
+}
+
+bool sim_cluster::transmit(node_id from, node_id to, sim_process::channel on, bytes frame) {
+    if (!link_.contains(ordered(from, to))) return false;
     if (on_wire) on_wire(from, to, frame);
+    const auto shared = std::make_shared<const bytes>(std::move(frame));
+    if (links == sim_links::reliable) {
+        held_[{from, to}].push_back({on, shared});
+        if (!cut_.contains({from, to})) flush_held(from, to);
+        return true;
+    }
     if (cut_.contains({from, to}) || chance(faults.loss)) return true; // it doesn't know
     const int copies = chance(faults.duplicate) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
@@ -232,15 +278,29 @@ bool sim_cluster::transmit(node_id from, node_id to, bytes frame) {
             instant& last = last_arrival_[{from, to}];
             last = arrival = std::max(arrival, last);
         }
-        queue_.push({arrival, ++events_,
-                     [this, from, to, number = link->second, life = at(to).life,
-                      shared = std::make_shared<const bytes>(frame)] {
-                         const auto found = link_.find(ordered(from, to));
-                         if (found == link_.end() || found->second != number) return; // the link broke
-                         in_node(to, life, [from, shared](replicated_journal& j) { j.receive(from, *shared); });
-                     }});
+        deliver(from, to, on, shared, arrival);
     }
     return true;
+}
+
+void sim_cluster::flush_held(node_id from, node_id to) {
+    const auto held = held_.find({from, to});
+    if (held == held_.end()) return;
+    for (const held_frame& each : std::exchange(held->second, {})) {
+        instant& last = last_arrival_[{from, to}];
+        last = std::max(now_ + microseconds{between(faults.delay)}, last);
+        deliver(from, to, each.on, each.body, last);
+    }
+}
+
+void sim_cluster::deliver(node_id from, node_id to, sim_process::channel on,
+                          const std::shared_ptr<const bytes>& frame, instant arrival) {
+    queue_.push(
+        {arrival, ++events_, [this, from, to, on, frame, number = link_.at(ordered(from, to)), life = at(to).life] {
+             const auto found = link_.find(ordered(from, to));
+             if (found == link_.end() || found->second != number) return; // the link broke
+             in_node(to, life, [from, on, frame](sim_process& p) { p.receive(from, on, *frame); });
+         }});
 }
 
 // ---- control store
@@ -254,8 +314,8 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
                        asked = proposed.version](answer how, std::optional<shard_config> there) {
         after(between(faults.control_delay), [this, from, life, shard, doubted, asked, how, there] {
             const bool comes_through = hears_control(from) || !there;
-            in_node(from, life, [=](replicated_journal& j) {
-                j.config_answered(shard, comes_through ? how : doubted, asked,
+            in_node(from, life, [=](sim_process& p) {
+                p.config_answered(shard, comes_through ? how : doubted, asked,
                                   comes_through ? there : std::nullopt);
             });
         });
@@ -264,8 +324,8 @@ void sim_cluster::propose_config(node_id from, shard_id shard, const shard_confi
         shard_config soon = proposed;
         ++soon.version;
         after(0, [this, from, life, shard, soon] {
-            in_node(from, life, [shard, soon](replicated_journal& j) {
-                j.config_answered(shard, answer::accepted, soon.version - 1, soon);
+            in_node(from, life, [shard, soon](sim_process& p) {
+                p.config_answered(shard, answer::accepted, soon.version - 1, soon);
             });
         });
     }
@@ -305,9 +365,9 @@ void sim_cluster::tell_watchers(shard_id shard) {
 void sim_cluster::tell_watcher(node_id node, shard_id shard) {
     after(between(faults.control_delay), [this, node, life = at(node).life, shard] {
         if (!hears_control(node)) return;
-        in_node(node, life, [this, node, shard](replicated_journal& j) {
+        in_node(node, life, [this, node, shard](sim_process& p) {
             at(node).copy[shard] = control.configs.at(shard);
-            j.configured(shard, at(node).copy[shard]);
+            p.configured(shard, at(node).copy[shard]);
         });
     });
 }
@@ -330,10 +390,10 @@ sim_cluster::node* sim_cluster::primary_of(shard_id shard) {
     return best;
 }
 
-bool sim_cluster::propose(node_id to, const proposal_ptr& p) {
+bool sim_cluster::propose(node_id to, const proposal_ptr& what) {
     node& n = at(to);
-    if (!n.journal) return false;
-    in_node(to, n.life, [p](replicated_journal& j) { j.propose(p); });
+    if (!n.process) return false;
+    in_node(to, n.life, [what](sim_process& p) { p.propose(what); });
     return true;
 }
 

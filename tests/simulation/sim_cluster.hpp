@@ -10,8 +10,8 @@
 #include <random>
 #include <set>
 
-#include "cluster/replication/replicated_journal.hpp"
 #include "tests/simulation/sim_disk.hpp"
+#include "tests/simulation/sim_process.hpp"
 
 namespace coppice::testing {
 
@@ -30,6 +30,12 @@ struct sim_faults {
     double kill_at_commit = 0;  // of a commit of a node's: its process ends before or after it
 };
 
+// What a link does that nothing comes through.
+enum class sim_links {
+    lossy,    // it stays, and forgets; the replication machines bear more than the network does
+    reliable, // as TCP with heartbeats: what was sent comes when it is whole again, or the link ends for both
+};
+
 // One linearizable value a shard, with compare-and-swap and a watch: etcd as the cluster sees it.
 struct sim_control {
     std::map<shard_id, shard_config> configs;
@@ -41,10 +47,11 @@ class sim_cluster {
     struct node {
         node_id id;
         std::unique_ptr<sim_disk> data, log;
-        std::unique_ptr<replicated_journal> journal; // null: the process is down
-        std::map<shard_id, shard_config> copy;       // of the control store, on its disk
-        std::uint64_t life = 0;                      // of the process
-        double clock_rate = 1;                       // of its steady clock
+        std::unique_ptr<sim_process> process;  // null: it is down
+        replicated_journal* journal = nullptr; // the process's, to look at; null: it is down
+        std::map<shard_id, shard_config> copy; // of the control store, on its disk
+        std::uint64_t life = 0;                // of the process
+        double clock_rate = 1;                 // of its steady clock
         std::int64_t clock_offset_us = 0;
         bool frozen = false;
         std::vector<std::function<void()>> held; // what comes while it is frozen
@@ -56,6 +63,9 @@ class sim_cluster {
                 double drift = 0);
     // Starts all processes. Hooks are set before.
     void start_all();
+    // Set before: what a node's process is, of what it is given; and what its links are.
+    std::function<std::unique_ptr<sim_process>(replicated_journal_options)> make_process;
+    sim_links links = sim_links::lossy;
 
     // Runs until nothing is left to do before `for_us` have passed.
     void run(std::int64_t for_us);
@@ -73,7 +83,7 @@ class sim_cluster {
     void wipe(node_id id);  // and its disks with it
     void freeze(node_id id);
     void thaw(node_id id);
-    // Nothing gets from one to the other, that way; links between them break.
+    // Nothing gets from one to the other, that way.
     void cut(node_id from, node_id to);
     void heal(node_id from, node_id to);
     void heal_all();
@@ -95,6 +105,9 @@ class sim_cluster {
     replica_slot const& slot(node_id id, shard_id shard) { return at(id).journal->slots().at(shard); }
     // Proposes at that node; false: it is down.
     bool propose(node_id to, const proposal_ptr& p);
+    // Does it in that life of the node's process, as soon as that is not frozen; not at all when it ended
+    // meanwhile.
+    void in_node(node_id id, std::uint64_t life, std::function<void(sim_process&)> what);
 
     // A commit killed the process of this node.
     std::function<void(node_id)> on_killed;
@@ -115,17 +128,21 @@ class sim_cluster {
         bool operator>(const event& o) const { return std::tie(at, number) > std::tie(o.at, o.number); }
     };
     void run_one();
-    void in_node(node_id id, std::uint64_t life, std::function<void(replicated_journal&)> what);
     void wake(node_id id);
     void make_disks(node& n);
     instant steady_of(const node& n) const;
-    bool transmit(node_id from, node_id to, bytes frame);
+    bool transmit(node_id from, node_id to, sim_process::channel on, bytes frame);
+    void deliver(node_id from, node_id to, sim_process::channel on, const std::shared_ptr<const bytes>& frame,
+                 instant arrival);
+    void break_when_silent(node_id a, node_id b);
+    void flush_held(node_id from, node_id to);
     void propose_config(node_id from, shard_id shard, const shard_config& config);
     void tell_watchers(shard_id shard);
     void tell_watcher(node_id node, shard_id shard);
     bool hears_control(node_id node) const { return !faults.control_away && !control_cut_.contains(node); }
     void connect(node_id a, node_id b);
     void disconnect(node_id a, node_id b);
+    void tell_of_link(node_id to, node_id of, std::function<void(sim_process&)> what);
     bool reachable(node_id a, node_id b) const;
 
     replica_timing timing_;
@@ -139,6 +156,11 @@ class sim_cluster {
     std::set<node_id> control_cut_;
     std::map<std::pair<node_id, node_id>, instant> last_arrival_; // order of a link
     std::map<std::pair<node_id, node_id>, std::uint64_t> link_;   // its incarnation; absent: down
+    struct held_frame {
+        sim_process::channel on{};
+        std::shared_ptr<const bytes> body;
+    };
+    std::map<std::pair<node_id, node_id>, std::vector<held_frame>> held_; // of reliable links that are cut
     std::uint64_t links_ = 0;
 };
 

@@ -24,7 +24,9 @@ class sim_write final : public write_transaction {
     errc status() const override { return inner_->status(); }
     void abort() override { inner_->abort(); }
     expected<void> commit() override {
+        if (disk_.closed) throw process_killed{};
         const auto killed = disk_.kill ? disk_.kill() : std::nullopt;
+        disk_.killed = disk_.killed || killed;
         if (killed == false) throw process_killed{};
         if (disk_.full) {
             inner_->abort();
@@ -55,6 +57,7 @@ class sim_write final : public write_transaction {
 std::unique_ptr<write_transaction> sim_disk::begin_write() { return std::make_unique<sim_write>(*this); }
 
 void sim_disk::crash() {
+    killed = closed = false;
     if (undo_.empty()) return;
     const auto rows = rows_->begin_write();
     for (; !undo_.empty(); undo_.pop_back())

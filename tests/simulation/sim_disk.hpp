@@ -27,6 +27,8 @@ class sim_disk final : public store {
     bool full = false; // commits fail with storage_full
     // Asked at every commit; empty: lives on, false: killed before it, true: killed after it.
     std::function<std::optional<bool>()> kill;
+    bool killed = false;     // by the last commit, though something in the process may have caught that
+    bool closed = false;     // the process is gone: whatever is left of it writes nothing
     std::size_t forgets = 0; // commits that a crash undoes: no sound disk
 
   private:
