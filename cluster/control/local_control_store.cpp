@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <deque>
 #include <map>
-#include <random>
 #include <set>
 #include <stdexcept>
 #include <variant>
@@ -11,6 +10,7 @@
 #include "cluster/control/control_checks.hpp"
 #include "cluster/control/quiet_thread.hpp"
 #include "schema/limits.hpp"
+#include "schema/random_number.hpp"
 
 namespace coppice {
 namespace {
@@ -19,11 +19,6 @@ constexpr std::string_view revision_name = "control/revision";
 constexpr std::string_view history_name = "control/history";
 
 using commit_result = tl::expected<std::uint64_t, control_refusal>;
-
-std::uint64_t random_number() {
-    std::random_device device;
-    return (std::uint64_t{device()} << 32 | device()) | 1U; // never 0, which is no history
-}
 
 struct waiting_commit {
     control_txn txn;
@@ -108,7 +103,7 @@ expected<void> local_control_store::open() {
         history_ = meta_number(t, history_name);
         revision_ = meta_number(t, revision_name);
         if (history_ == 0) {
-            history_ = random_number();
+            history_ = random_number() | 1U; // never 0, which is no history
             revision_ = 1;
             put_meta_number(t, history_name, history_);
         }

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 
+#include "schema/random_number.hpp"
+
 namespace coppice {
 
 peer_machine::peer_machine(const peer_options& options, peer_host& host, link_gates& gates, peer_time now)
-    : options_(options), host_(host), gates_(gates),
-      random_(options.seed != 0 ? options.seed
-                                : std::uint64_t{std::random_device{}()} << 32 | std::random_device{}()),
+    : options_(options), host_(host), gates_(gates), random_(options.seed != 0 ? options.seed : random_number()),
       last_tick_(now) {}
 
 peer_machine::peer* peer_machine::find_peer(node_id node) {

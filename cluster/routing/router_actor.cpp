@@ -1,7 +1,6 @@
 #include "cluster/routing/router_actor.hpp"
 
 #include <caf/send.hpp>
-#include <random>
 
 #include "cluster/routing/executor_desk.hpp"
 
@@ -62,11 +61,6 @@ void tell_state(router_state& s) {
 }
 
 } // namespace
-
-std::uint64_t random_number() {
-    std::random_device device;
-    return std::uint64_t{device()} << 32 | device();
-}
 
 router_handle::behavior_type router_actor(router_pointer self, tree_handle card,
                                           std::shared_ptr<const router_options> options) {

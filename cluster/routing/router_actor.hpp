@@ -18,6 +18,7 @@
 #include "actors/supervision/supervisor_actor.hpp"
 #include "cluster/peers/peer_outbox.hpp"
 #include "cluster/replication/replica_journal_actor.hpp"
+#include "schema/random_number.hpp"
 
 namespace coppice {
 
@@ -66,8 +67,6 @@ using router_handle =
                            caf::reacts_to<proposal_rescued>, caf::reacts_to<executor_presented>,
                            caf::reacts_to<executor_lost>, caf::reacts_to<serving_again>,
                            caf::reacts_to<router_tick>>;
-
-std::uint64_t random_number();
 
 struct router_options {
     // Each shard's own scheduler, when it runs here; their relays. One a shard of the cluster, by number from 0.
