@@ -93,6 +93,11 @@ std::vector<proposal_ptr> upkeep_of(const shard_machine& machine, std::optional<
     return wanted;
 }
 
+std::optional<instant> next_due(const shard_machine& machine, read_tables& from, bool room,
+                                const schedule_turns& turns) {
+    return machine.next_due(from, room, turns.not_before(machine.schedules().next_due()));
+}
+
 std::size_t schedule_turns::next(std::size_t waiting, instant now, std::optional<instant> first_due) {
     if (waiting > 0) called_at_ = now;
     if (!first_due || *first_due > now || (waiting == 0 && now < not_before(first_due))) return 0;

@@ -42,6 +42,10 @@ class schedule_turns {
     instant called_at_{}, turn_at_{};
 };
 
+// When the journal has something to do though nobody proposed anything; schedules alone only in their turn.
+std::optional<instant> next_due(const shard_machine& machine, read_tables& from, bool room,
+                                const schedule_turns& turns);
+
 // Applies a proposal's entry within the machine's batch. False: no sound message, or another number of commands
 // than the proposal says; what was applied of it must not be committed.
 bool apply_proposal(const proposal& p, shard_machine& machine, batch_output& out);

@@ -21,7 +21,7 @@ group_commit::group_commit(journal_options options) : options_(std::move(options
 void group_commit::roll_back() {
     const auto tables = options_.data->begin_read();
     machine_.load(*tables);
-    due_ = machine_.next_due(*tables, !held_back_, turns_.not_before(machine_.schedules().next_due()));
+    due_ = coppice::next_due(machine_, *tables, !held_back_, turns_);
 }
 
 std::optional<instant> group_commit::next_due() { return due_; }
@@ -76,7 +76,7 @@ errc group_commit::apply_all(const std::vector<proposal_ptr>& proposals, bool pl
     if (plan) machine_.plan(options_.starts_per_batch);
     const bool idle = proposals.empty() && out.starts.empty();
     machine_.finish();
-    const auto due = machine_.next_due(*transaction, plan, turns_.not_before(machine_.schedules().next_due()));
+    const auto due = coppice::next_due(machine_, *transaction, plan, turns_);
     apply_time_ = since(started);
     if (idle) {
         transaction->abort();

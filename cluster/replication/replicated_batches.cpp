@@ -59,10 +59,6 @@ std::vector<proposal_ptr> take_waiting(std::vector<proposal_ptr>& waiting) {
     return taken;
 }
 
-std::optional<instant> due_of(const replica_slot& s, read_tables& from, bool room) {
-    return s.machine.next_due(from, room, s.turns.not_before(s.machine.schedules().next_due()));
-}
-
 microseconds since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - start);
 }
@@ -74,7 +70,7 @@ void replicated_journal::reload(replica_slot& s) {
     const auto tables = options_.data->begin_read();
     s.machine.load(*tables);
     s.machine.resume_at(s.place.time);
-    s.due = due_of(s, *tables, !s.held_back);
+    s.due = next_due(s.machine, *tables, !s.held_back, s.turns);
     s.next.reset();
     s.applied.clear();
     if (s.under_way) s.under_way->out = nullptr;
@@ -167,7 +163,7 @@ void replicated_journal::apply_committed(replica_slot& s) {
         }
     }
     if (!s.next) throw std::runtime_error("a committed entry is not in the log");
-    s.due = due_of(s, *open_, !s.held_back);
+    s.due = next_due(s.machine, *open_, !s.held_back, s.turns);
     write_place(*open_, s.id, *s.next);
 }
 
@@ -175,15 +171,15 @@ bool replicated_journal::make_entry(replica_slot& s) {
     const bool room = options_.data->has_room();
     auto proposals = take_waiting(s.waiting);
     if (!room) refuse_growing(proposals);
-    const std::size_t schedules =
-        s.turns.next(proposals.size(), options_.clock(), s.machine.schedules().next_due());
-    std::ranges::move(upkeep_of(s.machine, s.due, options_.clock(), options_.events_kept, room ? schedules : 0),
+    const instant time = options_.clock();
+    const std::size_t schedules = s.turns.next(proposals.size(), time, s.machine.schedules().next_due());
+    std::ranges::move(upkeep_of(s.machine, s.due, time, options_.events_kept, room ? schedules : 0),
                       std::back_inserter(proposals));
     s.plan_wanted = false;
     s.held_back = !room;
     const auto out = std::make_shared<batch_output>();
     digest_tables tables{*open_, options_.layout};
-    s.machine.begin(tables, options_.clock(), *out);
+    s.machine.begin(tables, time, *out);
     for (auto p = proposals.begin(); p != proposals.end(); ++p) {
         if (apply_proposal(**p, s.machine, *out)) continue;
         (*p)->refuse({errc::message_invalid, "an entry that is no sound message: a bug, please report it", 0});
@@ -195,7 +191,7 @@ bool replicated_journal::make_entry(replica_slot& s) {
     if (room) s.machine.plan(options_.starts_per_batch);
     const bool idle = proposals.empty() && out->starts.empty();
     s.machine.finish();
-    s.due = due_of(s, *open_, room);
+    s.due = next_due(s.machine, *open_, room, s.turns);
     if (!idle) ship(s, std::move(proposals), out, tables.digest());
     return true;
 }
