@@ -9,6 +9,11 @@ namespace {
 
 constexpr microseconds looked_at_least_every{1'000'000};
 
+using channel = sim_process::channel;
+
+peer_channel on_wire(channel on) { return on == channel::bulk ? peer_channel::bulk : peer_channel::control; }
+channel off_wire(peer_channel on) { return on == peer_channel::bulk ? channel::bulk : channel::control; }
+
 // The next timer of CAF's clock, which tells only whether there is one.
 struct timers : caf::detail::test_actor_clock {
     static const schedule_map& of(const caf::detail::test_actor_clock& clock) {
@@ -45,8 +50,7 @@ actor_process::actor_process(replicated_journal_options journal, actor_process_o
                     .detach = false});
     outbox_ = std::make_shared<peer_outbox>(
         [send = journal.send, data = options_.data](node_id to, peer_channel on, bytes_view frame) {
-            return !data->closed && send(to, on == peer_channel::bulk ? channel::bulk : channel::control,
-                                         bytes{frame.begin(), frame.end()});
+            return !data->closed && send(to, off_wire(on), bytes{frame.begin(), frame.end()});
         });
     board_ = std::make_shared<replica_board>(journal.shards);
     addresses_ = std::make_unique<node_addresses>(system_, journal.shards.size());
@@ -84,8 +88,7 @@ void actor_process::grow(replicated_journal_options journal) {
         return outbox->waits();
     };
     journal.send = [outbox = outbox_](node_id to, channel on, const bytes& frame) {
-        return outbox->send(to, on == channel::bulk ? peer_channel::bulk : peer_channel::control,
-                            peer_kind::replica, frame);
+        return outbox->send(to, on_wire(on), peer_kind::replica, frame);
     };
     replicas.journal = std::move(journal);
     supervisor_spec tree =
@@ -145,7 +148,7 @@ void actor_process::config_answered(shard_id shard, replica_machine::answer how,
 }
 
 void actor_process::receive(node_id from, channel on, const bytes& frame) {
-    auto message = inbox_.take(from, on == channel::bulk ? peer_channel::bulk : peer_channel::control, frame);
+    auto message = inbox_.take(from, on_wire(on), frame);
     if (!message) return options_.on_failure("a part of no message: " + to_string(message.error()));
     if (!*message) return;
     if ((*message)->kind == peer_kind::replica)
@@ -183,10 +186,15 @@ instant actor_process::next_wake() {
     return passed_ + std::min(wait, looked_at_least_every);
 }
 
-std::vector<std::string> actor_process::paths() const {
-    std::vector<std::string> all;
-    for (const tree_row& row : environment_->tree->snapshot("", 100'000)) all.push_back(row.path);
-    return all;
+std::vector<std::string> actor_process::job_actors() const {
+    std::vector<std::string> found;
+    for (const tree_row& row : environment_->tree->snapshot("node/shards", 100'000)) {
+        static constexpr std::string_view tenants = "/tenants/";
+        const auto tenant = row.path.find(tenants);
+        if (tenant != std::string::npos && row.path.find('/', tenant + tenants.size()) != std::string::npos)
+            found.push_back(row.path);
+    }
+    return found;
 }
 
 } // namespace coppice::testing

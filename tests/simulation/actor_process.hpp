@@ -30,10 +30,10 @@ struct actor_process_options {
     // The executor that is attached to this process, what it is told.
     worker_id worker;
     std::uint32_t slots = 4;
-    std::function<void(const assign&)> assigned;
-    std::function<void(const attempt_ref&)> cancelled;
-    std::function<void(const attempt_ref&)> revoked;
-    std::function<std::vector<attempt_ref>(shard_id)> holds;
+    std::function<void(const assign&)> assigned = [](const assign&) {};
+    std::function<void(const attempt_ref&)> cancelled = [](const attempt_ref&) {};
+    std::function<void(const attempt_ref&)> revoked = [](const attempt_ref&) {};
+    std::function<std::vector<attempt_ref>(shard_id)> holds = [](shard_id) { return std::vector<attempt_ref>{}; };
 };
 
 class actor_process final : public sim_process {
@@ -55,8 +55,8 @@ class actor_process final : public sim_process {
 
     // `done` once the tables here may be read: they have all that was acknowledged before.
     void read(shard_id shard, std::function<void(expected<void>)> done);
-    // Every actor's path, for what must not be left at the end.
-    std::vector<std::string> paths() const;
+    // The paths of the job actors that there are.
+    std::vector<std::string> job_actors() const;
 
   private:
     struct config : caf::actor_system_config {

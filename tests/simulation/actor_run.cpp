@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "tests/actors/jobs/machine_world.hpp"
 #include "tests/simulation/faulty_world.hpp"
+#include "tests/simulation/shard_submitter.hpp"
 #include "tests/simulation/sim_executor.hpp"
 
 namespace coppice::testing {
@@ -12,50 +12,36 @@ namespace {
 constexpr std::size_t newest_kept = 5;
 constexpr int steps = 100;
 
-// Clients of one shard. Each call goes to a node that is drawn, whoever leads, and is made again until it is
-// answered well; each job has one id for ever.
-class shard_clients {
+// Clients of one shard: each call goes to a node that is drawn, whoever leads, and is made again until it is
+// answered well.
+class shard_clients final : public shard_submitter {
   public:
     shard_clients(sim_cluster& c, shard_id shard, violations& found)
-        : history(found), c_(c), shard_(shard), found_(found) {}
+        : shard_submitter(c, shard, found), found_(found) {}
 
-    void declare() {
-        if (declared_) return;
-        job_type_spec build;
-        build.name = "build";
-        build.timeouts.attempt = milliseconds{2'000};
-        build.timeouts.cancel_grace = milliseconds{300};
-        ask({tenant_op{.spec = {.name = "acme", .types = {"*"}}}, type_op{.spec = build}}, false,
-            [this](errc code) { declared_ = declared_ || code == errc::ok; });
-        c_.after(500'000, [this] { declare(); });
-    }
-    bool declared() const { return declared_; }
-    void submit() {
-        const job_id id = ids_.next(to_ms(c_.now()), shard_, tenant_id{1}, 7);
-        open_.insert(id);
-        submit_again(id);
+    void submit_or_more() {
+        const job_id id = submit();
         if (c_.chance(0.1)) c_.after(c_.between({0, 500'000}), [this, id] { cancel(id); });
     }
     // Of any node: it has what was acknowledged before, or refuses.
     void read() {
         const node_id node = anyone();
-        auto* process = static_cast<actor_process*>(c_.at(node).process.get());
-        if (process == nullptr) return;
-        c_.in_node(node, c_.at(node).life, [this, node, life = c_.at(node).life](sim_process& p) {
-            std::vector<job_id> before{newest_};
-            static_cast<actor_process&>(p).read(shard_, [this, node, life, before](const expected<void>& done) {
-                if (!done || c_.at(node).life != life) return;
-                ++reads_;
-                const auto tables = c_.at(node).data->begin_read();
-                for (const job_id& job : before)
-                    if (!read_job(*tables, job))
-                        found_.add("node " + std::to_string(node.value) + " reads without " + to_string(job) +
-                                   ", which was acknowledged");
-            });
+        const std::uint64_t life = c_.at(node).life;
+        c_.in_node(node, life, [this, node, life](sim_process& p) {
+            static_cast<actor_process&>(p).read(
+                shard_, [this, node, life, before = newest_](const expected<void>& done) {
+                    if (!done || c_.at(node).life != life) return;
+                    ++reads_;
+                    const auto tables = c_.at(node).data->begin_read();
+                    for (const job_id& job : before)
+                        if (!read_job(*tables, job))
+                            found_.add("node " + std::to_string(node.value) + " reads without " + to_string(job) +
+                                       ", which was acknowledged");
+                });
         });
     }
     bool answered() const {
-        return open_.empty() && cancels_.empty() && std::ranges::none_of(asked_, [&](const auto& each) {
+        return all_acknowledged() && cancels_.empty() && std::ranges::none_of(asked_, [&](const auto& each) {
                    return c_.at(each.second.first).life == each.second.second;
                });
     }
@@ -69,37 +55,27 @@ class shard_clients {
         });
     }
     std::size_t reads() const { return reads_; }
-    history_checker history;
 
   private:
     node_id anyone() {
         return node_id{static_cast<std::uint32_t>(c_.between({1, static_cast<std::int64_t>(c_.nodes().size())}))};
     }
-    void submit_again(const job_id& id) {
-        if (!open_.contains(id)) return;
-        ask({submit_op{.job = id}}, true, [this, id](errc code) {
-            if (code != errc::ok || open_.erase(id) == 0) return;
-            history.acknowledged(id);
-            all_.push_back(id);
-            newest_.push_back(id);
-            if (newest_.size() > newest_kept) newest_.erase(newest_.begin());
-        });
-        c_.after(c_.between({200'000, 600'000}), [this, id] { submit_again(id); });
+    std::optional<node_id> whom_to_ask() override { return anyone(); }
+    void acknowledged(const job_id& id) override {
+        all_.push_back(id);
+        newest_.push_back(id);
+        if (newest_.size() > newest_kept) newest_.erase(newest_.begin());
     }
     void cancel(const job_id& id) {
         cancels_.insert(id);
-        cancel_again(id);
+        ask_again(
+            {cancel_op{id, "tried"}}, false, [this, id] { return cancels_.contains(id); },
+            [this, id](errc code) {
+                if (!describe(code).retryable && code != errc::unknown_outcome && code != errc::not_found)
+                    cancels_.erase(id);
+            });
     }
-    void cancel_again(const job_id& id) {
-        if (!cancels_.contains(id)) return;
-        ask({cancel_op{id, "tried"}}, false, [this, id](errc code) {
-            if (!describe(code).retryable && code != errc::unknown_outcome && code != errc::not_found)
-                cancels_.erase(id);
-        });
-        c_.after(c_.between({200'000, 600'000}), [this, id] { cancel_again(id); });
-    }
-    void ask(const std::vector<op>& ops, bool grows, std::function<void(errc)> done) {
-        const node_id node = anyone();
+    void send(node_id node, const std::vector<op>& ops, bool grows, std::function<void(errc)> done) override {
         const std::uint64_t life = c_.at(node).life, number = ++calls_;
         const auto answered = [this, node, life, number,
                                done = std::move(done)](std::span<command_result> results) {
@@ -112,15 +88,11 @@ class shard_clients {
             asked_.erase(number);
     }
 
-    sim_cluster& c_;
-    const shard_id shard_;
     violations& found_;
-    job_id_minter ids_;
-    bool declared_ = false;
     std::uint64_t calls_ = 0;
     std::map<std::uint64_t, std::pair<node_id, std::uint64_t>>
         asked_; // not answered yet: by which life of which node
-    std::set<job_id> open_, cancels_;
+    std::set<job_id> cancels_;
     std::vector<job_id> all_, newest_;
     std::size_t reads_ = 0;
 };
@@ -145,7 +117,8 @@ class history {
     random_run_outcome run() {
         c_.start_all();
         if (!comes_true([&] { return everybody_in_sync(c_); }, 30)) return stands_still("at the start");
-        for (auto& each : clients_) each->declare();
+        for (auto& each : clients_)
+            each->declare({.attempt = milliseconds{2'000}, .cancel_grace = milliseconds{300}});
         const auto declared = [&] {
             return std::ranges::all_of(clients_, [](const auto& each) { return each->declared(); });
         };
@@ -194,7 +167,7 @@ class history {
     void go_wrong() {
         for (int step = 0; step < steps && result_.found.none(); ++step) {
             for (auto& each : clients_) {
-                each->submit();
+                each->submit_or_more();
                 each->read();
             }
             for (const shard_id shard : c_.shards()) check_one_leads(c_, shard, result_.found);
@@ -222,20 +195,16 @@ class history {
     void look_at_the_end() {
         digests_.look(c_);
         for (const shard_id shard : c_.shards()) {
-            const shard_clients& clients = *clients_[shard.value];
+            shard_clients& clients = *clients_[shard.value];
             if (clients.reads() == 0) result_.found.add("nobody ever read");
             for (auto& [id, n] : c_.nodes()) {
-                clients_[shard.value]->history.require_all(id, *n.data->begin_read());
+                clients.history.require_all(id, *n.data->begin_read());
                 check_events(*n.data->begin_read(), shard, result_.found);
             }
             look_at_slots(shard);
         }
         for (auto& [id, n] : c_.nodes()) look_at_actors(id, *n.process);
-        const auto& first = c_.nodes().begin()->second;
-        for (auto& [id, n] : c_.nodes())
-            if (const auto other = difference(*first.data->begin_read(), *n.data->begin_read()); !other.empty())
-                result_.found.add("node " + std::to_string(id.value) +
-                                  " has other tables than the first: " + other);
+        check_same_tables(c_, result_.found);
     }
     const std::unordered_map<worker_id, slot_pool::worker>& workers_of(shard_id shard) {
         return c_.primary_of(shard)->journal->slots().at(shard).machine.pool().workers();
@@ -251,9 +220,8 @@ class history {
     }
     // No actor is left of a job that has ended.
     void look_at_actors(node_id node, sim_process& process) {
-        for (const std::string& path : static_cast<actor_process&>(process).paths())
-            if (std::ranges::count(path, '/') > 5)
-                result_.found.add("node " + std::to_string(node.value) + " still has " + path);
+        for (const std::string& path : static_cast<actor_process&>(process).job_actors())
+            result_.found.add("node " + std::to_string(node.value) + " still has " + path);
     }
 
     std::mt19937_64 draw_;

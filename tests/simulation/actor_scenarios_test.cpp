@@ -24,11 +24,7 @@ struct three_trees {
                                       .random = &c.random(),
                                       .first_call = first_call,
                                       .on_failure = [](const std::string& what) { BOOST_ERROR(what); },
-                                      .worker = worker_id{std::uint64_t{n.id.value} << 32 | n.life},
-                                      .assigned = [](const assign&) {},
-                                      .cancelled = [](const attempt_ref&) {},
-                                      .revoked = [](const attempt_ref&) {},
-                                      .holds = [](shard_id) { return std::vector<attempt_ref>{}; }});
+                                      .worker = worker_id{std::uint64_t{n.id.value} << 32 | n.life}});
         };
     }
     ~three_trees() {
@@ -91,6 +87,23 @@ BOOST_AUTO_TEST_CASE(an_answer_to_a_call_of_an_earlier_life_is_nobody_s) {
     BOOST_TEST(!takes_a_late_answer_for_its_own({}));
     // So the numbers matter: a router that counts from one in every life is told that another's job is its own.
     BOOST_TEST(takes_a_late_answer_for_its_own([] { return 1; }));
+}
+
+// What random histories demand at their end can be seen while it does not hold.
+BOOST_AUTO_TEST_CASE(a_job_has_its_actor_while_it_runs_and_none_afterwards) {
+    three_trees w;
+    w.come_up();
+    const auto actors = [&] {
+        return static_cast<actor_process&>(*w.c.primary_of(shard_id{0})->process).job_actors().size();
+    };
+    std::optional<command_result> submitted, cancelled;
+    const job_id job = w.fresh_id();
+    w.ask(node_id{2}, {submit_op{.job = job}}, submitted);
+    BOOST_REQUIRE(w.c.run_until([&] { return actors() == 1U; }, 10 * second_us));
+    w.ask(node_id{3}, {cancel_op{job, "tried"}}, cancelled); // its executor does not obey: it is taken away
+    BOOST_REQUIRE(w.c.run_until([&] { return actors() == 0U; }, 120 * second_us));
+    BOOST_TEST((submitted && submitted->code == errc::ok && cancelled && cancelled->code == errc::ok));
+    BOOST_TEST(is_terminal(read_job(*w.c.at(node_id{1}).data->begin_read(), job)->state));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -74,6 +74,13 @@ void effect_checker::committed(const batch_output& output) {
             found_.add(to_string(change.job) + " ended twice");
 }
 
+void check_same_tables(sim_cluster& c, violations& found) {
+    const auto& first = c.nodes().begin()->second;
+    for (auto& [id, n] : c.nodes())
+        if (const auto other = difference(*first.data->begin_read(), *n.data->begin_read()); !other.empty())
+            found.add(name_of(id) + " has other tables than the first: " + other);
+}
+
 void check_events(read_tables& tables, shard_id shard, violations& found) {
     std::map<job_id, std::vector<job_state>> feeds;
     record_reader<rec::EventRow> reader;

@@ -69,6 +69,9 @@ class effect_checker {
     std::set<job_id> ended_;
 };
 
+// All nodes have the same rows; of a cluster that has come to rest.
+void check_same_tables(sim_cluster& c, violations& found);
+
 // The feed has no gap; each job has one end in it at the most, and nothing after that.
 void check_events(read_tables& tables, shard_id shard, violations& found);
 

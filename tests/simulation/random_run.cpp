@@ -2,93 +2,63 @@
 
 #include <algorithm>
 
-#include "tests/actors/jobs/machine_ops.hpp"
-#include "tests/actors/jobs/machine_world.hpp"
 #include "tests/simulation/faulty_world.hpp"
+#include "tests/simulation/shard_submitter.hpp"
 
 namespace coppice::testing {
 namespace {
 
 constexpr worker_id the_worker{7};
 
-// Submits to one shard, each job under one id for ever, again and again until it is acknowledged; and runs what is
-// started, as a worker does that reports until it is answered.
-class shard_load {
+// Submits to one shard's primary; and runs what is started, as a worker does that reports until it is answered.
+class shard_load final : public shard_submitter {
   public:
-    shard_load(sim_cluster& c, shard_id shard, violations& found) : checker(found), c_(c), shard_(shard) {}
+    using shard_submitter::shard_submitter;
 
-    void declare() {
-        if (declared_) return;
-        job_type_spec build;
-        build.name = "build";
-        if (auto* primary = c_.primary_of(shard_))
-            send(primary->id, {tenant_op{.spec = {.name = "acme", .types = {"*"}}}, type_op{.spec = build}}, false,
-                 [this](errc code) { declared_ = declared_ || code == errc::ok; });
-        c_.after(500'000, [this] { declare(); });
-    }
-    bool declared() const { return declared_; }
-    void submit() {
-        const job_id id = ids_.next(to_ms(c_.now()), shard_, tenant_id{1}, 7);
-        open_.insert(id);
-        try_again(id);
-    }
     // A read: everything that was acknowledged before it began.
     void read() {
         for (auto& [id, n] : c_.nodes())
-            if (n.journal && !n.frozen && n.journal->may_read(shard_)) checker.read(id, *n.data->begin_read());
+            if (n.journal && !n.frozen && n.journal->may_read(shard_)) history.read(id, *n.data->begin_read());
     }
     // The primary's commits say what is to be run.
     void started(const batch_output& out) {
         for (const start_effect& start : out.starts)
             c_.after(c_.between({1'000, 200'000}), [this, ref = start.work.ref] { report(ref); });
     }
-    bool settled() const { return open_.empty() && running_.empty(); }
-    history_checker checker;
+    bool settled() const { return all_acknowledged() && running_.empty(); }
 
   private:
-    void try_again(const job_id& id) {
-        if (!open_.contains(id)) return;
-        if (const auto at = anyone()) // also one who only believes that it leads
-            send(*at, {submit_op{.job = id}}, true, [this, id](errc code) {
-                if (code == errc::ok && open_.erase(id) > 0) checker.acknowledged(id);
-            });
-        c_.after(c_.between({200'000, 600'000}), [this, id] { try_again(id); });
-    }
     void report(const attempt_ref& ref) {
         running_.insert(ref);
-        report_again(ref);
-    }
-    void report_again(const attempt_ref& ref) {
-        if (!running_.contains(ref)) return;
         const bool well = ref.attempt > 2 || ref.job.low() % 3 != 0;
         const report_op op{.job = ref.job,
                            .attempt = ref.attempt,
                            .what = well ? outcome::SUCCEEDED : outcome::FAILED,
                            .retry_after_ms = 10,
                            .worker = the_worker};
-        if (const auto at = anyone())
-            send(*at, {op}, false, [this, ref](errc code) {
+        ask_again(
+            {op}, false, [this, ref] { return running_.contains(ref); },
+            [this, ref](errc code) {
                 if (code == errc::ok || code == errc::stale_attempt || code == errc::not_found) running_.erase(ref);
             });
-        c_.after(c_.between({200'000, 600'000}), [this, ref] { report_again(ref); });
     }
-    std::optional<node_id> anyone() {
+    // Also one who only believes that it leads.
+    std::optional<node_id> whom_to_ask() override {
         const auto serving = c_.serving(shard_);
         if (serving.empty()) return std::nullopt;
         return serving[static_cast<std::size_t>(c_.between({0, static_cast<std::int64_t>(serving.size()) - 1}))];
     }
-    void send(node_id to, const std::vector<op>& ops, bool grows, std::function<void(errc)> done) {
+    std::optional<node_id> whom_to_tell() override {
+        const auto* primary = c_.primary_of(shard_);
+        return primary == nullptr ? std::nullopt : std::optional{primary->id};
+    }
+    void send(node_id to, const std::vector<op>& ops, bool grows, std::function<void(errc)> done) override {
         const auto answered = [done = std::move(done)](std::span<command_result> results) {
             done(results.front().code);
         };
         c_.propose(to, std::make_shared<proposal>(entry_of(ops), ops.size(), grows, answered, shard_));
     }
 
-    sim_cluster& c_;
-    shard_id shard_;
-    job_id_minter ids_;
-    bool declared_ = false;
-    std::set<job_id> open_;
     std::set<attempt_ref> running_;
 };
 
@@ -163,16 +133,13 @@ random_run_outcome random_run(std::uint64_t seed, const random_run_options& opti
         return stands_still("some replica does not follow");
     digests.look(c);
     for (const shard_id shard : c.shards()) {
-        if (loads[shard.value]->checker.reads() == 0) result.found.add("nobody ever read");
+        if (loads[shard.value]->history.reads() == 0) result.found.add("nobody ever read");
         for (auto& [id, n] : c.nodes()) {
-            loads[shard.value]->checker.require_all(id, *n.data->begin_read());
+            loads[shard.value]->history.require_all(id, *n.data->begin_read());
             check_events(*n.data->begin_read(), shard, result.found);
         }
     }
-    const auto& first = c.nodes().begin()->second;
-    for (auto& [id, n] : c.nodes())
-        if (const auto other = difference(*first.data->begin_read(), *n.data->begin_read()); !other.empty())
-            result.found.add("node " + std::to_string(id.value) + " has other tables than the first: " + other);
+    check_same_tables(c, result.found);
     return result;
 }
 
