@@ -125,13 +125,13 @@ exit_status run_add(invocation& call, cluster_flags flags) {
 
 // ---- cluster token
 
-struct token_flags {
+struct join_token_flags {
     connection_flags connection;
     output_format format = output_format::table;
     std::string lifetime; // a duration; empty: the cluster's default
 };
 
-exit_status run_token(invocation& call, const token_flags& flags) {
+exit_status run_token(invocation& call, const join_token_flags& flags) {
     milliseconds lifetime{0};
     if (!flags.lifetime.empty()) {
         const auto parsed = parse_duration(flags.lifetime);
@@ -227,7 +227,7 @@ void add_cluster_commands(const command_registry& commands) {
     teach(*add, {"coppice cluster add --from ./n1 --data ./n2 --host 10.0.0.2 --etcd http://10.0.0.9:2379"}, false);
     commands.on_chosen(*add, "cluster add", [more](invocation& call) { return run_add(call, *more); });
 
-    auto token = std::make_shared<token_flags>();
+    auto token = std::make_shared<join_token_flags>();
     auto* invite = cluster->add_subcommand(
         "token", "Make a token with which one more node joins: coppice serve --join TOKEN --at HOST:PORT");
     invite->add_option("--for", token->lifetime, "How long it is good, up to 7d (default: 1h)");

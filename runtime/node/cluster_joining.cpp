@@ -10,9 +10,9 @@ namespace coppice {
 namespace {
 
 namespace fs = std::filesystem;
-using place = joining::Answer::Place;
+using file_place = joining::Answer::Place;
 
-expected<void> add_file(join_grant& grant, place where, std::string name, const std::string& path) {
+expected<void> add_file(join_grant& grant, file_place where, std::string name, const std::string& path) {
     if (path.empty()) return {};
     shared_file file{where, std::move(name), {}};
     if (const auto mode = read_small_file(path, limits::tls_file_size_max, file.content); !mode)
@@ -23,10 +23,10 @@ expected<void> add_file(join_grant& grant, place where, std::string name, const 
 
 expected<void> add_token_keys(join_grant& grant, const fs::path& keys) {
     std::error_code error;
-    if (!fs::is_directory(keys, error)) return add_file(grant, place::TOKEN_KEY, keys.filename(), keys);
+    if (!fs::is_directory(keys, error)) return add_file(grant, file_place::TOKEN_KEY, keys.filename(), keys);
     for (const auto& each : fs::directory_iterator{keys, error})
         if (const std::string name = each.path().filename(); name.front() != '.')
-            if (auto done = add_file(grant, place::TOKEN_KEY, name, each.path()); !done) return done;
+            if (auto done = add_file(grant, file_place::TOKEN_KEY, name, each.path()); !done) return done;
     return {};
 }
 
@@ -40,10 +40,11 @@ expected<void> add_shared(join_grant& grant, const cluster_settings& settings, c
     grant.etcd_prefix = settings.etcd.prefix;
     grant.etcd_user = settings.etcd.user;
     if (auto done = add_token_keys(grant, token_keys); !done) return done;
-    if (auto done = add_file(grant, place::ETCD_CA, {}, settings.etcd.ca); !done) return done;
-    if (auto done = add_file(grant, place::ETCD_CERTIFICATE, {}, settings.etcd.certificate); !done) return done;
-    if (auto done = add_file(grant, place::ETCD_KEY, {}, settings.etcd.key); !done) return done;
-    return add_file(grant, place::ETCD_PASSWORD, {}, settings.etcd.password_file);
+    if (auto done = add_file(grant, file_place::ETCD_CA, {}, settings.etcd.ca); !done) return done;
+    if (auto done = add_file(grant, file_place::ETCD_CERTIFICATE, {}, settings.etcd.certificate); !done)
+        return done;
+    if (auto done = add_file(grant, file_place::ETCD_KEY, {}, settings.etcd.key); !done) return done;
+    return add_file(grant, file_place::ETCD_PASSWORD, {}, settings.etcd.password_file);
 }
 
 } // namespace
